@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+#include <gst/gst.h>
+
+G_BEGIN_DECLS
+
+#define GST_TYPE_SESSION_GATE (gst_session_gate_get_type ())
+G_DECLARE_FINAL_TYPE (
+    GstSessionGate, gst_session_gate, GST, SESSION_GATE, GstElement)
+
+GST_ELEMENT_REGISTER_DECLARE (sessiongate);
+
+/* For signalingbin alone, which has checked the grant itself and knows when it
+ * arrived: the gate is open in [opens_at, ends_at), nanoseconds of
+ * CLOCK_BOOTTIME. Replaces whatever session the gate had; extends, shortens.
+ * Any thread. */
+void gst_session_gate_set_session (GstSessionGate *self, gint64 opens_at,
+    gint64 ends_at, const gchar *viewer);
+/* Shuts the gate at once. @reason: "revoked", "viewer-left", ... Any thread. */
+void gst_session_gate_revoke (GstSessionGate *self, const gchar *reason);
+
+/* The upstream event by which signalingbin tells a gate in the main path what
+ * its viewers' sessions add up to: GST_EVENT_CUSTOM_UPSTREAM with a structure
+ * of this name and the fields
+ *   "ends-at"  G_TYPE_INT64  CLOCK_BOOTTIME ns of the last end; 0 = nobody now
+ *   "opens-at" G_TYPE_INT64  CLOCK_BOOTTIME ns of the first start
+ *   "viewers"  G_TYPE_UINT   how many sessions are open
+ * A gate that has a session or grant of its own ignores it. */
+#define GST_SESSION_GATE_EVENT_NAME "robotlive-sessions"
+/* The element message of both elements: fields in gst/README.md. */
+#define GST_SESSION_GATE_MESSAGE_NAME "robotlive-session"
+
+G_END_DECLS

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Registration only.
+#include "config.h"
+#include "gstsessiongate.h"
+#include "gstsignalingbin.h"
+#include <gst/gst.h>
+
+static gboolean
+plugin_init (GstPlugin *plugin)
+{
+  gboolean ok = GST_ELEMENT_REGISTER (sessiongate, plugin);
+  ok &= GST_ELEMENT_REGISTER (signalingbin, plugin);
+  return ok;
+}
+
+GST_PLUGIN_DEFINE (GST_VERSION_MAJOR, GST_VERSION_MINOR, robotlive,
+    "A robot's camera on the web, for the people who booked it", plugin_init,
+    VERSION, "LGPL", GST_PACKAGE_NAME, GST_PACKAGE_ORIGIN)

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Signaller: how signalingbin talks to whoever introduces viewers. The
+// Socket.IO client (socketioclient.hpp) is the real one; tests give a fake.
+// Everything here happens on one GMainContext, the one that was the
+// thread-default when start () was called. No method blocks.
+#pragma once
+#include "session/booking.hpp"
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace robotlive {
+
+struct IceServer
+{
+  std::vector<std::string> urls; // stun:, turn:, turns: (RFC 7064, RFC 7065)
+  std::string username;
+  std::string credential; // never logged
+};
+
+// session of an offer or of session-updated. Times in ms UTC, the server's.
+struct SessionTerms
+{
+  std::string role;
+  TimeMs not_before = 0;
+  TimeMs expires_at = 0;
+  TimeMs server_time = 0;
+  std::string grant; // JWT; empty from a server that knows no grants
+};
+
+struct IceCandidate
+{
+  std::string candidate; // empty: end of candidates
+  std::string sdp_mid;
+  unsigned sdp_m_line_index = 0;
+};
+
+enum class LinkState { Disconnected, Connecting, Connected, Registered };
+
+class SignallerListener
+{
+public:
+  virtual ~SignallerListener () = default;
+  virtual void on_link_state (LinkState state) = 0;
+  virtual void on_registered (const std::vector<IceServer> &servers,
+      std::optional<TimeMs> server_time) = 0;
+  // *peer_id* is made up by the signaller ("legacy:<from>") when the server
+  // sends none. *session* is empty from a server that knows no sessions.
+  virtual void on_offer (const std::string &from, const std::string &peer_id,
+      const std::string &sdp, const std::optional<SessionTerms> &session) = 0;
+  virtual void on_candidate (const std::string &from,
+      const std::string &peer_id, const IceCandidate &candidate) = 0;
+  virtual void on_leave (const std::string &peer_id,
+      const std::string &reason) = 0;
+  virtual void on_session_updated (const std::string &peer_id,
+      const SessionTerms &session) = 0;
+  virtual void on_session_ended (const std::string &peer_id,
+      const std::string &reason) = 0;
+  // *fatal*: retrying cannot help (bad token, wrong id): the link stays down.
+  // Otherwise the signaller keeps trying for ever, and says so once a cause.
+  virtual void on_error (const std::string &code, const std::string &message,
+      bool fatal) = 0;
+};
+
+class Signaller
+{
+public:
+  virtual ~Signaller () = default;
+  virtual void start (SignallerListener *listener) = 0;
+  // No call reaches the listener after stop () has returned.
+  virtual void stop () = 0;
+  virtual void send_answer (const std::string &to, const std::string &peer_id,
+      const std::string &sdp) = 0;
+  virtual void send_candidate (const std::string &to,
+      const std::string &peer_id, const IceCandidate &candidate) = 0;
+  virtual void send_leave (const std::string &to, const std::string &peer_id,
+      const std::string &reason) = 0;
+  // Refuses one viewer's message: sends *leave* with the code and sentence.
+  virtual void send_error (const std::string &to, const std::string &peer_id,
+      const std::string &code, const std::string &message) = 0;
+};
+
+} // namespace robotlive
