@@ -37,7 +37,13 @@ struct IceCandidate
   unsigned sdp_m_line_index = 0;
 };
 
-enum class LinkState { Disconnected, Connecting, Connected, Registered };
+enum class LinkState
+{
+  Disconnected,
+  Connecting,
+  Connected,
+  Registered
+};
 
 class SignallerListener
 {
@@ -52,16 +58,17 @@ public:
       const std::string &sdp, const std::optional<SessionTerms> &session) = 0;
   virtual void on_candidate (const std::string &from,
       const std::string &peer_id, const IceCandidate &candidate) = 0;
-  virtual void on_leave (const std::string &peer_id,
-      const std::string &reason) = 0;
-  virtual void on_session_updated (const std::string &peer_id,
-      const SessionTerms &session) = 0;
-  virtual void on_session_ended (const std::string &peer_id,
-      const std::string &reason) = 0;
-  // *fatal*: retrying cannot help (bad token, wrong id): the link stays down.
-  // Otherwise the signaller keeps trying for ever, and says so once a cause.
-  virtual void on_error (const std::string &code, const std::string &message,
-      bool fatal) = 0;
+  virtual void on_leave (
+      const std::string &peer_id, const std::string &reason) = 0;
+  virtual void on_session_updated (
+      const std::string &peer_id, const SessionTerms &session) = 0;
+  virtual void on_session_ended (
+      const std::string &peer_id, const std::string &reason) = 0;
+  // *fatal*: the configuration cannot work: the link stays down. Otherwise the
+  // signaller keeps trying for ever (a refused token may be renewed in its
+  // file), and says so once a cause. Codes: PROTOCOL.md, socketioclient.hpp.
+  virtual void on_error (
+      const std::string &code, const std::string &message, bool fatal) = 0;
 };
 
 class Signaller
