@@ -21,6 +21,7 @@ struct SocketIoClientOptions
   // "/socket.io/" is used; a path other than "/" is taken as the endpoint's.
   std::string url;
   std::string robot_id;
+  std::string robot_type; // may be empty; told to the server in register
   // Rooms joined after registering, for servers that relay to rooms.
   std::vector<std::string> rooms;
   // Asked before each attempt to connect, so that a renewed token file is
