@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Installs what the tests need, builds, and runs them.
+set -euo pipefail
+top=$(cd "$(dirname "$0")/.." && pwd)
+build=${BUILD_DIR:-$top/build}
+all=(unit elements server interop e2e)
+
+usage() {
+  cat <<USAGE
+Usage: tests/run.sh [--quick] [--no-install] [SUITE…]
+
+Builds in \$BUILD_DIR (default: build) and runs the named suites, or all:
+  unit      pure C++: sessions, grants, codecs, estimators
+  elements  sessiongate and signalingbin under gst-check
+  server    the signalling server: rooms, stores, HTTP, hostile sockets
+  interop   npm socket.io-client against our server, our robot against npm
+            socket.io, protocol conformance
+  e2e       real server, real gst-launch-1.0 robot, real Chromium on our page
+
+  --quick       without e2e and without databases that must be started
+  --no-install  installs nothing (apt, npm)
+Prints "N passed, N failed, N skipped" last; exit status 1 if any failed.
+Longer work stands in commands of its own: tests/bench/README.md.
+USAGE
+}
+
+quick= install=1 suites=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --quick) quick=1 ;;
+    --no-install) install= ;;
+    -h | --help) usage; exit 0 ;;
+    -*) usage >&2; exit 2 ;;
+    *)
+      [[ " ${all[*]} " == *" $1 "* ]] || {
+        echo "tests/run.sh: no suite '$1'; there are: ${all[*]}" >&2
+        exit 2
+      }
+      suites+=("$1") ;;
+  esac
+  shift
+done
+if [ ${#suites[@]} -eq 0 ]; then
+  suites=("${all[@]}")
+  [ -z "$quick" ] || suites=(unit elements server interop)
+fi
+export ROBOTLIVE_TEST_QUICK=$quick
+
+[ -z "$install" ] || "$top/.ci/install-packages" build run test
+[ -f "$build/build.ninja" ] || meson setup "$build" "$top"
+ninja -C "$build"
+
+passed=0 failed=0 skipped=0 broken=()
+tally() { # $1 suite, $2 passed, $3 failed, $4 skipped
+  passed=$((passed + $2)) failed=$((failed + $3)) skipped=$((skipped + $4))
+  [ "$3" -eq 0 ] || broken+=("$1")
+}
+
+meson_suite() {
+  local log=$build/meson-logs/testlog-$1.json
+  rm -f "$log"
+  meson test -C "$build" --no-rebuild --print-errorlogs --suite "$1" \
+    --logbase "testlog-$1" || true
+  [ -f "$log" ] || { tally "$1" 0 1 0; return; }
+  read -r p f s < <(python3 - "$log" <<'PY'
+import json, sys
+results = [json.loads(line)["result"] for line in open(sys.argv[1])]
+good = sum(r in ("OK", "EXPECTEDFAIL") for r in results)
+skip = results.count("SKIP")
+print(good, len(results) - good - skip, skip)
+PY
+  )
+  tally "$1" "$p" "$f" "$s"
+}
+
+node_suite() {
+  local dir=$top/tests/$1 log=$build/node-$1.tap
+  if [ -n "$install" ]; then
+    (cd "$dir" && npm ci --no-audit --no-fund --loglevel=error)
+  fi
+  # One file at a time: they measure, and the machine may have two cores.
+  local files=("$dir"/*.test.js "$dir"/*.test.mjs)
+  local p=0 f=0 s=0 file
+  for file in "${files[@]}"; do
+    [ -f "$file" ] || continue
+    echo "-- ${file#"$top"/}"
+    BUILD_DIR=$build node --test "$file" >"$log" 2>&1 || true
+    local fp ff fs
+    fp=$(sed -nE 's/^[#ℹ] pass ([0-9]+)$/\1/p' "$log" | tail -1)
+    ff=$(sed -nE 's/^[#ℹ] (fail|cancelled) ([0-9]+)$/\2/p' "$log" | awk '{n+=$1} END {print n+0}')
+    fs=$(sed -nE 's/^[#ℹ] skipped ([0-9]+)$/\1/p' "$log" | tail -1)
+    [ -n "$fp" ] || { fp=0 ff=1; }
+    grep -E '^ *(ok|not ok|✔|✖|﹣)|# SKIP' "$log" | sed 's/^/   /' || true
+    [ "$ff" -eq 0 ] || cat "$log"
+    p=$((p + fp)) f=$((f + ff)) s=$((s + ${fs:-0}))
+  done
+  tally "$1" "$p" "$f" "$s"
+}
+
+for suite in "${suites[@]}"; do
+  started=$SECONDS
+  echo "== $suite"
+  case $suite in
+    unit | elements | server) meson_suite "$suite" ;;
+    interop | e2e) node_suite "$suite" ;;
+  esac
+  echo "== $suite took $((SECONDS - started)) s"
+done
+
+[ ${#broken[@]} -eq 0 ] || echo "failed in: ${broken[*]}"
+echo "$passed passed, $failed failed, $skipped skipped" |
+  tee "$build/test-result.txt"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
