@@ -5,37 +5,13 @@
 // Everything here happens on one GMainContext, the one that was the
 // thread-default when start () was called. No method blocks.
 #pragma once
-#include "session/booking.hpp"
+#include "protocol/messages.hpp"
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace robotlive {
-
-struct IceServer
-{
-  std::vector<std::string> urls; // stun:, turn:, turns: (RFC 7064, RFC 7065)
-  std::string username;
-  std::string credential; // never logged
-};
-
-// session of an offer or of session-updated. Times in ms UTC, the server's.
-struct SessionTerms
-{
-  std::string role;
-  TimeMs not_before = 0;
-  TimeMs expires_at = 0;
-  TimeMs server_time = 0;
-  std::string grant; // JWT; empty from a server that knows no grants
-};
-
-struct IceCandidate
-{
-  std::string candidate; // empty: end of candidates
-  std::string sdp_mid;
-  unsigned sdp_m_line_index = 0;
-};
 
 enum class LinkState
 {

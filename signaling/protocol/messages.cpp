@@ -1,0 +1,573 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "protocol/messages.hpp"
+#include "protocol/json.hpp"
+#include <simdjson.h>
+
+namespace robotlive {
+
+namespace {
+
+using simdjson::dom::element;
+using simdjson::dom::element_type;
+
+// Reads the fields of one JSON object; the first thing that does not fit makes
+// every later read a no-op, so that the caller checks once.
+class Reader
+{
+public:
+  Reader (std::string_view json, std::string *error) : error_ (error)
+  {
+    error_->clear ();
+    if (json.empty () ||
+        json_parser ().parse (json.data (), json.size ()).get (root_) ||
+        !root_.is_object ())
+      fail ("the payload is not a JSON object");
+  }
+  explicit Reader (element root, std::string *error)
+      : root_ (root), error_ (error)
+  {
+    if (!root.is_object ())
+      fail ("a nested value is not a JSON object");
+  }
+
+  bool ok () const { return error_->empty (); }
+  void fail (const std::string &sentence)
+  {
+    if (error_->empty ())
+      *error_ = sentence;
+  }
+
+  // Absent and null are the same: an element of type NULL_VALUE.
+  bool find (const char *name, element *out)
+  {
+    return ok () && !root_[name].get (*out) &&
+           out->type () != element_type::NULL_VALUE;
+  }
+
+  void string (
+      const char *name, std::string *out, std::size_t max, bool required)
+  {
+    element value;
+    if (!find (name, &value)) {
+      if (required)
+        fail (std::string ("\"") + name + "\" is missing");
+      return;
+    }
+    std::string_view text;
+    if (value.get (text))
+      return fail (std::string ("\"") + name + "\" is not a string");
+    assign (name, text, max, required, out);
+  }
+
+  // Console peers send numeric user ids: taken as their decimal string.
+  void id (const char *name, std::string *out, bool required)
+  {
+    element value;
+    std::int64_t number;
+    if (find (name, &value) && !value.get (number))
+      *out = std::to_string (number);
+    else
+      string (name, out, max_id_length, required);
+    for (unsigned char c : *out)
+      if (c < 0x20 || c == 0x7f)
+        fail (std::string ("\"") + name + "\" has control characters");
+  }
+
+  void time (const char *name, TimeMs *out, bool required)
+  {
+    element value;
+    if (!find (name, &value)) {
+      if (required)
+        fail (std::string ("\"") + name + "\" is missing");
+      return;
+    }
+    double number; // integers come as doubles from some JSON libraries
+    if (value.get (number) || !(number >= 0) || number > 9.0e15)
+      return fail (std::string ("\"") + name + "\" is not a time");
+    *out = static_cast<TimeMs> (number);
+  }
+
+private:
+  void assign (const char *name, std::string_view text, std::size_t max,
+      bool required, std::string *out)
+  {
+    if (text.size () > max)
+      return fail (std::string ("\"") + name + "\" is too long");
+    if (required && text.empty ())
+      return fail (std::string ("\"") + name + "\" is empty");
+    out->assign (text);
+  }
+
+  element root_;
+  std::string *error_;
+};
+
+void
+read_terms (Reader &outer, std::optional<SessionTerms> *out, std::string *error)
+{
+  element value;
+  if (!outer.find ("session", &value))
+    return;
+  SessionTerms terms;
+  Reader reader (value, error);
+  reader.string ("role", &terms.role, max_id_length, false);
+  reader.time ("notBefore", &terms.not_before, false);
+  reader.time ("expiresAt", &terms.expires_at, true);
+  reader.time ("serverTime", &terms.server_time, true);
+  reader.string ("grant", &terms.grant, max_token_length, false);
+  if (reader.ok ())
+    *out = terms;
+}
+
+void
+read_description (
+    Reader &outer, const char *type, Signal *out, std::string *error)
+{
+  element value;
+  if (!outer.find (type, &value))
+    return outer.fail (std::string ("\"") + type + "\" is missing");
+  Reader reader (value, error);
+  std::string got;
+  reader.string ("type", &got, max_id_length, true);
+  if (reader.ok () && got != type)
+    reader.fail ("the description is not of the event's type");
+  reader.string ("sdp", &out->sdp, max_sdp_length, true);
+}
+
+void
+read_candidate (Reader &outer, Signal *out, std::string *error)
+{
+  element value;
+  if (!outer.find ("candidate", &value))
+    return; // null: end of candidates
+  std::string_view text;
+  if (!value.get (text)) {
+    if (!text.empty ())
+      outer.fail ("\"candidate\" is neither an object nor null");
+    return;
+  }
+  Reader reader (value, error);
+  reader.string (
+      "candidate", &out->candidate.candidate, max_candidate_length, false);
+  reader.string ("sdpMid", &out->candidate.sdp_mid, max_id_length, false);
+  element index;
+  std::uint64_t number = 0;
+  if (reader.find ("sdpMLineIndex", &index)) {
+    if (index.get (number) || number > 255)
+      return reader.fail ("\"sdpMLineIndex\" is not a small integer");
+    out->candidate.sdp_m_line_index = static_cast<unsigned> (number);
+  }
+}
+
+// The text of member *name* as it stands in *json*, "null" if there is none.
+// Only for text that the DOM parser has accepted already.
+std::string
+raw_member (std::string_view json, const char *name)
+{
+  namespace od = simdjson::ondemand;
+  thread_local od::parser parser;
+  simdjson::padded_string padded (json);
+  od::document document;
+  od::object object;
+  std::string_view raw;
+  if (parser.iterate (padded).get (document) ||
+      document[name].get_object ().get (object) || object.raw_json ().get (raw))
+    return "null";
+  return std::string (raw);
+}
+
+void
+append_terms (JsonWriter &w, const SessionTerms &terms)
+{
+  w.key ("session").object ();
+  w.field ("role", terms.role)
+      .field ("notBefore", terms.not_before)
+      .field ("expiresAt", terms.expires_at)
+      .field ("serverTime", terms.server_time);
+  if (!terms.grant.empty ())
+    w.field ("grant", terms.grant);
+  w.end ();
+}
+
+void
+optional_field (JsonWriter &w, const char *name, const std::string &text)
+{
+  if (!text.empty ())
+    w.field (name, text);
+}
+
+JsonWriter
+event (std::string_view name)
+{
+  JsonWriter w;
+  w.array ().value (name).object ();
+  return w;
+}
+
+void
+append_ice_servers (JsonWriter &w, const std::vector<IceServer> &servers)
+{
+  w.array ();
+  for (const IceServer &server : servers) {
+    w.object ().key ("urls").array ();
+    for (const std::string &url : server.urls)
+      w.value (url);
+    w.end ();
+    optional_field (w, "username", server.username);
+    optional_field (w, "credential", server.credential);
+    w.end ();
+  }
+  w.end ();
+}
+
+void
+read_ice_servers (
+    Reader &outer, std::vector<IceServer> *out, std::string *error)
+{
+  element value;
+  simdjson::dom::array servers;
+  if (!outer.find ("iceServers", &value))
+    return;
+  if (value.get (servers) || servers.size () > 16)
+    return outer.fail ("\"iceServers\" is not a short array");
+  for (element entry : servers) {
+    Reader reader (entry, error);
+    IceServer server;
+    reader.string ("username", &server.username, 512, false);
+    reader.string ("credential", &server.credential, 512, false);
+    element urls;
+    std::string_view url;
+    simdjson::dom::array list;
+    if (!reader.find ("urls", &urls))
+      return reader.fail ("\"urls\" is missing");
+    if (!urls.get (url)) {
+      server.urls.emplace_back (url);
+    } else if (!urls.get (list) && list.size () <= 16) {
+      for (element item : list)
+        if (!item.get (url))
+          server.urls.emplace_back (url);
+    }
+    if (server.urls.empty ())
+      return reader.fail ("\"urls\" has no address");
+    if (!reader.ok ())
+      return;
+    out->push_back (std::move (server));
+  }
+}
+
+} // namespace
+
+const char *
+signal_name (SignalKind kind)
+{
+  switch (kind) {
+    case SignalKind::Offer:
+      return "offer";
+    case SignalKind::Answer:
+      return "answer";
+    case SignalKind::Candidate:
+      return "ice-candidate";
+    case SignalKind::Leave:
+      break;
+  }
+  return "leave";
+}
+
+std::optional<SignalKind>
+signal_kind (std::string_view event_name)
+{
+  for (SignalKind kind : {SignalKind::Offer, SignalKind::Answer,
+           SignalKind::Candidate, SignalKind::Leave})
+    if (event_name == signal_name (kind))
+      return kind;
+  return std::nullopt;
+}
+
+bool
+parse_register (std::string_view json, RegisterMessage *out, std::string *error)
+{
+  Reader reader (json, error);
+  reader.id ("userId", &out->user_id, true);
+  reader.string ("userType", &out->user_type, max_id_length, true);
+  reader.string ("token", &out->token, max_token_length, false);
+  reader.id ("robotType", &out->robot_type, false);
+  if (reader.ok () && out->user_type != "robot" && out->user_type != "viewer")
+    reader.fail ("\"userType\" is neither \"robot\" nor \"viewer\"");
+  return reader.ok ();
+}
+
+bool
+parse_join_room (
+    std::string_view json, std::string *room_id, std::string *error)
+{
+  Reader reader (json, error);
+  reader.id ("roomId", room_id, true);
+  return reader.ok ();
+}
+
+bool
+parse_signal (
+    SignalKind kind, std::string_view json, Signal *out, std::string *error)
+{
+  out->kind = kind;
+  Reader reader (json, error);
+  reader.id ("to", &out->to, false);
+  reader.id ("from", &out->from, false);
+  reader.id ("peerId", &out->peer_id, false);
+  switch (kind) {
+    case SignalKind::Offer:
+      read_description (reader, "offer", out, error);
+      read_terms (reader, &out->session, error);
+      break;
+    case SignalKind::Answer:
+      read_description (reader, "answer", out, error);
+      break;
+    case SignalKind::Candidate:
+      read_candidate (reader, out, error);
+      break;
+    case SignalKind::Leave:
+      reader.string ("reason", &out->reason, max_reason_length, false);
+      break;
+  }
+  if (!reader.ok ())
+    return false;
+  if (kind == SignalKind::Candidate)
+    out->body = raw_member (json, "candidate");
+  else if (kind != SignalKind::Leave)
+    out->body = raw_member (json, signal_name (kind));
+  return true;
+}
+
+bool
+parse_registered (
+    std::string_view json, RegisteredMessage *out, std::string *error)
+{
+  Reader reader (json, error);
+  element success;
+  // The plain console answers with success alone, or not at all.
+  out->success =
+      !reader.find ("success", &success) || success.get (out->success)
+          ? reader.ok ()
+          : out->success;
+  reader.id ("userId", &out->user_id, false);
+  reader.string ("userType", &out->user_type, max_id_length, false);
+  reader.string ("code", &out->code, max_reason_length, false);
+  reader.string ("message", &out->message, max_reason_length, false);
+  TimeMs time = -1;
+  reader.time ("serverTime", &time, false);
+  if (time >= 0)
+    out->server_time = time;
+  read_ice_servers (reader, &out->ice_servers, error);
+  return reader.ok ();
+}
+
+bool
+parse_session (std::string_view json, SessionMessage *out, std::string *error)
+{
+  Reader reader (json, error);
+  reader.id ("peerId", &out->peer_id, true);
+  reader.id ("robotId", &out->robot_id, false);
+  reader.string ("reason", &out->reason, max_reason_length, false);
+  reader.time ("expiresAt", &out->expires_at, false);
+  reader.time ("serverTime", &out->server_time, false);
+  read_terms (reader, &out->terms, error);
+  return reader.ok ();
+}
+
+bool
+parse_error (std::string_view json, ErrorMessage *out, std::string *error)
+{
+  Reader reader (json, error);
+  reader.string ("code", &out->code, max_reason_length, false);
+  reader.string ("message", &out->message, max_reason_length, false);
+  reader.string ("event", &out->event, max_reason_length, false);
+  reader.id ("to", &out->to, false);
+  TimeMs retry = -1;
+  reader.time ("retryAfterMs", &retry, false);
+  if (retry >= 0)
+    out->retry_after_ms = retry;
+  return reader.ok ();
+}
+
+std::string
+parse_auth_token (std::string_view json)
+{
+  std::string error, token;
+  if (json.empty ())
+    return token;
+  Reader reader (json, &error);
+  reader.string ("token", &token, max_token_length, false);
+  return reader.ok () ? token : std::string ();
+}
+
+std::string
+register_payload (const RegisterMessage &message)
+{
+  JsonWriter w = event ("register");
+  w.field ("userId", message.user_id).field ("userType", message.user_type);
+  optional_field (w, "token", message.token);
+  optional_field (w, "robotType", message.robot_type);
+  return w.end ().end ().take ();
+}
+
+std::string
+join_room_payload (std::string_view room_id)
+{
+  return event ("join-room").field ("roomId", room_id).end ().end ().take ();
+}
+
+std::string
+signal_payload (const Signal &signal)
+{
+  JsonWriter w = event (signal_name (signal.kind));
+  optional_field (w, "to", signal.to);
+  optional_field (w, "from", signal.from);
+  if (signal.kind == SignalKind::Candidate) {
+    w.key ("candidate");
+    if (!signal.body.empty ())
+      w.raw (signal.body);
+    else if (signal.candidate.candidate.empty ())
+      w.null ();
+    else {
+      w.object ().field ("candidate", signal.candidate.candidate);
+      optional_field (w, "sdpMid", signal.candidate.sdp_mid);
+      w.field (
+           "sdpMLineIndex", std::uint64_t{signal.candidate.sdp_m_line_index})
+          .end ();
+    }
+  } else if (signal.kind == SignalKind::Leave) {
+    optional_field (w, "reason", signal.reason);
+  } else {
+    const char *type = signal_name (signal.kind);
+    w.key (type);
+    if (!signal.body.empty ())
+      w.raw (signal.body);
+    else
+      w.object ().field ("type", type).field ("sdp", signal.sdp).end ();
+  }
+  optional_field (w, "peerId", signal.peer_id);
+  if (signal.session)
+    append_terms (w, *signal.session);
+  return w.end ().end ().take ();
+}
+
+std::string
+registered_payload (const RegisteredMessage &message)
+{
+  JsonWriter w = event ("registered");
+  w.field ("success", message.success)
+      .field ("userId", message.user_id)
+      .field ("userType", message.user_type);
+  if (message.success) {
+    w.key ("iceServers");
+    append_ice_servers (w, message.ice_servers);
+  }
+  if (message.server_time)
+    w.field ("serverTime", *message.server_time);
+  optional_field (w, "code", message.code);
+  optional_field (w, "message", message.message);
+  return w.end ().end ().take ();
+}
+
+std::string
+session_updated_payload (std::string_view peer_id, const SessionTerms &terms)
+{
+  JsonWriter w = event ("session-updated");
+  w.field ("peerId", peer_id);
+  append_terms (w, terms);
+  return w.end ().end ().take ();
+}
+
+std::string
+session_expiring_payload (std::string_view peer_id, std::string_view robot_id,
+    TimeMs expires_at, TimeMs server_time)
+{
+  return event ("session-expiring")
+      .field ("peerId", peer_id)
+      .field ("robotId", robot_id)
+      .field ("expiresAt", expires_at)
+      .field ("serverTime", server_time)
+      .end ()
+      .end ()
+      .take ();
+}
+
+std::string
+session_ended_payload (std::string_view peer_id, std::string_view robot_id,
+    std::string_view reason)
+{
+  return event ("session-ended")
+      .field ("peerId", peer_id)
+      .field ("robotId", robot_id)
+      .field ("reason", reason)
+      .end ()
+      .end ()
+      .take ();
+}
+
+std::string
+error_payload (const ErrorMessage &message)
+{
+  JsonWriter w = event ("error");
+  w.field ("code", message.code).field ("message", message.message);
+  optional_field (w, "event", message.event);
+  optional_field (w, "to", message.to);
+  if (message.retry_after_ms)
+    w.field ("retryAfterMs", *message.retry_after_ms);
+  if (message.next_booking) {
+    w.key ("nextBooking").object ();
+    w.field ("startsAt", message.next_booking->starts_at);
+    if (message.next_booking->ends_at != 0)
+      w.field ("endsAt", message.next_booking->ends_at);
+    w.end ();
+  }
+  return w.end ().end ().take ();
+}
+
+std::string
+robot_available_payload (std::string_view robot_id, std::string_view robot_type)
+{
+  JsonWriter w = event ("robot-available");
+  w.field ("userId", robot_id);
+  if (!robot_type.empty ())
+    w.field ("robotType", robot_type);
+  return w.end ().end ().take ();
+}
+
+std::string
+robot_unavailable_payload (std::string_view robot_id)
+{
+  return event ("robot-unavailable")
+      .field ("userId", robot_id)
+      .end ()
+      .end ()
+      .take ();
+}
+
+std::string
+joined_room_payload (std::string_view room_id)
+{
+  return event ("joined-room").field ("roomId", room_id).end ().end ().take ();
+}
+
+std::string
+user_presence_payload (std::string_view event_name, std::string_view user_id,
+    std::string_view user_type)
+{
+  return event (event_name)
+      .field ("userId", user_id)
+      .field ("userType", user_type)
+      .end ()
+      .end ()
+      .take ();
+}
+
+std::string
+ice_servers_json (const std::vector<IceServer> &servers)
+{
+  JsonWriter w;
+  append_ice_servers (w, servers);
+  return w.take ();
+}
+
+} // namespace robotlive
