@@ -23,6 +23,7 @@ struct HandshakeInfo
   std::string address; // the client's, after --trusted-proxy was honoured
   std::string origin;
   std::string bearer; // of an Authorization header, without "Bearer "
+  std::string nsp = "/";
   bool secure = false;
 };
 
@@ -35,6 +36,7 @@ struct Event
   std::vector<std::string_view> arguments;
   std::optional<std::uint64_t> ack_id;
   bool binary = false; // had attachments: no event of ours wants any
+  std::vector<std::string_view> attachments;
 };
 
 // What the application gives to the transport.
@@ -44,8 +46,8 @@ public:
   virtual ~SocketHandler () = default;
   // CONNECT of namespace "/". *auth* is its JSON payload or empty. The answer
   // is SocketServer::accept () or reject (), now or later.
-  virtual void on_connect (SocketId socket, const HandshakeInfo &info,
-      std::string_view auth) = 0;
+  virtual void on_connect (
+      SocketId socket, const HandshakeInfo &info, std::string_view auth) = 0;
   virtual void on_event (SocketId socket, const Event &event) = 0;
   // Only for sockets that on_connect () was called for; exactly once each.
   virtual void on_disconnect (SocketId socket, std::string_view reason) = 0;
@@ -61,11 +63,11 @@ public:
   // CONNECT_ERROR with *data* = {"message":…,"data":{"code":…}}, then closed.
   virtual void reject (SocketId socket, std::string_view data) = 0;
   // *payload*: the JSON array ["event", …]. One buffer may go to many sockets.
-  virtual void emit (SocketId socket,
-      std::shared_ptr<const std::string> payload) = 0;
+  virtual void emit (
+      SocketId socket, std::shared_ptr<const std::string> payload) = 0;
   // *payload*: the JSON array of arguments.
-  virtual void ack (SocketId socket, std::uint64_t ack_id,
-      std::string_view payload) = 0;
+  virtual void ack (
+      SocketId socket, std::uint64_t ack_id, std::string_view payload) = 0;
   // Queued packets are sent first; Socket.IO DISCONNECT, then closed.
   virtual void disconnect (SocketId socket) = 0;
   virtual std::size_t connections () const = 0;
@@ -77,7 +79,7 @@ struct HttpRequest
   std::string path;  // percent-decoded, without the query
   std::string query; // raw, without "?"
   std::vector<std::pair<std::string, std::string>> headers; // lower-case names
-  std::string body; // 64 KiB at most
+  std::string body;                                         // 64 KiB at most
   std::string address;
   bool secure = false;
 
@@ -99,8 +101,8 @@ class HttpHandler
 {
 public:
   virtual ~HttpHandler () = default;
-  virtual void on_request (const HttpRequest &request,
-      std::function<void (HttpResponse)> reply) = 0;
+  virtual void on_request (
+      const HttpRequest &request, std::function<void (HttpResponse)> reply) = 0;
 };
 
 } // namespace robotlive::server

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "protocol/json.hpp"
+
+#include <charconv>
+#include <cmath>
+#include <simdjson.h>
+
+namespace robotlive {
+
+namespace {
+
+// Length of the UTF-8 sequence at the start of *s* (RFC 3629), 0 if malformed.
+std::size_t
+utf8_sequence (std::string_view s)
+{
+  auto byte = [&s] (
+                  std::size_t i) { return static_cast<unsigned char> (s[i]); };
+  auto tail = [&] (std::size_t i) {
+    return i < s.size () && (byte (i) & 0xc0) == 0x80;
+  };
+  unsigned char b = byte (0);
+  if (b < 0x80)
+    return 1;
+  if (b >= 0xc2 && b <= 0xdf)
+    return tail (1) ? 2 : 0;
+  if (b >= 0xe0 && b <= 0xef) {
+    if (!tail (1) || !tail (2) || (b == 0xe0 && byte (1) < 0xa0) ||
+        (b == 0xed && byte (1) > 0x9f))
+      return 0;
+    return 3;
+  }
+  if (b >= 0xf0 && b <= 0xf4) {
+    if (!tail (1) || !tail (2) || !tail (3) || (b == 0xf0 && byte (1) < 0x90) ||
+        (b == 0xf4 && byte (1) > 0x8f))
+      return 0;
+    return 4;
+  }
+  return 0;
+}
+
+bool
+needs_escape (unsigned char c)
+{
+  return c < 0x20 || c == '"' || c == '\\' || c == '<' || c == 0x7f;
+}
+
+void
+append_escape (std::string &out, unsigned char c)
+{
+  switch (c) {
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    default:
+      break;
+  }
+  constexpr char digits[] = "0123456789abcdef";
+  out += "\\u00";
+  out += digits[c >> 4];
+  out += digits[c & 15];
+}
+
+} // namespace
+
+void
+append_json_string (std::string &out, std::string_view text)
+{
+  out.reserve (out.size () + text.size () + 2);
+  out += '"';
+  std::size_t start = 0;
+  std::size_t i = 0;
+  auto copy_run = [&] { out.append (text.substr (start, i - start)); };
+  while (i < text.size ()) {
+    auto c = static_cast<unsigned char> (text[i]);
+    if (c < 0x80 && !needs_escape (c)) {
+      i++;
+      continue;
+    }
+    std::size_t length = utf8_sequence (text.substr (i));
+    if (length > 1) {
+      i += length;
+      continue;
+    }
+    copy_run ();
+    if (length == 1)
+      append_escape (out, c);
+    else
+      out += "\xef\xbf\xbd";
+    start = ++i;
+  }
+  copy_run ();
+  out += '"';
+}
+
+std::string
+json_string (std::string_view text)
+{
+  std::string out;
+  append_json_string (out, text);
+  return out;
+}
+
+void
+JsonWriter::separate ()
+{
+  if (comma_)
+    text_ += ',';
+  comma_ = true;
+}
+
+JsonWriter &
+JsonWriter::open (char bracket)
+{
+  separate ();
+  text_ += bracket;
+  closers_ += bracket == '{' ? '}' : ']';
+  comma_ = false;
+  return *this;
+}
+
+JsonWriter &
+JsonWriter::end ()
+{
+  if (!closers_.empty ()) {
+    text_ += closers_.back ();
+    closers_.pop_back ();
+  }
+  comma_ = true;
+  return *this;
+}
+
+JsonWriter &
+JsonWriter::key (std::string_view name)
+{
+  separate ();
+  append_json_string (text_, name);
+  text_ += ':';
+  comma_ = false;
+  return *this;
+}
+
+JsonWriter &
+JsonWriter::value (std::string_view text)
+{
+  separate ();
+  append_json_string (text_, text);
+  return *this;
+}
+
+JsonWriter &
+JsonWriter::value (std::int64_t n)
+{
+  return raw (std::to_string (n));
+}
+
+JsonWriter &
+JsonWriter::value (std::uint64_t n)
+{
+  return raw (std::to_string (n));
+}
+
+JsonWriter &
+JsonWriter::value (double n)
+{
+  if (!std::isfinite (n))
+    return null ();
+  char digits[32];
+  auto result = std::to_chars (digits, digits + sizeof digits, n);
+  return raw ({digits, static_cast<std::size_t> (result.ptr - digits)});
+}
+
+JsonWriter &
+JsonWriter::raw (std::string_view json)
+{
+  separate ();
+  text_ += json;
+  return *this;
+}
+
+simdjson::dom::parser &
+json_parser ()
+{
+  thread_local simdjson::dom::parser parser = [] {
+    simdjson::dom::parser p;
+    // The depth limit is fixed here; later growth of the buffers keeps it.
+    if (p.allocate (4096, json_max_depth) != simdjson::SUCCESS)
+      throw std::bad_alloc ();
+    return p;
+  }();
+  return parser;
+}
+
+bool
+json_valid (std::string_view text)
+{
+  return json_parser ().parse (text.data (), text.size ()).error () ==
+         simdjson::SUCCESS;
+}
+
+bool
+utf8_valid (std::string_view text)
+{
+  return simdjson::validate_utf8 (text.data (), text.size ());
+}
+
+} // namespace robotlive
