@@ -291,6 +291,7 @@ parse_register (std::string_view json, RegisterMessage *out, std::string *error)
   reader.string ("userType", &out->user_type, max_id_length, true);
   reader.string ("token", &out->token, max_token_length, false);
   reader.id ("robotType", &out->robot_type, false);
+  reader.id ("instance", &out->instance, false);
   if (reader.ok () && out->user_type != "robot" && out->user_type != "viewer")
     reader.fail ("\"userType\" is neither \"robot\" nor \"viewer\"");
   return reader.ok ();
@@ -407,6 +408,7 @@ register_payload (const RegisterMessage &message)
   w.field ("userId", message.user_id).field ("userType", message.user_type);
   optional_field (w, "token", message.token);
   optional_field (w, "robotType", message.robot_type);
+  optional_field (w, "instance", message.instance);
   return w.end ().end ().take ();
 }
 

@@ -77,6 +77,9 @@ struct RegisterMessage
   std::string user_type;  // "robot" or "viewer"
   std::string token;      // may be empty
   std::string robot_type; // may be empty
+  // Of the robot's process, random; may be empty. A robot that comes back with
+  // the same one still has its viewers.
+  std::string instance;
 };
 
 struct RegisteredMessage
