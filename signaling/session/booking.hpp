@@ -12,7 +12,12 @@ using TimeMs = std::int64_t;
 
 constexpr TimeMs kNever = std::numeric_limits<TimeMs>::max ();
 
-enum class WindowState { Pending, Open, Over };
+enum class WindowState
+{
+  Pending,
+  Open,
+  Over
+};
 
 // [starts_at, ends_at): the first millisecond is inside, the last one outside.
 struct Window

@@ -20,7 +20,8 @@ struct Grant
   TimeMs issued_at = 0;  // iat
 };
 
-enum class GrantError {
+enum class GrantError
+{
   None,
   Malformed,      // not a JWT, or a claim is missing or of the wrong type
   WrongAlgorithm, // "none", or another algorithm than the key's
@@ -31,5 +32,6 @@ enum class GrantError {
 };
 
 const char *grant_error_text (GrantError error); // one English sentence
+const char *grant_error_code (GrantError error); // "wrong-audience", ...
 
 } // namespace robotlive
