@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The server's HTTP API, as far as a viewer needs it. Every call resolves to
+// the parsed JSON or throws ApiError with the HTTP status (0: not reached).
+
+const TIMEOUT = 15000;
+
+export class ApiError extends Error {
+  constructor(status, code) {
+    super(`HTTP ${status}`);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+async function call(path, { token, body } = {}) {
+  let response;
+  let answer;
+  try {
+    response = await fetch(path, {
+      method: body ? 'POST' : 'GET',
+      headers: {
+        ...(token ? { Authorization: `Bearer ${token}` } : {}),
+        ...(body ? { 'Content-Type': 'application/json' } : {}),
+      },
+      body: body && JSON.stringify(body),
+      cache: 'no-store',
+      signal: AbortSignal.timeout(TIMEOUT),
+    });
+    answer = await response.json();
+  } catch {
+    throw new ApiError(response?.ok === false ? response.status : 0);
+  }
+  if (!response.ok)
+    throw new ApiError(response.status, answer?.code);
+  return answer;
+}
+
+export const login = (email, password) =>
+  call('/auth/login', { body: { email, password } });
+export const robots = token => call('/robots', { token });
+export const bookings = token => call('/my-bookings', { token });

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The page's pure functions.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as text from '../../../signaling/web/text.js';
+import { covers, isActive, nextStart, preferredRobot, readBookings, readRobots }
+  from '../../../signaling/web/bookings.js';
+import { summarize } from '../../../signaling/web/stats.js';
+
+const CODES = ['unauthorized', 'forbidden', 'no-active-booking',
+  'robot-offline', 'unknown-robot', 'bad-message', 'too-large', 'rate-limited',
+  'busy', 'unavailable', 'internal'];
+const REASONS = ['expired', 'revoked', 'robot-offline', 'viewer-left',
+  'replaced'];
+
+test('every code and reason of the protocol has a sentence of its own', () => {
+  const unknown = text.refusalText('something-else');
+  const sentences = CODES.map(code => text.refusalText(code));
+  assert.ok(!sentences.includes(unknown));
+  assert.equal(new Set(sentences).size, CODES.length);
+  const endings = REASONS.map(text.endingText);
+  assert.ok(!endings.includes(text.endingText('something-else')));
+  assert.equal(new Set(endings).size, REASONS.length);
+});
+
+test('the next booking and the next try are named', () => {
+  const next = new Date(2026, 10, 22, 14, 30).getTime();
+  assert.match(text.refusalText('no-active-booking', { next }), /2:30|14:30/);
+  assert.match(text.refusalText('no-active-booking'), /No later booking/);
+  assert.match(text.refusalText('busy', { retryMs: 4100 }), /in 5 s/);
+});
+
+test('only what time can heal is tried again', () => {
+  for (const code of ['unauthorized', 'forbidden', 'no-active-booking',
+    'unknown-robot', 'bad-message', 'too-large', 'nonsense', undefined])
+    assert.equal(text.retryDelay(code, 0), null, code);
+  assert.equal(text.retryDelay('rate-limited', 0, 7000), 7000);
+  assert.equal(text.retryDelay('rate-limited', 3), 8000);
+  assert.equal(text.retryDelay('internal', 60), 30000);
+  assert.equal(text.retryDelay('busy', 0, -5), 5000);
+  assert.equal(text.retryDelay('busy', 0, 1e12), 300000);
+  assert.equal(text.retryDelay('busy', 0, '9'), 5000);
+});
+
+test('durations and bit rates', () => {
+  assert.equal(text.durationText(3725000), '1:02:05');
+  assert.equal(text.durationText(65000), '1:05');
+  assert.equal(text.durationText(64001), '1:05');
+  assert.equal(text.durationText(-1), '0:00');
+  assert.equal(text.bitrateText(2130000), '2.13 Mbit/s');
+  assert.equal(text.bitrateText(930400), '930 kbit/s');
+  assert.equal(text.bitrateText(NaN), '–');
+});
+
+test('log-in answers', () => {
+  assert.match(text.loginText(401), /Wrong/);
+  assert.match(text.loginText(429), /Too many/);
+  assert.match(text.loginText(0), /cannot be reached/);
+  assert.match(text.loginText(502), /502/);
+});
+
+test('robots: bad entries are left out, online ones come first', () => {
+  assert.deepEqual(readRobots({ robots: [] }), []);
+  assert.deepEqual(
+    readRobots([null, {}, { id: 7 }, { id: 'b', online: 1 },
+      { id: 'c', robot_type: 'pi', name: 'C', online: true }]),
+    [{ id: 'c', type: 'pi', name: 'C', online: true },
+      { id: 'b', type: '', name: 'b', online: false }]);
+});
+
+test('bookings: order, cover, activity at the edges', () => {
+  const read = readBookings([
+    { id: 1, robot_id: 'r1', starts_at: 500, ends_at: 900 },
+    { id: 2, robot_type: 'pi', starts_at: 100, ends_at: 200 },
+    { id: 3, robot_id: 'r1', starts_at: 10, ends_at: 100 },
+    { id: 4, robot_id: 'r1', starts_at: 300, ends_at: 400,
+      status: 'cancelled' },
+    { id: 5, starts_at: 'x', ends_at: 400 }, null], 100);
+  assert.deepEqual(read.map(booking => booking.id), [2, 1]);
+  const [byType, byId] = read;
+  assert.equal(covers(byId, { id: 'r1', type: 'x' }), true);
+  assert.equal(covers(byId, { id: 'r2', type: 'pi' }), false);
+  assert.equal(covers(byType, { id: 'r2', type: 'pi' }), true);
+  assert.deepEqual([99, 100, 199, 200].map(now => isActive(byType, now)),
+    [false, true, true, false]);
+  const robots = readRobots([{ id: 'r1', online: true },
+    { id: 'r2', type: 'pi' }]);
+  assert.equal(preferredRobot(robots, read, 150).id, 'r2');
+  assert.equal(preferredRobot(robots, read, 250).id, 'r1');
+  assert.equal(preferredRobot([], read, 250), undefined);
+  assert.equal(nextStart(undefined, read, robots[0], 250), 500);
+  assert.equal(nextStart(700, read, robots[0], 250), 700);
+  assert.equal(nextStart({ starts_at: 800 }, read, robots[0], 250), 800);
+  assert.equal(nextStart(null, read, undefined, 250), undefined);
+});
+
+test('statistics are per second and survive missing fields', () => {
+  const report = (at, frames, bytes, received, lost) => [
+    ['v', { type: 'inbound-rtp', kind: 'video', timestamp: at,
+      framesDecoded: frames, bytesReceived: bytes, packetsReceived: received,
+      packetsLost: lost, frameWidth: 1280, frameHeight: 720 }],
+    ['t', { type: 'transport', selectedCandidatePairId: 'p' }],
+    ['p', { type: 'candidate-pair', currentRoundTripTime: 0.0125 }],
+  ];
+  assert.equal(summarize([], null), null);
+  const first = summarize(report(1000, 10, 1000, 100, 0), null);
+  assert.equal(first.fps, undefined);
+  const second = summarize(report(3000, 70, 501000, 298, 2), first);
+  assert.equal(second.fps, 30);
+  assert.equal(second.bitrate, 2e6);
+  assert.equal(second.loss, 1);
+  assert.equal(second.rtt, 12.5);
+  assert.equal(second.width, 1280);
+  const bare = summarize([['v', { type: 'inbound-rtp', kind: 'video',
+    timestamp: 4000 }]], null);
+  assert.equal(bare.rtt, undefined);
+  assert.equal(bare.bytes, 0);
+});
