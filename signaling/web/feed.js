@@ -18,7 +18,8 @@ import { retryDelay } from './text.js';
 const ANSWER_TIMEOUT = 15000; // ms from the offer to the first picture
 const DISCONNECTED_TIMEOUT = 4000; // ICE "disconnected" often heals by itself
 const STALL = 6000; // ms without a byte of video
-const STALL_ROBOT_GONE = 2000; // the same, when the robot is known to be away
+const STALL_IN_DOUBT = 2000; // the same, after a link was lost
+const DOUBT = 10000; // ms that this impatience lasts
 const END_GRACE = 2000; // ms after the end for the server's own word
 const MAX_CANDIDATES = 64; // early ones, kept until the answer is there
 
@@ -40,8 +41,9 @@ export class Feed extends EventTarget {
   #localCandidates = [];
   #remoteCandidates = [];
   #timers = {};
-  #robotGone = false;
   #lastByte = 0; // performance.now () of the last growth of bytes
+  #doubtUntil = 0; // performance.now (): the other side may have gone
+  #sessionLost = false; // the server has ended it, the robot perhaps not
 
   // *signalling*: a Socket; *iceServers*: () => RTCIceServer[];
   // *serverNow*: () => ms since the epoch by the server's clock.
@@ -62,7 +64,6 @@ export class Feed extends EventTarget {
     this.stop();
     this.#robotId = robotId;
     this.#attempt = 0;
-    this.#robotGone = false;
     this.#offer('connecting');
   }
 
@@ -78,7 +79,6 @@ export class Feed extends EventTarget {
     if (this.#peer && this.state !== 'live') {
       clearTimeout(this.#timers.answer);
       this.#attempt = 0;
-      this.#robotGone = false;
       this.#lastByte = performance.now();
       this.#set('live');
     }
@@ -86,6 +86,7 @@ export class Feed extends EventTarget {
 
   // Registered with the server (again).
   signallingUp() {
+    this.#doubt();
     if (this.wanted && !this.#peer)
       this.#offer(this.state);
   }
@@ -99,12 +100,14 @@ export class Feed extends EventTarget {
         this.#onRobotAvailable(payload);
         return;
       case 'robot-unavailable':
-        this.#robotGone ||= payload.userId === this.#robotId;
+        if (payload.userId === this.#robotId)
+          this.#doubt();
         return;
       case 'error':
         // The same as a negative acknowledgement; whichever comes first.
-        if (payload.to === this.#robotId && payload.event === 'offer'
-            && this.#peer && this.#peerId === null)
+        if ((payload.to ?? this.#robotId) === this.#robotId
+            && payload.event === 'offer' && this.#peer
+            && this.#peerId === null)
           this.#refused(payload);
         return;
     }
@@ -125,7 +128,7 @@ export class Feed extends EventTarget {
         this.#onCandidate(payload.candidate);
         break;
       case 'leave':
-        if (this.#isOver())
+        if (this.#isOver(-END_GRACE))
           this.#end('expired');
         else
           this.#again();
@@ -151,10 +154,11 @@ export class Feed extends EventTarget {
     if (stats && stats.bytes > (this.stats?.bytes ?? 0))
       this.#lastByte = now;
     this.stats = stats;
-    const patience = this.#robotGone ? STALL_ROBOT_GONE : STALL;
-    if (this.session && this.#serverNow() > this.session.expiresAt + END_GRACE)
+    const silence = now - this.#lastByte;
+    if (this.#isOver(END_GRACE) && silence > END_GRACE)
       this.#end('expired');
-    else if (this.state === 'live' && now - this.#lastByte > patience)
+    else if (this.state === 'live'
+        && silence > (now < this.#doubtUntil ? STALL_IN_DOUBT : STALL))
       this.#again();
   }
 
@@ -194,8 +198,7 @@ export class Feed extends EventTarget {
         this.#refused(ack);
         return;
       }
-      this.#robotGone = false;
-      this.#setSession(ack?.session);
+      this.#setSession(ack);
       if (ack?.peerId !== undefined)
         this.#setPeerId(ack.peerId);
     } catch {
@@ -264,17 +267,22 @@ export class Feed extends EventTarget {
       return;
     const live = this.state === 'live';
     // The robot's link was away for a moment, its media never was.
-    const flows = live && performance.now() - this.#lastByte < STALL_ROBOT_GONE;
-    const underWay = !live && this.#peer && !this.#robotGone;
+    const flows = live && !this.#sessionLost
+      && performance.now() - this.#lastByte < STALL_IN_DOUBT;
+    const underWay = !live && this.#peer && !this.#sessionLost;
     if (!flows && !underWay)
       this.#offer(live ? 'reconnecting' : 'connecting');
   }
 
   #onSessionEnded(reason) {
     switch (reason) {
-      case 'robot-offline':
-      case 'replaced':
-        this.#robotGone = true; // media may flow on: the watchdog decides
+      case 'replaced': // another process of the robot: the old media is dead
+        this.#peerId = null;
+        this.#offer('reconnecting');
+        break;
+      case 'robot-offline': // media may flow on: the watchdog decides
+        this.#sessionLost = true;
+        this.#doubt();
         if (this.state !== 'live')
           this.#wait('robot-offline', retryDelay('robot-offline', 0));
         break;
@@ -283,9 +291,14 @@ export class Feed extends EventTarget {
     }
   }
 
-  #isOver() {
+  #doubt() {
+    this.#doubtUntil = performance.now() + DOUBT;
+  }
+
+  // *grace*: ms after the end.
+  #isOver(grace) {
     return this.session !== null
-      && this.#serverNow() >= this.session.expiresAt - 1000;
+      && this.#serverNow() > this.session.expiresAt + grace;
   }
 
   #end(reason) {
@@ -297,7 +310,7 @@ export class Feed extends EventTarget {
   }
 
   #refused({ code, retryAfterMs, nextBooking }) {
-    if (code === 'no-active-booking' && this.#isOver()) {
+    if (code === 'no-active-booking' && this.#isOver(-END_GRACE)) {
       this.#end('expired');
       return;
     }
@@ -341,6 +354,7 @@ export class Feed extends EventTarget {
     }
     this.#peer = null;
     this.#peerId = null;
+    this.#sessionLost = false;
     this.#localCandidates = [];
     this.#remoteCandidates = [];
     this.stats = null;

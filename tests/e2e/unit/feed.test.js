@@ -61,7 +61,8 @@ beforeEach(() => {
   sent = [];
   states = [];
   now = 1000000;
-  ack = { ok: true, peerId: 'p1', session: { expiresAt: 1600000 } };
+  ack = { ok: true, peerId: 'p1', robotId: 'r1', expiresAt: 1600000,
+    serverTime: now };
   signalling = {
     connected: true,
     emit: (event, payload) => sent.push([event, payload]),
@@ -165,13 +166,22 @@ for (const reason of ['expired', 'revoked']) {
   });
 }
 
-test('the end is kept without the server as well', async () => {
+test('the end is kept without the server as well', async t => {
+  t.mock.method(performance, 'now', () => now);
   await goLive();
   now = 1601999;
+  peers[0].bytes = 1000; // the robot decides: it may know of an extension
   await feed.sample();
   assert.equal(feed.state, 'live');
-  now = 1602001;
+  now = 1604000;
   await feed.sample();
+  assert.deepEqual(last(), { state: 'ended', reason: 'expired' });
+});
+
+test('a refusal right after the end is the end', async () => {
+  await goLive();
+  now = 1600000;
+  feed.onMessage('leave', { peerId: 'p1' });
   assert.deepEqual(last(), { state: 'ended', reason: 'expired' });
 });
 
@@ -224,7 +234,6 @@ test('a robot that is away is waited for', async () => {
 test('media that flows is not touched when links go and come', async () => {
   await goLive();
   feed.onMessage('robot-unavailable', { userId: 'r1' });
-  feed.onMessage('session-ended', { peerId: 'p1', reason: 'robot-offline' });
   peers[0].bytes = 5000;
   await feed.sample();
   feed.onMessage('robot-available', { userId: 'r1' });
@@ -232,6 +241,24 @@ test('media that flows is not touched when links go and come', async () => {
   await turn();
   assert.equal(feed.state, 'live');
   assert.equal(peers.length, 1);
+});
+
+test('another process of the robot is offered to at once', async () => {
+  await goLive();
+  feed.onMessage('session-ended', { peerId: 'p1', reason: 'replaced' });
+  await turn();
+  assert.deepEqual(names().filter(name => name !== 'ice-candidate'),
+    ['offer', 'offer']);
+  assert.equal(peers[0].closed, true);
+});
+
+test('media without a session is renewed when the robot is back', async () => {
+  await goLive();
+  feed.onMessage('session-ended', { peerId: 'p1', reason: 'robot-offline' });
+  assert.equal(feed.state, 'live');
+  feed.onMessage('robot-available', { userId: 'r1' });
+  await turn();
+  assert.equal(peers.length, 2);
 });
 
 test('media that fell silent is offered anew', async t => {
