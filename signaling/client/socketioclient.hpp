@@ -58,7 +58,14 @@ struct SocketIoClientOptions
 // | link-lost         | closed, or silent past its heartbeat        | no    |
 // | bad-message       | a message that cannot be understood         | no    |
 //
-// A cause is told once until the link has been registered again.
+// A cause is told once until the link has been registered for *stable_after*.
+//
+// Answers, candidates and leaves that are sent while the link is down wait for
+// the next registration, 64 of them and 10 s at most: a short drop does not
+// lose a negotiation, and a stale one is not revived.
+//
+// The client must not be destroyed inside a call of its listener; stop () may
+// be called there.
 std::unique_ptr<Signaller> make_socketio_client (SocketIoClientOptions options);
 
 } // namespace robotlive

@@ -1,0 +1,539 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "client/socketioclient.hpp"
+#include "client/backoff.hpp"
+#include "client/link.hpp"
+#include "protocol/json.hpp"
+#include "protocol/messages.hpp"
+#include "protocol/socketio.hpp"
+#include <deque>
+#include <set>
+#include <simdjson.h>
+
+namespace robotlive {
+
+namespace {
+
+constexpr std::size_t kMaxWaiting = 64;
+constexpr gint64 kMaxWaitingAge = 10 * G_TIME_SPAN_SECOND;
+constexpr std::size_t kMaxTold = 64; // distinct causes remembered
+constexpr std::size_t kMaxSentence = 512;
+
+// A server without peer ids knows one peer connection a viewer.
+constexpr std::string_view kLegacyPrefix = "legacy:";
+
+std::string
+peer_id_of (const Signal &signal)
+{
+  return signal.peer_id.empty () ? std::string (kLegacyPrefix) + signal.from
+                                 : signal.peer_id;
+}
+
+// What the application may rely on is the shape of a code, whoever sent it.
+std::string
+checked_code (const std::string &code)
+{
+  const bool good =
+      !code.empty () && code.size () <= 64 &&
+      code.find_first_not_of ("abcdefghijklmnopqrstuvwxyz0123456789-") ==
+          std::string::npos;
+  return good ? code : "bad-server";
+}
+
+bool
+is_refusal (std::string_view code)
+{
+  return code == "unauthorized" || code == "forbidden";
+}
+
+class SocketIoClient final : public Signaller
+{
+public:
+  explicit SocketIoClient (SocketIoClientOptions options)
+      : options_ (std::move (options)),
+        backoff_ (options_.backoff_min, options_.backoff_max)
+  {
+  }
+  ~SocketIoClient () override { stop (); }
+
+  void start (SignallerListener *listener) override;
+  void stop () override;
+  void send_answer (const std::string &to, const std::string &peer_id,
+      const std::string &sdp) override;
+  void send_candidate (const std::string &to, const std::string &peer_id,
+      const IceCandidate &candidate) override;
+  void send_leave (const std::string &to, const std::string &peer_id,
+      const std::string &reason) override;
+  void send_error (const std::string &to, const std::string &peer_id,
+      const std::string &code, const std::string &message) override;
+
+private:
+  struct Waiting
+  {
+    gint64 expires; // g_get_monotonic_time ()
+    std::string payload;
+  };
+
+  void attempt ();
+  std::optional<std::string> configuration_error ();
+  void send_connect ();
+  void handle_packet (std::string_view text);
+  void handle_event (const socketio::Packet &packet);
+  void handle_connect_error (std::string_view json);
+  void handle_registered (std::string_view json);
+  void handle_signal (SignalKind kind, std::string_view json);
+  void handle_session (const std::string &event, std::string_view json);
+  void handle_error (std::string_view json);
+  void handle_user_left (std::string_view json);
+
+  void send_signal (SignalKind kind, const std::string &to,
+      const std::string &peer_id, Signal signal);
+  void emit (const std::string &payload);
+  void flush ();
+  void lost (const Failure &failure);
+  void set_state (LinkState state);
+  void report (
+      const std::string &code, std::string message, bool fatal = false);
+  void not_understood (const char *event, const std::string &why);
+
+  const SocketIoClientOptions options_;
+  SignallerListener *listener_ = nullptr; // null: stopped
+  std::optional<Endpoint> endpoint_;
+  std::unique_ptr<GTlsDatabase, decltype (&g_object_unref)> authorities_{
+      nullptr, g_object_unref};
+  std::string token_;
+  std::string instance_; // tells the server that our viewers are still there
+  LinkState state_ = LinkState::Disconnected;
+  std::shared_ptr<Link> link_;
+  Backoff backoff_;
+  Timer retry_;
+  Timer register_deadline_;
+  Timer stable_;
+  std::deque<Waiting> waiting_;
+  std::set<std::string> told_;
+};
+
+void
+SocketIoClient::start (SignallerListener *listener)
+{
+  stop ();
+  listener_ = listener;
+  backoff_.reset ();
+  told_.clear ();
+  g_autofree char *uuid = g_uuid_string_random ();
+  instance_ = uuid;
+  // From the context, so that the listener is never called inside start ().
+  retry_.start (0, [this] { attempt (); });
+}
+
+void
+SocketIoClient::stop ()
+{
+  listener_ = nullptr;
+  retry_.stop ();
+  register_deadline_.stop ();
+  stable_.stop ();
+  waiting_.clear ();
+  state_ = LinkState::Disconnected;
+  if (!link_)
+    return;
+  link_->send (socketio::encode_disconnect ("/"));
+  link_->close ();
+  link_.reset ();
+}
+
+std::optional<std::string>
+SocketIoClient::configuration_error ()
+{
+  std::string sentence;
+  endpoint_ = parse_endpoint (options_.url, &sentence);
+  if (!endpoint_)
+    return sentence;
+  if (options_.robot_id.empty () || options_.robot_id.size () > max_id_length)
+    return "The robot id must have 1 to " + std::to_string (max_id_length) +
+           " bytes.";
+  if (options_.tls_ca_file.empty ())
+    return std::nullopt;
+  // Read again for each attempt, as it may have been renewed; a file that
+  // vanished while the robot runs does not end it.
+  g_autoptr (GError) error = nullptr;
+  GTlsDatabase *loaded =
+      g_tls_file_database_new (options_.tls_ca_file.c_str (), &error);
+  if (loaded)
+    authorities_.reset (loaded);
+  else if (!authorities_)
+    return "The certificate authorities in " + options_.tls_ca_file +
+           " cannot be read: " + error->message + ".";
+  return std::nullopt;
+}
+
+void
+SocketIoClient::attempt ()
+{
+  if (const auto sentence = configuration_error ()) {
+    report ("bad-configuration", *sentence, true);
+    return;
+  }
+  std::string token_error;
+  token_ = options_.token ? options_.token (&token_error) : std::string ();
+  if (token_.empty () && !token_error.empty ()) {
+    lost ({"unauthorized", token_error});
+    return;
+  }
+
+  Link::Limits limits;
+  limits.connect_timeout = options_.connect_timeout;
+  limits.max_message = options_.max_message;
+  Link::Handlers handlers;
+  handlers.on_open = [this] { send_connect (); };
+  handlers.on_message = [this] (
+                            std::string_view text) { handle_packet (text); };
+  handlers.on_closed = [this] (const Failure &failure) { lost (failure); };
+  link_ = Link::open (
+      *endpoint_, authorities_.get (), limits, std::move (handlers));
+  set_state (LinkState::Connecting);
+}
+
+void
+SocketIoClient::send_connect ()
+{
+  std::string auth;
+  if (!token_.empty ())
+    auth = JsonWriter ().object ().field ("token", token_).end ().take ();
+  link_->send (socketio::encode_connect ("/", auth));
+  register_deadline_.start (options_.register_timeout, [this] {
+    lost ({"timeout", endpoint_->name + " did not register the robot within " +
+                          std::to_string (options_.register_timeout / 1000) +
+                          " seconds."});
+  });
+}
+
+void
+SocketIoClient::handle_packet (std::string_view text)
+{
+  const auto packet = socketio::decode (text);
+  if (!packet) {
+    lost ({"bad-message", endpoint_->name + " sent what is not Socket.IO."});
+    return;
+  }
+  if (packet->nsp != "/")
+    return;
+  switch (packet->type) {
+    case socketio::PacketType::connect:
+      if (state_ != LinkState::Connecting)
+        break;
+      {
+        RegisterMessage message;
+        message.user_id = options_.robot_id;
+        message.user_type = "robot";
+        message.token = token_;
+        message.robot_type = options_.robot_type;
+        message.instance = instance_;
+        link_->send (socketio::encode_event ("/", register_payload (message)));
+      }
+      set_state (LinkState::Connected);
+      break;
+    case socketio::PacketType::connect_error:
+      handle_connect_error (packet->payload);
+      break;
+    case socketio::PacketType::disconnect:
+      lost ({"link-lost", endpoint_->name + " ended the connection."});
+      break;
+    case socketio::PacketType::event:
+      handle_event (*packet);
+      break;
+    case socketio::PacketType::binary_event:
+    case socketio::PacketType::binary_ack:
+      lost ({"bad-message",
+          endpoint_->name + " sent binary data, which no event has."});
+      break;
+    case socketio::PacketType::ack: // none is ever asked for
+      break;
+  }
+}
+
+// {"message": …, "data": {"code": …}?}: a server without codes refuses by its
+// middleware, which is nearly always about the token.
+void
+SocketIoClient::handle_connect_error (std::string_view json)
+{
+  Failure failure{"unauthorized", "no reason given"};
+  simdjson::dom::element root;
+  if (json_parser ().parse (json.data (), json.size ()).get (root) ==
+      simdjson::SUCCESS) {
+    std::string_view text;
+    if (root["message"].get (text) == simdjson::SUCCESS)
+      failure.message = text;
+    if (root["data"]["code"].get (text) == simdjson::SUCCESS && !text.empty ())
+      failure.code = text.substr (0, kMaxSentence);
+  }
+  failure.message = endpoint_->name + " refuses the robot: " + failure.message;
+  lost (failure);
+}
+
+void
+SocketIoClient::handle_event (const socketio::Packet &packet)
+{
+  if (state_ < LinkState::Connected)
+    return;
+  const std::string_view json =
+      packet.arguments.empty () ? "null" : packet.arguments[0];
+  if (packet.name == "registered")
+    handle_registered (json);
+  else if (packet.name == "error")
+    handle_error (json);
+  else if (state_ < LinkState::Registered)
+    return;
+  else if (packet.name == "offer")
+    handle_signal (SignalKind::Offer, json);
+  else if (packet.name == "ice-candidate")
+    handle_signal (SignalKind::Candidate, json);
+  else if (packet.name == "leave")
+    handle_signal (SignalKind::Leave, json);
+  else if (packet.name == "user-left")
+    handle_user_left (json);
+  else if (packet.name == "session-updated" || packet.name == "session-ended")
+    handle_session (packet.name, json);
+  // The rest is for viewers.
+}
+
+void
+SocketIoClient::handle_registered (std::string_view json)
+{
+  RegisteredMessage message;
+  std::string why;
+  if (!parse_registered (json, &message, &why)) {
+    lost ({"bad-server",
+        endpoint_->name + " sent a registration that cannot be read: " + why});
+    return;
+  }
+  if (!message.success) {
+    lost ({message.code.empty () ? "unauthorized" : message.code,
+        endpoint_->name + " refuses the robot: " +
+            (message.message.empty () ? "no reason given" : message.message)});
+    return;
+  }
+  if (state_ == LinkState::Registered)
+    return;
+  register_deadline_.stop ();
+  state_ = LinkState::Registered;
+  for (const std::string &room : options_.rooms)
+    emit (join_room_payload (room));
+  flush ();
+  stable_.start (options_.stable_after, [this] {
+    backoff_.reset ();
+    told_.clear ();
+  });
+  listener_->on_link_state (state_);
+  if (listener_)
+    listener_->on_registered (message.ice_servers, message.server_time);
+}
+
+void
+SocketIoClient::handle_signal (SignalKind kind, std::string_view json)
+{
+  Signal signal;
+  std::string why;
+  if (!parse_signal (kind, json, &signal, &why)) {
+    not_understood (signal_name (kind), why);
+    return;
+  }
+  if (signal.from.empty () && signal.peer_id.empty ()) {
+    not_understood (signal_name (kind), "it does not say who sent it.");
+    return;
+  }
+  if (signal.from == options_.robot_id) // relayed back by a room
+    return;
+  const std::string peer_id = peer_id_of (signal);
+  switch (kind) {
+    case SignalKind::Offer:
+      listener_->on_offer (signal.from, peer_id, signal.sdp, signal.session);
+      break;
+    case SignalKind::Candidate:
+      listener_->on_candidate (signal.from, peer_id, signal.candidate);
+      break;
+    case SignalKind::Leave:
+      listener_->on_leave (
+          peer_id, signal.reason.empty () ? "viewer-left" : signal.reason);
+      break;
+    case SignalKind::Answer:
+      break;
+  }
+}
+
+void
+SocketIoClient::handle_session (const std::string &event, std::string_view json)
+{
+  SessionMessage message;
+  std::string why;
+  if (!parse_session (json, &message, &why) || message.peer_id.empty ()) {
+    not_understood (event.c_str (), why);
+    return;
+  }
+  if (event == "session-ended")
+    listener_->on_session_ended (message.peer_id, message.reason);
+  else if (message.terms)
+    listener_->on_session_updated (message.peer_id, *message.terms);
+}
+
+void
+SocketIoClient::handle_error (std::string_view json)
+{
+  ErrorMessage message;
+  std::string why;
+  if (!parse_error (json, &message, &why)) {
+    not_understood ("error", why);
+    return;
+  }
+  report (message.code, endpoint_->name + " says: " + message.message);
+}
+
+// From a server without sessions: the viewer has gone without a word. The
+// fields are those of register.
+void
+SocketIoClient::handle_user_left (std::string_view json)
+{
+  RegisterMessage user;
+  std::string why;
+  if (parse_register (json, &user, &why) && user.user_type == "viewer")
+    listener_->on_leave (
+        std::string (kLegacyPrefix) + user.user_id, "viewer-left");
+}
+
+void
+SocketIoClient::send_answer (
+    const std::string &to, const std::string &peer_id, const std::string &sdp)
+{
+  Signal signal;
+  signal.sdp = sdp;
+  send_signal (SignalKind::Answer, to, peer_id, std::move (signal));
+}
+
+void
+SocketIoClient::send_candidate (const std::string &to,
+    const std::string &peer_id, const IceCandidate &candidate)
+{
+  Signal signal;
+  signal.candidate = candidate;
+  send_signal (SignalKind::Candidate, to, peer_id, std::move (signal));
+}
+
+void
+SocketIoClient::send_leave (const std::string &to, const std::string &peer_id,
+    const std::string &reason)
+{
+  Signal signal;
+  signal.reason = reason;
+  send_signal (SignalKind::Leave, to, peer_id, std::move (signal));
+}
+
+void
+SocketIoClient::send_error (const std::string &to, const std::string &peer_id,
+    const std::string &code, const std::string &message)
+{
+  send_leave (to, peer_id, code + ": " + message);
+}
+
+void
+SocketIoClient::send_signal (SignalKind kind, const std::string &to,
+    const std::string &peer_id, Signal signal)
+{
+  if (!listener_)
+    return;
+  signal.kind = kind;
+  signal.to = to;
+  if (peer_id.compare (0, kLegacyPrefix.size (), kLegacyPrefix) != 0)
+    signal.peer_id = peer_id;
+  std::string payload = signal_payload (signal);
+  if (state_ == LinkState::Registered) {
+    emit (payload);
+    return;
+  }
+  if (waiting_.size () >= kMaxWaiting)
+    waiting_.pop_front ();
+  waiting_.push_back (
+      {g_get_monotonic_time () + kMaxWaitingAge, std::move (payload)});
+}
+
+void
+SocketIoClient::emit (const std::string &payload)
+{
+  if (link_)
+    link_->send (socketio::encode_event ("/", payload));
+}
+
+void
+SocketIoClient::flush ()
+{
+  const std::deque<Waiting> waiting = std::move (waiting_);
+  waiting_.clear ();
+  const gint64 now = g_get_monotonic_time ();
+  for (const Waiting &entry : waiting)
+    if (now < entry.expires)
+      emit (entry.payload);
+}
+
+void
+SocketIoClient::lost (const Failure &failure)
+{
+  if (!listener_)
+    return;
+  register_deadline_.stop ();
+  stable_.stop ();
+  if (link_)
+    link_->close ();
+  link_.reset ();
+  const double random = g_random_double ();
+  // A refused token is worth another try when its file has been renewed.
+  retry_.start (is_refusal (failure.code) ? backoff_.longest (random)
+                                          : backoff_.next (random),
+      [this] { attempt (); });
+  set_state (LinkState::Disconnected);
+  report (failure.code, failure.message);
+}
+
+void
+SocketIoClient::set_state (LinkState state)
+{
+  if (state_ == state || !listener_)
+    return;
+  state_ = state;
+  listener_->on_link_state (state);
+}
+
+void
+SocketIoClient::report (
+    const std::string &sent_code, std::string message, bool fatal)
+{
+  const std::string code = checked_code (sent_code);
+  if (!listener_ || told_.size () >= kMaxTold || !told_.insert (code).second)
+    return;
+  // A server may echo what it was given.
+  if (!token_.empty ())
+    for (std::size_t at = 0;
+         (at = message.find (token_, at)) != std::string::npos; at += 7)
+      message.replace (at, token_.size (), "[token]");
+  if (message.size () > kMaxSentence) {
+    std::size_t end = kMaxSentence;
+    while (end > 0 && (message[end] & 0xc0) == 0x80) // not inside a character
+      --end;
+    message.resize (end);
+  }
+  listener_->on_error (code, message, fatal);
+}
+
+void
+SocketIoClient::not_understood (const char *event, const std::string &why)
+{
+  report ("bad-message", endpoint_->name + " sent \"" + event +
+                             "\" that cannot be understood: " + why);
+}
+
+} // namespace
+
+std::unique_ptr<Signaller>
+make_socketio_client (SocketIoClientOptions options)
+{
+  return std::make_unique<SocketIoClient> (std::move (options));
+}
+
+} // namespace robotlive
