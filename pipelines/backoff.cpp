@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "backoff.hpp"
+#include <algorithm>
+#include <fstream>
+
+namespace robotlive::robot {
+
+unsigned
+next_delay (Backoff &state, long long now)
+{
+  const unsigned longest = 60;
+  bool in_a_row =
+      state.starts > 0 && now >= state.last && now - state.last < 60;
+  state.starts = in_a_row ? std::min (state.starts + 1, 100U) : 1;
+  unsigned delay = 0;
+  if (state.starts > 1)
+    delay = std::min (longest, 1U << std::min (state.starts - 2, 6U));
+  // The run begins after the wait.
+  state.last = now + delay;
+  return delay;
+}
+
+unsigned
+next_delay_file (const std::string &path, long long now)
+{
+  Backoff state;
+  std::ifstream in (path);
+  if (!(in >> state.starts >> state.last))
+    state = Backoff ();
+  in.close ();
+  unsigned delay = next_delay (state, now);
+  std::ofstream (path) << state.starts << ' ' << state.last << '\n';
+  return delay;
+}
+
+} // namespace robotlive::robot

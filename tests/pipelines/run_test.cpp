@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The programs as their users and systemd run them.
+#include <cstdlib>
+#include <fstream>
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <gtest/gtest.h>
+#include <string>
+#include <sysexits.h>
+#include <vector>
+
+namespace {
+
+struct Outcome
+{
+  int status = -1; // exit status
+  std::string out;
+  std::string err;
+};
+
+class Run : public testing::Test
+{
+protected:
+  void SetUp () override
+  {
+    gchar *made = g_dir_make_tmp ("robotlive-run-XXXXXX", nullptr);
+    ASSERT_NE (made, nullptr);
+    folder_ = made;
+    g_free (made);
+  }
+
+  void TearDown () override
+  {
+    for (const std::string &path : files_)
+      g_unlink (path.c_str ());
+    g_unlink ((folder_ + "/backoff").c_str ());
+    g_rmdir (folder_.c_str ());
+  }
+
+  std::string write (const std::string &name, const std::string &text)
+  {
+    std::string path = folder_ + "/" + name;
+    std::ofstream (path) << text;
+    files_.push_back (path);
+    return path;
+  }
+
+  static Outcome run (std::vector<std::string> arguments,
+      const char *variable = nullptr, const std::string &value = "")
+  {
+    arguments.insert (arguments.begin (), RUN_PIPELINE);
+    arguments.push_back (std::string ("--pipelines=") + PIPELINES_DIR);
+    std::vector<char *> argv;
+    for (std::string &argument : arguments)
+      argv.push_back (argument.data ());
+    argv.push_back (nullptr);
+    gchar **env = g_environ_unsetenv (g_get_environ (), "RUNTIME_DIRECTORY");
+    if (variable)
+      env = g_environ_setenv (env, variable, value.c_str (), TRUE);
+    gchar *out = nullptr;
+    gchar *err = nullptr;
+    int wait_status = 0;
+    GError *error = nullptr;
+    Outcome outcome;
+    if (g_spawn_sync (nullptr, argv.data (), env, G_SPAWN_DEFAULT, nullptr,
+            nullptr, &out, &err, &wait_status, &error)) {
+      outcome.status = WIFEXITED (wait_status) ? WEXITSTATUS (wait_status) : -1;
+      outcome.out = out;
+      outcome.err = err;
+    } else {
+      ADD_FAILURE () << error->message;
+      g_error_free (error);
+    }
+    g_free (out);
+    g_free (err);
+    g_strfreev (env);
+    return outcome;
+  }
+
+  std::string conf (const std::string &source)
+  {
+    return write ("robot.conf", "[robot]\nid = r1\n[signaling]\n"
+                                "server = ws://127.0.0.1:1\n[camera]\n"
+                                "watchdog = 1\nsource = " +
+                                    source + "\n");
+  }
+
+  std::string folder_;
+  std::vector<std::string> files_;
+};
+
+TEST_F (Run, DryRunPrintsALineThatAShellReadsBack)
+{
+  std::string token = write ("robot.token", "eyJ.very.secret\n");
+  std::string path = conf ("webcam-h264");
+  std::ofstream (path, std::ios::app)
+      << "[signaling]\ntoken-file = " << token << "\n";
+  Outcome outcome = run ({"--dry-run", "--config=" + path});
+  ASSERT_EQ (outcome.status, EX_OK) << outcome.err;
+  EXPECT_EQ (outcome.out.find ("gst-launch-1.0 v4l2src device=/dev/video0 ! "
+                               "video/x-h264,width=1280,height=720,"),
+      0u)
+      << outcome.out;
+  EXPECT_NE (outcome.out.find ("token-file=" + token), std::string::npos);
+  EXPECT_EQ ((outcome.out + outcome.err).find ("secret"), std::string::npos);
+  gint argc = 0;
+  EXPECT_TRUE (
+      g_shell_parse_argv (outcome.out.c_str (), &argc, nullptr, nullptr));
+  EXPECT_GT (argc, 10);
+}
+
+TEST_F (Run, TokenOfLoadCredentialIsFound)
+{
+  write ("robot.token", "x\n");
+  Outcome outcome = run ({"--dry-run", "--config=" + conf ("webcam-h264")},
+      "CREDENTIALS_DIRECTORY", folder_);
+  EXPECT_NE (outcome.out.find ("token-file=" + folder_ + "/robot.token"),
+      std::string::npos)
+      << outcome.out;
+}
+
+TEST_F (Run, MistakesComeWithFileAndLine)
+{
+  std::string path = write ("robot.conf", "[camera]\nwdith = 640\nfps = x\n");
+  Outcome outcome = run ({"--config=" + path});
+  EXPECT_EQ (outcome.status, EX_CONFIG);
+  EXPECT_NE (
+      outcome.err.find (path + ":2: unknown key 'wdith'"), std::string::npos)
+      << outcome.err;
+  EXPECT_NE (outcome.err.find (path + ":3: 'fps'"), std::string::npos);
+  EXPECT_EQ (outcome.out, "");
+  outcome = run ({"--config=/nonexistent.conf"});
+  EXPECT_EQ (outcome.status, EX_CONFIG);
+  outcome = run ({"--no-such-option"});
+  EXPECT_EQ (outcome.status, EX_USAGE);
+}
+
+TEST_F (Run, CheckAccepts)
+{
+  Outcome outcome = run ({"--check", "--config=" + conf ("auto")});
+  EXPECT_EQ (outcome.status, EX_OK) << outcome.err;
+  EXPECT_NE (outcome.out.find ("ok"), std::string::npos);
+}
+
+TEST_F (Run, RunsAPipelineOfTheOwnersOwnToItsEnd)
+{
+  std::string own = write ("own.launch",
+      "# mine\nvideotestsrc num-buffers=3 ! ${WATCHDOG} ! filesink "
+      "location=\"" +
+          folder_ + "/out file\"\n");
+  files_.push_back (folder_ + "/out file");
+  Outcome outcome = run ({"--config=" + conf (own)});
+  EXPECT_EQ (outcome.status, 0) << outcome.err;
+  GStatBuf info = {};
+  ASSERT_EQ (g_stat ((folder_ + "/out file").c_str (), &info), 0);
+  EXPECT_GT (info.st_size, 0);
+}
+
+// The camera stops without a word: the pipeline must end by itself, with an
+// exit status that makes systemd start it again.
+TEST_F (Run, StalledCameraEndsThePipeline)
+{
+  std::string own = write ("own.launch",
+      "videotestsrc is-live=true ! identity error-after=-1 name=camera ! "
+      "valve drop=true ! ${WATCHDOG} ! fakesink\n");
+  Outcome outcome = run ({"--config=" + conf (own)});
+  EXPECT_EQ (outcome.status, 1) << outcome.err;
+  EXPECT_NE (outcome.err.find ("Watchdog triggered"), std::string::npos)
+      << outcome.err;
+}
+
+TEST_F (Run, LostCameraEndsThePipeline)
+{
+  std::string own = write ("own.launch",
+      "videotestsrc is-live=true ! identity error-after=5 ! ${WATCHDOG} ! "
+      "fakesink\n");
+  EXPECT_EQ (run ({"--config=" + conf (own)}).status, 1);
+}
+
+TEST_F (Run, StartsInARowWait)
+{
+  std::string own = write ("own.launch", "videotestsrc num-buffers=1 ! "
+                                         "fakesink\n");
+  std::string path = conf (own);
+  Outcome first = run ({"--config=" + path}, "RUNTIME_DIRECTORY", folder_);
+  Outcome second = run ({"--config=" + path}, "RUNTIME_DIRECTORY", folder_);
+  EXPECT_EQ (first.err.find ("starting again"), std::string::npos);
+  EXPECT_NE (second.err.find ("starting again in 1 s"), std::string::npos)
+      << second.err;
+}
+
+TEST_F (Run, ListTellsWhyAnEncoderWasNotTaken)
+{
+  Outcome outcome = run ({"--list", "--config=" + conf ("auto")});
+  EXPECT_EQ (outcome.status, EX_OK) << outcome.err;
+  EXPECT_NE (outcome.out.find ("x264enc       works"), std::string::npos)
+      << outcome.out;
+  EXPECT_NE (outcome.out.find ("v4l2h264enc"), std::string::npos);
+}
+
+} // namespace
