@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Runs the measurements that are named; run.sh has prepared all they need.
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { bench, log } from './lib/common.mjs';
+import { makeClips } from './lib/clips.mjs';
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: {
+  runs: { type: 'string' }, seconds: { type: 'string' },
+  quick: { type: 'boolean', default: false },
+  only: { type: 'string' },
+  results: { type: 'string', default: path.join(bench, 'results') },
+} });
+
+const number = (text, otherwise) => {
+  if (text === undefined) return otherwise;
+  if (!/^[1-9]\d{0,5}$/.test(text)) {
+    console.error(`bench.mjs: ${text} is no number of runs or seconds`);
+    process.exit(2);
+  }
+  return Number(text);
+};
+
+const work = fs.mkdtempSync(path.join(os.tmpdir(), 'robotlive-bench-'));
+process.on('exit', () => fs.rmSync(work, { recursive: true, force: true }));
+makeClips();
+let failed = false;
+for (const name of positionals) {
+  const { run, defaults = {} } = await import(`./${name}.mjs`);
+  const options = {
+    work, results: path.resolve(values.results), quick: values.quick,
+    only: values.only?.split(','),
+    runs: number(values.runs, values.quick ? 1 : defaults.runs ?? 6),
+    seconds: number(values.seconds, values.quick ? 3 : defaults.seconds ?? 20),
+  };
+  try {
+    log(`${name}: ${options.runs} runs of ${options.seconds} s`);
+    log(`${name}: ${await run(options)}`);
+  } catch (error) {
+    log(`${name} failed: ${error.stack}`);
+    failed = true;
+  }
+}
+process.exit(failed ? 1 : 0);
