@@ -77,6 +77,7 @@ async function onLogin(event) {
     await enter(answer.user);
   } catch (error) {
     notice('login-notice', text.loginText(error.status));
+    $('password').focus();
     $('password').select();
   }
   $('login-button').disabled = false;

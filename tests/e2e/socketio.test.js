@@ -8,7 +8,7 @@ import { afterEach, test } from 'node:test';
 import { Server } from 'socket.io';
 import { WebSocket, WebSocketServer } from 'ws';
 import { PacketType, Socket, backOff, decodePacket, encodePacket }
-  from '../../../signaling/web/socketio.js';
+  from '../../signaling/web/socketio.js';
 
 const cleanups = [];
 afterEach(async () => {

@@ -4,7 +4,7 @@
 // peer connection and a fake signalling link. Time is node's mock timers'.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
-import { Feed } from '../../../signaling/web/feed.js';
+import { Feed } from '../../signaling/web/feed.js';
 
 const turn = () => new Promise(resolve => setImmediate(resolve));
 

@@ -3,10 +3,10 @@
 // The page's pure functions.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as text from '../../../signaling/web/text.js';
+import * as text from '../../signaling/web/text.js';
 import { covers, isActive, nextStart, preferredRobot, readBookings, readRobots }
-  from '../../../signaling/web/bookings.js';
-import { summarize } from '../../../signaling/web/stats.js';
+  from '../../signaling/web/bookings.js';
+import { summarize } from '../../signaling/web/stats.js';
 
 const CODES = ['unauthorized', 'forbidden', 'no-active-booking',
   'robot-offline', 'unknown-robot', 'bad-message', 'too-large', 'rate-limited',

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Debian's Chromium, and small helpers on a page. Nothing here waits for a
+// fixed time: until () asks again and again until its deadline.
+import { existsSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+
+const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
+export const SLOW = 60000; // ms; generous: the machine may be busy
+
+export function launch() {
+  if (!existsSync(EXECUTABLE))
+    throw new Error(`${EXECUTABLE} is missing: apt install chromium`);
+  return chromium.launch({
+    executablePath: EXECUTABLE,
+    headless: true,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+      '--disable-background-networking', '--disable-component-update',
+      '--disable-sync', '--autoplay-policy=no-user-gesture-required'],
+  });
+}
+
+// Resolves to the first truthy value of *ask* (), an async function.
+export async function until(what, ask, deadline = SLOW) {
+  const end = Date.now() + deadline;
+  for (;;) {
+    const value = await ask();
+    if (value)
+      return value;
+    if (Date.now() > end)
+      throw new Error(`not within ${deadline / 1000} s: ${what}`);
+    await new Promise(resolve => setTimeout(resolve, 100));
+  }
+}
+
+export const textOf = (page, id) =>
+  page.evaluate(name => document.getElementById(name).textContent
+    .replace(/\s+/g, ' ').trim(), id);
+
+export const stateOf = page =>
+  page.evaluate(() => document.getElementById('state').dataset.state);
+
+export const untilState = (page, state, deadline) =>
+  until(`state "${state}"`, async () => await stateOf(page) === state, deadline);
+
+export async function logIn(page, email, password) {
+  await page.getByLabel('E-mail address').fill(email);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Log in' }).click();
+}
+
+export const connect = page =>
+  page.getByRole('button', { name: 'Connect Video Feed' }).click();
+
+export const disconnect = page =>
+  page.getByRole('button', { name: 'Disconnect' }).click();
+
+// What the <video> element has shown: {frames, width, height, at}.
+export const shown = page => page.evaluate(() => {
+  const video = document.getElementById('video');
+  return {
+    frames: video.getVideoPlaybackQuality().totalVideoFrames,
+    width: video.videoWidth,
+    height: video.videoHeight,
+    at: performance.now(),
+  };
+});
+
+// At least *frames* frames, and a window of 2 s with at least *fps* of them. A
+// busy machine gets another window, until the deadline.
+export async function untilPlaying(page, { frames = 60, fps = 25,
+  deadline = SLOW } = {}) {
+  let best = 0;
+  try {
+    return await until('moving pictures', async () => {
+      const before = await shown(page);
+      await new Promise(resolve => setTimeout(resolve, 2000));
+      const after = await shown(page);
+      const rate = 1000 * (after.frames - before.frames)
+        / (after.at - before.at);
+      best = Math.max(best, rate);
+      return rate >= fps && after.frames >= frames ? { ...after, rate } : null;
+    }, deadline);
+  } catch (error) {
+    throw new Error(`${error.message} (best window: ${best.toFixed(1)} fps)`);
+  }
+}
+
+// Collects what must not happen on a page: exceptions, violations of the
+// content security policy, requests to anywhere but *origin*.
+export function watch(page, origin) {
+  const wrong = [];
+  page.on('pageerror', error => wrong.push(`exception: ${error}`));
+  page.on('console', message => {
+    if (/Content Security Policy/i.test(message.text()))
+      wrong.push(message.text());
+  });
+  page.on('request', request => {
+    const url = new URL(request.url());
+    if (/^(http|ws)s?:$/.test(url.protocol)
+        && url.host !== new URL(origin).host)
+      wrong.push(`request to ${url.origin}`);
+  });
+  return wrong;
+}
