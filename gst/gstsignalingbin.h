@@ -11,3 +11,14 @@ G_DECLARE_FINAL_TYPE (
 GST_ELEMENT_REGISTER_DECLARE (signalingbin);
 
 G_END_DECLS
+
+#ifdef __cplusplus
+#include "client/signaller.hpp"
+#include <memory>
+
+/* Replaces the Socket.IO client, for tests and for applications with a server
+ * of their own. In NULL or READY. The bin calls it on its signalling thread
+ * and destroys it with itself. */
+void gst_signaling_bin_set_signaller (
+    GstSignalingBin *self, std::unique_ptr<robotlive::Signaller> signaller);
+#endif

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Admission: who may watch, from when and until when. The decision alone: no
+// I/O and no clock; the caller says what CLOCK_BOOTTIME showed on arrival.
+#pragma once
+#include "client/signaller.hpp"
+#include "session/jwt.hpp"
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace robotlive {
+
+enum class SessionPolicy
+{
+  RequireGrant, // a grant signed by the server's key, for this robot
+  TrustServer,  // the server's word; unlimited when it says nothing
+  Open,         // everyone, without end: a bench
+};
+
+// CLOCK_BOOTTIME in ns: runs through suspend and never jumps. A Pi's wall
+// clock may be years off, so it decides nothing here.
+std::int64_t boottime_ns ();
+
+constexpr std::int64_t kNoEnd = INT64_MAX;
+
+struct Admitted
+{
+  std::string role;
+  std::int64_t opens_at = 0; // CLOCK_BOOTTIME ns
+  std::int64_t ends_at = kNoEnd;
+};
+
+struct Refusal
+{
+  std::string code;    // of signaling/PROTOCOL.md
+  std::string message; // one English sentence
+};
+
+class Admission
+{
+public:
+  Admission (SessionPolicy policy, std::string robot_id);
+
+  void set_key (JwtKey key) { key_ = std::move (key); }
+  // False while a grant cannot be checked because the key is not here yet.
+  bool ready () const { return policy_ != SessionPolicy::RequireGrant || key_; }
+
+  // *from* is the viewer's id, *now_ns* CLOCK_BOOTTIME when the message came.
+  bool admit (const std::string &from, const std::string &peer_id,
+      const std::optional<SessionTerms> &terms, std::int64_t now_ns,
+      Admitted *out, Refusal *refusal);
+
+private:
+  bool admit_grant (const std::string &from, const std::string &peer_id,
+      const SessionTerms &terms, std::int64_t now_ns, Admitted *out,
+      Refusal *refusal);
+
+  const SessionPolicy policy_;
+  const std::string robot_id_;
+  std::optional<JwtKey> key_;
+  // The latest time that the key's holder has signed for, and when it came: a
+  // relay that claims an earlier one replays an old grant.
+  TimeMs signed_time_ = 0;
+  std::int64_t signed_at_ns_ = 0;
+};
+
+} // namespace robotlive

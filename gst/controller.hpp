@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Controller: what signalingbin does on its signalling thread. Listens to the
+// signaller, admits viewers, keeps them, and tells the pipeline about them.
+#pragma once
+#include "admission.hpp"
+#include "encodercontrol.hpp"
+#include "eventloop.hpp"
+#include "grantkey.hpp"
+#include "viewer.hpp"
+#include <map>
+#include <mutex>
+
+namespace robotlive {
+
+// A copy of the bin's properties, taken at READY to PAUSED.
+struct Settings
+{
+  std::string signaling_server, robot_id, robot_type, rooms;
+  std::string token, token_file; // never logged
+  std::string grant_key, tls_ca_file;
+  std::string stun_server, turn_server; // turn_server holds credentials
+  SessionPolicy policy = SessionPolicy::RequireGrant;
+  bool relay_only = false;
+  guint min_rtp_port = 0, max_rtp_port = 65535;
+  guint max_viewers = 16;
+  guint min_keyframe_interval = 500; // ms
+  guint stats_interval = 0;          // ms, 0: no messages
+};
+
+// Why the settings cannot be used, one sentence; "" when they can. *error* is
+// the GstResourceError. Reads the files that they name.
+std::string check_settings (
+    const Settings &settings, bool own_signaller, int *error);
+
+// The JWT to register with; read anew each time it is asked for.
+std::string read_token (const Settings &settings, std::string *error);
+
+class Controller final : public SignallerListener, public ViewerOwner
+{
+public:
+  // *element* is the bin, *tee* and *sink_pad* are its parts: all outlive us.
+  Controller (std::weak_ptr<EventLoop> loop, GstElement *element,
+      GstElement *tee, GstPad *sink_pad, EncoderControl *encoder);
+
+  // Signalling thread from here on.
+  void start (const Settings &settings, std::unique_ptr<Signaller> signaller);
+  // Ends every viewer and the link; the signaller comes back for a next start.
+  std::unique_ptr<Signaller> stop ();
+  void set_codec (const StreamCodec &codec);
+  // By value: the id may be the very key that goes.
+  bool end_viewer (std::string peer_id, const std::string &reason);
+  void key_frame_wanted (); // after the limiter has let one through
+  // Tells gates upstream what the sessions add up to, when that has changed;
+  // *again*: in any case, as after a new stream-start.
+  void announce_sessions (bool again = false);
+
+  GstStructure *stats () const; // "robotlive-stats"; transfer full
+  std::vector<std::string> viewers () const;
+
+  void on_link_state (LinkState state) override;
+  void on_registered (const std::vector<IceServer> &servers,
+      std::optional<TimeMs> server_time) override;
+  void on_offer (const std::string &from, const std::string &peer_id,
+      const std::string &sdp,
+      const std::optional<SessionTerms> &session) override;
+  void on_candidate (const std::string &from, const std::string &peer_id,
+      const IceCandidate &candidate) override;
+  void on_leave (
+      const std::string &peer_id, const std::string &reason) override;
+  void on_session_updated (
+      const std::string &peer_id, const SessionTerms &session) override;
+  void on_session_ended (
+      const std::string &peer_id, const std::string &reason) override;
+  void on_error (
+      const std::string &code, const std::string &message, bool fatal) override;
+
+  void viewer_answer (
+      const std::string &peer_id, const std::string &sdp) override;
+  void viewer_candidate (
+      const std::string &peer_id, const IceCandidate &candidate) override;
+  void viewer_streaming (const std::string &peer_id) override;
+  void viewer_remove (const std::string &peer_id, const std::string &reason,
+      const std::string &code, const std::string &message) override;
+  void viewer_needs_key_frame () override;
+
+private:
+  // An offer that waits for the grant key or for the stream's codec.
+  struct Pending
+  {
+    std::string from, sdp;
+    std::optional<SessionTerms> session;
+    std::int64_t arrived_at = 0;
+    bool admitted = false;
+    Admitted terms;
+    std::vector<std::string> candidates;
+  };
+
+  void refuse (const std::string &from, const std::string &peer_id,
+      const Refusal &refusal);
+  void proceed (const std::string &peer_id);
+  void proceed_all ();
+  void answer (const std::string &peer_id, const Pending &pending);
+  void load_key ();
+  void tick ();
+  PeerSettings peer_settings () const;
+  void post (GstStructure *structure); // an element message; takes it
+
+  const std::weak_ptr<EventLoop> loop_;
+  GstElement *const element_;
+  GstElement *const tee_;
+  GstPad *const sink_pad_;
+  EncoderControl *const encoder_;
+
+  Settings settings_;
+  std::unique_ptr<Signaller> signaller_;
+  std::optional<Admission> admission_;
+  std::unique_ptr<GrantKeyFetcher> fetcher_;
+  std::optional<JwtKey> pinned_key_; // for the life of the element
+  std::string key_failure_;
+  StreamCodec codec_;
+  std::vector<IceServer> ice_servers_;
+  std::map<std::string, Pending> pending_;                 // by peerId
+  std::map<std::string, std::shared_ptr<Viewer>> viewers_; // by peerId
+  LinkState link_ = LinkState::Disconnected;
+  Timer tick_;
+  std::int64_t stats_posted_at_ = 0;
+  std::int64_t announced_end_ = -1;
+  guint announced_viewers_ = 0;
+};
+
+} // namespace robotlive

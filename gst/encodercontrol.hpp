@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// EncoderControl: finds the video encoder upstream of the bin and asks it for
+// key frames and bitrates, each encoder in its own way.
+#pragma once
+#include "glibptr.hpp"
+#include <mutex>
+#include <string>
+
+namespace robotlive {
+
+class EncoderControl
+{
+public:
+  // *pad* is the bin's sink pad; it outlives this object.
+  explicit EncoderControl (GstPad *pad) : pad_ (pad) {}
+
+  // An encoder named by the application; null: look for one upstream.
+  void set_encoder (GstElement *encoder);
+
+  // The encoder, or null: a camera that encodes by itself, or none. Walks the
+  // pads upstream, through bins, queues and parsers. Any thread.
+  GPtr<GstElement> find () const;
+
+  // Asks upstream for a key frame with a force-key-unit event. Any thread that
+  // holds no lock.
+  void request_key_frame ();
+  // What the event alone does not do: v4l2h264enc before GStreamer 1.22.4
+  // ignores it and is told by its V4L2 control. Signalling thread.
+  void apply_key_frame ();
+  // True when the encoder found takes key frame requests.
+  bool can_force_key_frame () const;
+
+  // Sets the encoder's target in bit/s; false when there is no encoder whose
+  // bitrate can be set while it runs. Any thread.
+  bool set_bitrate (guint bits_per_second);
+
+private:
+  GstPad *pad_;
+  mutable std::mutex mutex_; // encoder_; never held across a call outward
+  GPtr<GstElement> encoder_;
+};
+
+} // namespace robotlive

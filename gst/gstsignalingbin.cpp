@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/**
+ * SECTION:element-signalingbin
+ * @title: signalingbin
+ * @short_description: Serves a video stream to WebRTC viewers
+ *
+ * Registers with a Socket.IO signalling server as a robot and answers each
+ * viewer's offer with a webrtcbin of its own. Encodes nothing: the stream comes
+ * in encoded once and goes to all. Each viewer has a gate, which opens when the
+ * server's grant is verified and the DTLS certificate is the one in the offer,
+ * and shuts to the frame at the granted end.
+ *
+ * Properties, signals and messages: gst/README.md.
+ *
+ * ## Example launch lines
+ * ```shell
+ * gst-launch-1.0 -e videotestsrc is-live=true ! videoconvert ! x264enc
+ * tune=zerolatency ! h264parse ! signalingbin
+ * signaling-server=http://127.0.0.1:8080 robot-id=robot_1
+ * token-file=/etc/robotlive/robot.token
+ * ```
+ * Serves the test pattern to whoever has booked robot_1.
+ * ```shell
+ * gst-launch-1.0 -e videotestsrc is-live=true ! vp8enc deadline=1 !
+ * signalingbin signaling-server=http://127.0.0.1:8080 robot-id=robot_1
+ * session-policy=open
+ * ```
+ * On a bench, in VP8, to everyone.
+ *
+ * Since: 0.1
+ */
+#include "gstsignalingbin.h"
+#include "controller.hpp"
+#include "errors.hpp"
+#include "input.hpp"
+#include "signalingbinproperties.hpp"
+
+GST_DEBUG_CATEGORY (gst_signaling_bin_debug);
+#define GST_CAT_DEFAULT gst_signaling_bin_debug
+
+using namespace robotlive;
+
+namespace {
+
+struct State
+{
+  // Guards settings; nothing is called under it.
+  std::mutex settings_mutex;
+  Settings settings;
+
+  std::unique_ptr<Input> input;
+  std::unique_ptr<Signaller> signaller; // injected; lent to the controller
+  bool own_signaller = false;
+  // From NULL to READY until READY to NULL. Streaming threads take a copy.
+  std::mutex loop_mutex; // guards loop; never held together with another
+  std::shared_ptr<EventLoop> loop;
+  std::unique_ptr<Controller> controller; // used on the loop's thread
+  Timer key_frame_timer;                  // the loop's thread
+
+  Settings copy_settings ()
+  {
+    std::lock_guard<std::mutex> lock (settings_mutex);
+    return settings;
+  }
+  std::shared_ptr<EventLoop> current_loop ()
+  {
+    std::lock_guard<std::mutex> lock (loop_mutex);
+    return loop;
+  }
+  // From a streaming thread: *task* on the signalling thread, if it runs.
+  void post (std::function<void (Controller &)> task)
+  {
+    if (auto target = current_loop ())
+      target->post ([this, task = std::move (task)] () {
+        if (controller)
+          task (*controller);
+      });
+  }
+};
+
+enum
+{
+  SIGNAL_VIEWER_ADDED,
+  SIGNAL_VIEWER_REMOVED,
+  SIGNAL_END_VIEWER,
+  SIGNAL_LIST_VIEWERS,
+  LAST_SIGNAL
+};
+guint signals[LAST_SIGNAL];
+
+GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink",
+    GST_PAD_SINK, GST_PAD_ALWAYS,
+    GST_STATIC_CAPS (
+        "video/x-h264, stream-format = (string) { byte-stream, avc }, "
+        "alignment = (string) { au, nal }; "
+        "video/x-h265, stream-format = (string) { byte-stream, hvc1, hev1 }, "
+        "alignment = (string) { au, nal }; "
+        "video/x-vp8; video/x-vp9"));
+
+} // namespace
+
+struct _GstSignalingBin
+{
+  GstBin parent;
+  State *state;
+};
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (GstSignalingBin, gst_signaling_bin, GST_TYPE_BIN,
+    GST_DEBUG_CATEGORY_INIT (gst_signaling_bin_debug, "signalingbin", 0,
+        "Signalling and WebRTC viewers"))
+GST_ELEMENT_REGISTER_DEFINE (
+    signalingbin, "signalingbin", GST_RANK_NONE, GST_TYPE_SIGNALING_BIN)
+
+void
+gst_signaling_bin_set_signaller (
+    GstSignalingBin *self, std::unique_ptr<Signaller> signaller)
+{
+  self->state->own_signaller = signaller != nullptr;
+  self->state->signaller = std::move (signaller);
+}
+
+// NULL to READY: everything that will be needed is there.
+static gboolean
+check_elements (GstSignalingBin *self)
+{
+  static const struct
+  {
+    const char *factory;
+    const char *package;
+  } needed[] = {
+      {"tee", "GStreamer core"},
+      {"webrtcbin", "gstreamer1.0-plugins-bad"},
+      {"dtlsdec", "gstreamer1.0-plugins-bad"},
+      {"srtpenc", "gstreamer1.0-plugins-bad"},
+      {"nicesrc", "gstreamer1.0-nice"},
+      {"rtpbin", "gstreamer1.0-plugins-good"},
+      {"rtph264pay", "gstreamer1.0-plugins-good"},
+      {"sessiongate", "gstreamer1.0-robotlive"},
+  };
+  for (const auto &row : needed) {
+    g_autoptr (GstElementFactory) factory =
+        gst_element_factory_find (row.factory);
+    if (!factory) {
+      GST_ELEMENT_ERROR (self, CORE, MISSING_PLUGIN,
+          ("The element %s is missing: install %s.", row.factory, row.package),
+          (nullptr));
+      return FALSE;
+    }
+  }
+  return self->state->input->complete ();
+}
+
+static gboolean
+check_properties (GstSignalingBin *self)
+{
+  int error = 0;
+  const auto why = check_settings (
+      self->state->copy_settings (), self->state->own_signaller, &error);
+  if (why.empty ())
+    return TRUE;
+  gst_element_message_full (GST_ELEMENT (self), GST_MESSAGE_ERROR,
+      GST_RESOURCE_ERROR, error, g_strdup (why.c_str ()), nullptr, __FILE__,
+      G_STRFUNC, __LINE__);
+  return FALSE;
+}
+
+static void
+open_loop (GstSignalingBin *self)
+{
+  State *state = self->state;
+  auto loop = std::make_shared<EventLoop> ("robotlive:sig");
+  loop->run ([self, state, &loop] () {
+    state->controller = std::make_unique<Controller> (loop, GST_ELEMENT (self),
+        state->input->tee (), state->input->sink_pad (),
+        &state->input->encoder ());
+  });
+  // The process's DTLS key takes a quarter of a second to make, once; better
+  // now than when the first viewer waits.
+  loop->post ([] () {
+    auto warm = sink (gst_element_factory_make ("dtlsdec", nullptr));
+  });
+  std::lock_guard<std::mutex> lock (state->loop_mutex);
+  state->loop = std::move (loop);
+}
+
+static void
+close_loop (GstSignalingBin *self)
+{
+  State *state = self->state;
+  std::shared_ptr<EventLoop> loop;
+  {
+    std::lock_guard<std::mutex> lock (state->loop_mutex);
+    loop.swap (state->loop);
+  }
+  if (loop)
+    loop->run ([state] () {
+      state->key_frame_timer.cancel ();
+      state->controller.reset ();
+    });
+}
+
+static void
+start_session (GstSignalingBin *self)
+{
+  State *state = self->state;
+  const auto settings = state->copy_settings ();
+  state->input->limiter ().set_interval (
+      std::int64_t (settings.min_keyframe_interval) * 1000000);
+  if (auto loop = state->current_loop ())
+    loop->post ([state, settings] () {
+      if (state->controller)
+        state->controller->start (settings, std::move (state->signaller));
+    });
+}
+
+static void
+stop_session (GstSignalingBin *self)
+{
+  State *state = self->state;
+  if (auto loop = state->current_loop ())
+    loop->run ([state] () {
+      state->key_frame_timer.cancel ();
+      if (!state->controller)
+        return;
+      auto signaller = state->controller->stop ();
+      // The Socket.IO client is made anew from the properties; an injected
+      // signaller is kept.
+      if (state->own_signaller)
+        state->signaller = std::move (signaller);
+    });
+}
+
+static GstStateChangeReturn
+gst_signaling_bin_change_state (GstElement *element, GstStateChange transition)
+{
+  auto *self = GST_SIGNALING_BIN (element);
+  switch (transition) {
+    case GST_STATE_CHANGE_NULL_TO_READY:
+      if (!check_elements (self) || !check_properties (self))
+        return GST_STATE_CHANGE_FAILURE;
+      open_loop (self);
+      break;
+    case GST_STATE_CHANGE_READY_TO_PAUSED:
+      start_session (self);
+      break;
+    case GST_STATE_CHANGE_PAUSED_TO_READY:
+      // Before the branches are shut: each leaves as when a viewer goes.
+      stop_session (self);
+      break;
+    default:
+      break;
+  }
+
+  const auto result = GST_ELEMENT_CLASS (gst_signaling_bin_parent_class)
+                          ->change_state (element, transition);
+
+  if (result == GST_STATE_CHANGE_FAILURE) {
+    if (transition == GST_STATE_CHANGE_READY_TO_PAUSED)
+      stop_session (self);
+    if (transition == GST_STATE_CHANGE_NULL_TO_READY)
+      close_loop (self);
+  } else if (transition == GST_STATE_CHANGE_READY_TO_NULL) {
+    close_loop (self);
+  }
+  return result;
+}
+
+static void
+gst_signaling_bin_set_property (
+    GObject *object, guint id, const GValue *value, GParamSpec *pspec)
+{
+  State *state = GST_SIGNALING_BIN (object)->state;
+  if (id == PROP_ENCODER) {
+    state->input->encoder ().set_encoder (
+        static_cast<GstElement *> (g_value_get_object (value)));
+    return;
+  }
+  std::lock_guard<std::mutex> lock (state->settings_mutex);
+  if (!set_setting (&state->settings, id, value))
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+}
+
+static void
+gst_signaling_bin_get_property (
+    GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+  State *state = GST_SIGNALING_BIN (object)->state;
+  if (id == PROP_ENCODER) {
+    g_value_take_object (value, state->input->encoder ().find ().release ());
+  } else if (id == PROP_STATS) {
+    GstStructure *stats = nullptr;
+    if (auto loop = state->current_loop ())
+      loop->run ([state, &stats] () {
+        if (state->controller)
+          stats = state->controller->stats ();
+      });
+    g_value_take_boxed (
+        value, stats ? stats : gst_structure_new_empty ("robotlive-stats"));
+  } else {
+    std::lock_guard<std::mutex> lock (state->settings_mutex);
+    if (!get_setting (state->settings, id, value))
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+  }
+}
+
+static gboolean
+gst_signaling_bin_end_viewer (GstSignalingBin *self, const char *peer_id)
+{
+  gboolean found = FALSE;
+  State *state = self->state;
+  if (auto loop = state->current_loop (); loop && peer_id)
+    loop->run ([state, peer_id, &found] () {
+      found =
+          state->controller && state->controller->end_viewer (peer_id, "ended");
+    });
+  return found;
+}
+
+static GStrv
+gst_signaling_bin_list_viewers (GstSignalingBin *self)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  State *state = self->state;
+  std::vector<std::string> ids;
+  if (auto loop = state->current_loop ())
+    loop->run ([state, &ids] () {
+      if (state->controller)
+        ids = state->controller->viewers ();
+    });
+  for (const auto &id : ids)
+    g_strv_builder_add (builder, id.c_str ());
+  return g_strv_builder_end (builder);
+}
+
+static void
+gst_signaling_bin_finalize (GObject *object)
+{
+  delete GST_SIGNALING_BIN (object)->state;
+  G_OBJECT_CLASS (gst_signaling_bin_parent_class)->finalize (object);
+}
+
+static void
+gst_signaling_bin_class_init (GstSignalingBinClass *klass)
+{
+  auto *object_class = G_OBJECT_CLASS (klass);
+  auto *element_class = GST_ELEMENT_CLASS (klass);
+
+  object_class->set_property = gst_signaling_bin_set_property;
+  object_class->get_property = gst_signaling_bin_get_property;
+  object_class->finalize = gst_signaling_bin_finalize;
+  element_class->change_state =
+      GST_DEBUG_FUNCPTR (gst_signaling_bin_change_state);
+  install_properties (object_class);
+
+  /**
+   * GstSignalingBin::viewer-added:
+   * @peer_id: names the peer connection
+   * @user: the viewer's id
+   *
+   * A viewer was admitted and is being answered. Emitted on the signalling
+   * thread; a handler returns soon.
+   *
+   * Since: 0.1
+   */
+  signals[SIGNAL_VIEWER_ADDED] = g_signal_new ("viewer-added",
+      G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, nullptr, nullptr,
+      nullptr, G_TYPE_NONE, 2, G_TYPE_STRING, G_TYPE_STRING);
+  /**
+   * GstSignalingBin::viewer-removed:
+   * @peer_id: names the peer connection
+   * @reason: "expired", "revoked", "left", "vanished", "failed",
+   *     "fingerprint-mismatch", "replaced", "ended", "codec-changed",
+   *     "robot-offline"
+   *
+   * A viewer is gone and its branch with it. Emitted on the signalling thread.
+   *
+   * Since: 0.1
+   */
+  signals[SIGNAL_VIEWER_REMOVED] = g_signal_new ("viewer-removed",
+      G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, nullptr, nullptr,
+      nullptr, G_TYPE_NONE, 2, G_TYPE_STRING, G_TYPE_STRING);
+  /**
+   * GstSignalingBin::end-viewer:
+   * @peer_id: as in viewer-added
+   *
+   * Ends one viewer's connection; the viewer is told. Waits until it is done.
+   *
+   * Returns: %TRUE when there was such a viewer
+   *
+   * Since: 0.1
+   */
+  signals[SIGNAL_END_VIEWER] =
+      g_signal_new_class_handler ("end-viewer", G_TYPE_FROM_CLASS (klass),
+          static_cast<GSignalFlags> (G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION),
+          G_CALLBACK (gst_signaling_bin_end_viewer), nullptr, nullptr, nullptr,
+          G_TYPE_BOOLEAN, 1, G_TYPE_STRING);
+  /**
+   * GstSignalingBin::list-viewers:
+   *
+   * Returns: (transfer full): the peer ids of the viewers that there are now
+   *
+   * Since: 0.1
+   */
+  signals[SIGNAL_LIST_VIEWERS] =
+      g_signal_new_class_handler ("list-viewers", G_TYPE_FROM_CLASS (klass),
+          static_cast<GSignalFlags> (G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION),
+          G_CALLBACK (gst_signaling_bin_list_viewers), nullptr, nullptr,
+          nullptr, G_TYPE_STRV, 0);
+
+  gst_element_class_set_static_metadata (element_class,
+      "WebRTC viewers by Socket.IO signalling", "Sink/Network/WebRTC",
+      "Serves an encoded video stream to the viewers that a signalling server "
+      "lets through, each until its session ends",
+      "The gst-robotlive developers");
+  gst_element_class_add_static_pad_template (element_class, &sink_template);
+}
+
+static void
+gst_signaling_bin_init (GstSignalingBin *self)
+{
+  auto *state = self->state = new State;
+  Input::Callbacks callbacks;
+  callbacks.codec = [state] (const StreamCodec &codec) {
+    state->post (
+        [codec] (Controller &controller) { controller.set_codec (codec); });
+  };
+  callbacks.stream_start = [state] () {
+    state->post (
+        [] (Controller &controller) { controller.announce_sessions (true); });
+  };
+  callbacks.key_frame_passed = [state] () {
+    state->post (
+        [] (Controller &controller) { controller.key_frame_wanted (); });
+  };
+  callbacks.key_frame_later = [state] (unsigned ms) {
+    state->post ([state, ms] (Controller &) {
+      if (auto loop = state->current_loop ())
+        state->key_frame_timer =
+            loop->after (ms, [state] () { state->input->ask_again (); });
+    });
+  };
+  GstPadTemplate *templ =
+      gst_element_class_get_pad_template (GST_ELEMENT_GET_CLASS (self), "sink");
+  state->input = std::make_unique<Input> (GST_BIN (self), templ, callbacks);
+}

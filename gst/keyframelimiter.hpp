@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// KeyFrameLimiter: many viewers' wishes for a key frame become one request in
+// each interval. A wish that comes too early is granted at the interval's end.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <mutex>
+
+namespace robotlive {
+
+// Any thread; takes *now* as an argument and so needs no clock.
+class KeyFrameLimiter
+{
+public:
+  enum class Verdict
+  {
+    Pass,  // now
+    Later, // once *wait_ns* have passed: ask again with due ()
+    Drop,  // one is on its way already
+  };
+
+  void set_interval (std::int64_t ns)
+  {
+    std::lock_guard<std::mutex> lock (mutex_);
+    interval_ = ns;
+  }
+  Verdict ask (std::int64_t now, std::int64_t *wait_ns)
+  {
+    std::lock_guard<std::mutex> lock (mutex_);
+    if (pending_)
+      return Verdict::Drop;
+    if (!asked_ || now - last_ >= interval_) {
+      asked_ = true;
+      last_ = now;
+      return Verdict::Pass;
+    }
+    pending_ = true;
+    *wait_ns = interval_ - (now - last_);
+    return Verdict::Later;
+  }
+  // The time of a Later has come: the next ask () passes.
+  void due ()
+  {
+    std::lock_guard<std::mutex> lock (mutex_);
+    pending_ = false;
+    asked_ = false;
+  }
+
+private:
+  std::mutex mutex_; // all of the below; nothing is called under it
+  std::int64_t interval_ = 500000000;
+  std::int64_t last_ = 0;
+  bool asked_ = false, pending_ = false;
+};
+
+} // namespace robotlive

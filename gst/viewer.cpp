@@ -1,0 +1,668 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "viewer.hpp"
+#include "viewerstats.hpp"
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+
+GST_DEBUG_CATEGORY_EXTERN (gst_signaling_bin_debug);
+#define GST_CAT_DEFAULT gst_signaling_bin_debug
+
+namespace robotlive {
+
+namespace {
+
+constexpr std::int64_t kSecond = 1000000000;
+// A viewer that has got nowhere: codec unknown, no answer made, no connection.
+constexpr std::int64_t kWaitLimit = 10 * kSecond;
+constexpr std::int64_t kNegotiateLimit = 10 * kSecond;
+constexpr std::int64_t kConnectLimit = 20 * kSecond;
+// Silence: browsers send RTCP about once a second (MEDIA: 0.9 to 1.4 s).
+constexpr std::int64_t kSilenceLimit = 5 * kSecond;
+constexpr std::int64_t kFirstRtcpLimit = 15 * kSecond;
+constexpr std::int64_t kLongestSilence = 20 * kSecond;
+
+struct Payloading
+{
+  const char *encoding_name;
+  const char *factory;
+};
+constexpr Payloading kPayloaders[] = {{"H264", "rtph264pay"},
+    {"H265", "rtph265pay"}, {"VP8", "rtpvp8pay"}, {"VP9", "rtpvp9pay"}};
+
+const char *
+payloader_of (const std::string &encoding_name)
+{
+  for (const auto &row : kPayloaders)
+    if (encoding_name == row.encoding_name)
+      return row.factory;
+  return nullptr;
+}
+
+// A serialized query (allocation, drain) would wait in the viewer's queue until
+// webrtcbin lets it through, and the encoder with it: answered "no" here.
+GstPadProbeReturn
+drop_serialized_queries (GstPad *, GstPadProbeInfo *info, gpointer)
+{
+  return GST_QUERY_IS_SERIALIZED (GST_PAD_PROBE_INFO_QUERY (info))
+             ? GST_PAD_PROBE_DROP
+             : GST_PAD_PROBE_OK;
+}
+
+struct Unlinking
+{
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool done = false;
+};
+
+// Between two buffers: nothing is being pushed through the pad right now.
+GstPadProbeReturn
+unlink_when_idle (GstPad *pad, GstPadProbeInfo *, gpointer data)
+{
+  auto &unlinking = **static_cast<std::shared_ptr<Unlinking> *> (data);
+  std::lock_guard<std::mutex> lock (unlinking.mutex);
+  if (!unlinking.done) {
+    if (auto peer = adopt (gst_pad_get_peer (pad)))
+      gst_pad_unlink (pad, peer.get ());
+    unlinking.done = true;
+    unlinking.changed.notify_all ();
+  }
+  return GST_PAD_PROBE_REMOVE;
+}
+
+} // namespace
+
+// What a callback needs to come back: nothing that keeps the viewer alive.
+struct Viewer::Hop
+{
+  std::weak_ptr<Viewer> viewer;
+  std::weak_ptr<EventLoop> loop;
+  std::shared_ptr<Shared> shared;
+
+  void post (std::function<void (Viewer &)> task) const
+  {
+    if (auto target = loop.lock ())
+      target->post ([viewer = viewer, task = std::move (task)] () {
+        if (auto self = viewer.lock (); self && !self->stopped_)
+          task (*self);
+      });
+  }
+  static void free (gpointer data) { delete static_cast<Hop *> (data); }
+  static void free_closure (gpointer data, GClosure *) { free (data); }
+};
+
+const char *
+viewer_state_name (ViewerState state)
+{
+  switch (state) {
+    case ViewerState::Waiting:
+      return "waiting";
+    case ViewerState::Negotiating:
+      return "negotiating";
+    case ViewerState::Connecting:
+      return "connecting";
+    case ViewerState::Streaming:
+      return "streaming";
+  }
+  return "";
+}
+
+Viewer::Viewer (std::weak_ptr<EventLoop> loop, ViewerOwner *owner, GstBin *bin,
+    GstElement *tee, std::string user, std::string peer_id)
+    : loop_ (std::move (loop)), owner_ (owner), bin_ (bin), tee_ (tee),
+      user_ (std::move (user)), peer_id_ (std::move (peer_id)),
+      created_at_ (boottime_ns ()), state_since_ (created_at_)
+{
+}
+
+Viewer::~Viewer ()
+{
+  stop ();
+}
+
+Viewer::Hop *
+Viewer::hop ()
+{
+  return new Hop{weak_from_this (), loop_, shared_};
+}
+
+void
+Viewer::connect (gpointer object, const char *signal, GCallback callback)
+{
+  const gulong id = g_signal_connect_data (object, signal, callback, hop (),
+      Hop::free_closure, static_cast<GConnectFlags> (0));
+  connections_.push_back ({share (G_OBJECT (object)), id});
+}
+
+void
+Viewer::fail (const std::string &reason, const std::string &code,
+    const std::string &message)
+{
+  // As a task: the caller may be a loop over all viewers.
+  const std::unique_ptr<Hop> later (hop ());
+  later->post ([reason, code, message] (Viewer &self) {
+    self.owner_->viewer_remove (self.peer_id_, reason, code, message);
+  });
+}
+
+bool
+Viewer::build_webrtc (const PeerSettings &settings, std::string *error)
+{
+  webrtc_ = sink (gst_element_factory_make ("webrtcbin", "webrtc"));
+  if (!webrtc_) {
+    *error = "webrtcbin cannot be made";
+    return false;
+  }
+  gst_util_set_object_arg (
+      G_OBJECT (webrtc_.get ()), "bundle-policy", "max-bundle");
+  if (settings.relay_only)
+    gst_util_set_object_arg (
+        G_OBJECT (webrtc_.get ()), "ice-transport-policy", "relay");
+  g_object_set (webrtc_.get (), "latency", 0, nullptr);
+  configure_ice (settings);
+  return true;
+}
+
+void
+Viewer::configure_ice (const PeerSettings &settings)
+{
+  if (!settings.stun_server.empty ())
+    g_object_set (
+        webrtc_.get (), "stun-server", settings.stun_server.c_str (), nullptr);
+  for (const auto &turn : settings.turn_servers) {
+    gboolean added = FALSE;
+    g_signal_emit_by_name (
+        webrtc_.get (), "add-turn-server", turn.c_str (), &added);
+    if (!added)
+      GST_WARNING_OBJECT (bin_, "a TURN server was not understood");
+  }
+  g_autoptr (GObject) ice = nullptr;
+  g_object_get (webrtc_.get (), "ice-agent", &ice, nullptr);
+  if (!ice)
+    return;
+  g_object_set (ice, "min-rtp-port", settings.min_rtp_port, "max-rtp-port",
+      settings.max_rtp_port, nullptr);
+  g_autoptr (GObject) agent = nullptr;
+  g_object_get (ice, "agent", &agent, nullptr);
+  // UPnP costs 200 ms a viewer and asks routers for holes; TCP candidates make
+  // checks slower and reach nobody that UDP does not.
+  if (agent)
+    g_object_set (agent, "upnp", FALSE, "ice-tcp", FALSE, nullptr);
+}
+
+bool
+Viewer::build (const StreamCodec &codec, std::string *error)
+{
+  queue_ = gst_element_factory_make ("queue", nullptr);
+  gate_ = sink (gst_element_factory_make ("sessiongate", nullptr));
+  const char *factory = payloader_of (codec.encoding_name);
+  payloader_ = factory ? gst_element_factory_make (factory, nullptr) : nullptr;
+  filter_ = gst_element_factory_make ("capsfilter", nullptr);
+  branch_ = sink (gst_bin_new (nullptr));
+  // Otherwise the pipeline waits for webrtcbin's EOS, which never comes.
+  gst_bin_set_suppressed_flags (GST_BIN (branch_.get ()),
+      static_cast<GstElementFlags> (
+          GST_ELEMENT_FLAG_SINK | GST_ELEMENT_FLAG_SOURCE));
+  for (GstElement *element : {queue_, gate_.get (), payloader_, filter_})
+    if (element)
+      gst_bin_add (GST_BIN (branch_.get ()), element);
+  gst_bin_add (GST_BIN (branch_.get ()), webrtc_.get ());
+  if (!queue_ || !gate_ || !payloader_ || !filter_) {
+    *error = "an element of the viewer's branch cannot be made";
+    return false;
+  }
+
+  // A viewer that does not take its buffers loses them; it never holds up the
+  // others.
+  g_object_set (queue_, "leaky", 2 /* downstream */, "max-size-time",
+      guint64 (200 * GST_MSECOND), "max-size-buffers", 0, "max-size-bytes",
+      8u << 20, "flush-on-eos", TRUE, nullptr);
+  while (ssrc_ == 0)
+    ssrc_ = g_random_int ();
+  g_object_set (payloader_, "pt", offer_.payload_type, "ssrc", ssrc_, "mtu",
+      1200, nullptr);
+  if (codec.encoding_name == "H264" || codec.encoding_name == "H265") {
+    g_object_set (payloader_, "config-interval", -1, nullptr);
+    gst_util_set_object_arg (G_OBJECT (payloader_), "aggregate-mode", "none");
+  } else {
+    gst_util_set_object_arg (
+        G_OBJECT (payloader_), "picture-id-mode", "15-bit");
+  }
+  return gst_element_link_many (
+             queue_, gate_.get (), payloader_, filter_, nullptr) ||
+         (*error = "the viewer's branch does not link", false);
+}
+
+bool
+Viewer::link_webrtc (const StreamCodec &codec, std::string *error)
+{
+  // Nothing of the payloader's own (sprop-*, offsets) may reach the answer;
+  // the SSRC must, or browsers cannot tell retransmissions apart.
+  g_autoptr (GstCaps) caps =
+      gst_caps_new_simple ("application/x-rtp", "media", G_TYPE_STRING, "video",
+          "encoding-name", G_TYPE_STRING, codec.encoding_name.c_str (),
+          "clock-rate", G_TYPE_INT, 90000, "payload", G_TYPE_INT,
+          int (offer_.payload_type), "ssrc", G_TYPE_UINT, ssrc_, nullptr);
+  if (codec.encoding_name == "H264")
+    gst_caps_set_simple (
+        caps, "packetization-mode", G_TYPE_STRING, "1", nullptr);
+  g_object_set (filter_, "caps", caps, nullptr);
+
+  const auto name = "sink_" + std::to_string (offer_.m_line);
+  auto pad =
+      adopt (gst_element_request_pad_simple (webrtc_.get (), name.c_str ()));
+  auto source = adopt (gst_element_get_static_pad (filter_, "src"));
+  if (!pad || gst_pad_link (source.get (), pad.get ()) != GST_PAD_LINK_OK) {
+    *error = "webrtcbin does not take the stream";
+    return false;
+  }
+  g_autoptr (GstWebRTCRTPTransceiver) transceiver = nullptr;
+  g_object_get (pad.get (), "transceiver", &transceiver, nullptr);
+  if (!transceiver) {
+    *error = "webrtcbin made no transceiver";
+    return false;
+  }
+  g_autoptr (GstCaps) preference = gst_caps_copy (caps);
+  if (!offer_.profile_level_id.empty ())
+    gst_caps_set_simple (preference, "profile-level-id", G_TYPE_STRING,
+        offer_.profile_level_id.c_str (), nullptr);
+  if (offer_.level_asymmetry)
+    gst_caps_set_simple (
+        preference, "level-asymmetry-allowed", G_TYPE_STRING, "1", nullptr);
+  g_object_set (transceiver, "direction",
+      GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_SENDONLY, "do-nack",
+      offer_.rtx_payload_type >= 0, "fec-type", GST_WEBRTC_FEC_TYPE_NONE,
+      "codec-preferences", preference, nullptr);
+  return true;
+}
+
+void
+Viewer::connect_callbacks ()
+{
+  connect (webrtc_.get (), "on-ice-candidate",
+      G_CALLBACK (+[] (GstElement *, guint, const char *text, Hop *hop) {
+        std::string candidate = text;
+        hop->post ([candidate] (Viewer &self) {
+          self.owner_->viewer_candidate (
+              self.peer_id_, {candidate, self.offer_.mid, 0});
+        });
+      }));
+  const auto changed = +[] (GObject *, GParamSpec *, Hop *hop) {
+    hop->post ([] (Viewer &self) { self.on_transport_changed (); });
+  };
+  connect (webrtc_.get (), "notify::connection-state", G_CALLBACK (changed));
+  connect (
+      webrtc_.get (), "notify::ice-connection-state", G_CALLBACK (changed));
+  connect (queue_, "overrun", G_CALLBACK (+[] (GstElement *, Hop *hop) {
+    hop->shared->queue_drops++;
+    hop->post ([] (Viewer &self) {
+      if (self.state_ == ViewerState::Streaming)
+        self.owner_->viewer_needs_key_frame ();
+    });
+  }));
+
+  auto rtpbin =
+      adopt (gst_bin_get_by_name (GST_BIN (webrtc_.get ()), "rtpbin"));
+  if (!rtpbin)
+    return;
+  connect (rtpbin.get (), "on-ssrc-active",
+      G_CALLBACK (+[] (GstElement *, guint, guint, Hop *hop) {
+        const auto now = boottime_ns ();
+        const auto last = hop->shared->last_rtcp.exchange (now);
+        // A longest interval that slowly forgets.
+        const auto old = hop->shared->rtcp_interval.load ();
+        if (last)
+          hop->shared->rtcp_interval = std::max (now - last, old - old / 8);
+      }));
+  connect (rtpbin.get (), "on-bye-ssrc",
+      G_CALLBACK (+[] (GstElement *, guint, guint, Hop *hop) {
+        hop->post ([] (Viewer &self) { self.fail ("left", "", ""); });
+      }));
+}
+
+bool
+Viewer::start (const GuardedOffer &offer, const StreamCodec &codec,
+    const PeerSettings &settings, std::string *error)
+{
+  offer_ = offer;
+  state_ = ViewerState::Negotiating;
+  state_since_ = boottime_ns ();
+  if (!build_webrtc (settings, error) || !build (codec, error) ||
+      !link_webrtc (codec, error))
+    return false;
+  connect_callbacks ();
+
+  auto sink_pad = adopt (gst_element_get_static_pad (queue_, "sink"));
+  GstPad *ghost = gst_ghost_pad_new ("sink", sink_pad.get ());
+  gst_pad_set_active (ghost, TRUE);
+  gst_element_add_pad (branch_.get (), ghost);
+  if (!gst_bin_add (bin_, GST_ELEMENT (gst_object_ref (branch_.get ())))) {
+    *error = "the viewer's branch cannot be added";
+    return false;
+  }
+  if (!gst_element_sync_state_with_parent (branch_.get ())) {
+    *error = "the viewer's branch does not start";
+    return false;
+  }
+  set_remote_description ();
+  return true;
+}
+
+GstPromise *
+Viewer::promise (const char *sdp_field,
+    void (Viewer::*handler) (const std::string &, const std::string &))
+{
+  struct Reply
+  {
+    std::unique_ptr<Hop> hop;
+    const char *sdp_field;
+    void (Viewer::*handler) (const std::string &, const std::string &);
+  };
+  return gst_promise_new_with_change_func (
+      [] (GstPromise *promise, gpointer data) {
+        auto *reply = static_cast<Reply *> (data);
+        std::string sdp, failure;
+        // No reply at all, or an empty one, is success for a set-description.
+        const GstStructure *answer =
+            gst_promise_wait (promise) == GST_PROMISE_RESULT_REPLIED
+                ? gst_promise_get_reply (promise)
+                : nullptr;
+        g_autoptr (GError) error = nullptr;
+        if (gst_promise_wait (promise) != GST_PROMISE_RESULT_REPLIED)
+          failure = "interrupted";
+        else if (answer && gst_structure_has_field (answer, "error") &&
+                 gst_structure_get (
+                     answer, "error", G_TYPE_ERROR, &error, nullptr))
+          failure = error ? error->message : "unknown error";
+        if (reply->sdp_field && failure.empty ()) {
+          g_autoptr (GstWebRTCSessionDescription) description = nullptr;
+          if (answer)
+            gst_structure_get (answer, reply->sdp_field,
+                GST_TYPE_WEBRTC_SESSION_DESCRIPTION, &description, nullptr);
+          g_autofree char *text =
+              description ? gst_sdp_message_as_text (description->sdp)
+                          : nullptr;
+          if (text)
+            sdp = text;
+          else
+            failure = "no description in the reply";
+        }
+        reply->hop->post ([call = reply->handler, sdp, failure] (
+                              Viewer &self) { (self.*call) (sdp, failure); });
+      },
+      new Reply{std::unique_ptr<Hop> (hop ()), sdp_field, handler},
+      [] (gpointer data) { delete static_cast<Reply *> (data); });
+}
+
+void
+Viewer::set_remote_description ()
+{
+  GstSDPMessage *message = nullptr;
+  if (gst_sdp_message_new_from_text (offer_.sdp.c_str (), &message) !=
+      GST_SDP_OK) {
+    fail ("failed", "internal", "The offer could not be written again.");
+    return;
+  }
+  g_autoptr (GstWebRTCSessionDescription) description =
+      gst_webrtc_session_description_new (GST_WEBRTC_SDP_TYPE_OFFER, message);
+  g_autoptr (GstPromise) reply = promise (nullptr, &Viewer::on_remote_set);
+  g_signal_emit_by_name (
+      webrtc_.get (), "set-remote-description", description, reply);
+}
+
+void
+Viewer::on_remote_set (const std::string &, const std::string &error)
+{
+  if (!error.empty ()) {
+    fail ("failed", "bad-message", "The offer was refused: " + error);
+    return;
+  }
+  g_autoptr (GstPromise) reply = promise ("answer", &Viewer::on_answer);
+  g_signal_emit_by_name (webrtc_.get (), "create-answer", nullptr, reply);
+}
+
+void
+Viewer::on_answer (const std::string &sdp, const std::string &error)
+{
+  GstSDPMessage *message = nullptr;
+  if (!error.empty () ||
+      gst_sdp_message_new_from_text (sdp.c_str (), &message) != GST_SDP_OK) {
+    fail ("failed", "internal", "No answer could be made: " + error);
+    return;
+  }
+  const GstSDPMedia *media = gst_sdp_message_get_media (message, offer_.m_line);
+  if (!media || gst_sdp_media_get_port (media) == 0 ||
+      !gst_sdp_media_get_attribute_val (media, "sendonly")) {
+    gst_sdp_message_free (message);
+    fail ("failed", "bad-message", "The offer and the stream do not match.");
+    return;
+  }
+  g_autoptr (GstWebRTCSessionDescription) description =
+      gst_webrtc_session_description_new (GST_WEBRTC_SDP_TYPE_ANSWER, message);
+  g_autoptr (GstPromise) reply = promise (nullptr, &Viewer::on_local_set);
+  g_signal_emit_by_name (
+      webrtc_.get (), "set-local-description", description, reply);
+  // Candidates are gathered by that and follow through the same queue.
+  state_ = ViewerState::Connecting;
+  state_since_ = boottime_ns ();
+  owner_->viewer_answer (peer_id_, sdp);
+}
+
+void
+Viewer::on_local_set (const std::string &, const std::string &error)
+{
+  if (!error.empty ()) {
+    fail ("failed", "internal", "The answer was refused: " + error);
+    return;
+  }
+  local_set_ = true;
+  for (const auto &candidate : early_candidates_)
+    g_signal_emit_by_name (
+        webrtc_.get (), "add-ice-candidate", 0u, candidate.c_str ());
+  early_candidates_.clear ();
+  link_to_tee ();
+  on_transport_changed ();
+}
+
+void
+Viewer::add_candidate (const std::string &candidate)
+{
+  if (local_set_)
+    g_signal_emit_by_name (
+        webrtc_.get (), "add-ice-candidate", 0u, candidate.c_str ());
+  else if (early_candidates_.size () < 64)
+    early_candidates_.push_back (candidate);
+}
+
+void
+Viewer::link_to_tee ()
+{
+  tee_pad_ = adopt (gst_element_request_pad_simple (tee_, "src_%u"));
+  auto target = adopt (gst_element_get_static_pad (branch_.get (), "sink"));
+  if (!tee_pad_ ||
+      gst_pad_link (tee_pad_.get (), target.get ()) != GST_PAD_LINK_OK) {
+    fail ("failed", "internal", "The stream cannot be branched off.");
+    return;
+  }
+  gst_pad_add_probe (tee_pad_.get (), GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM,
+      drop_serialized_queries, nullptr, nullptr);
+}
+
+void
+Viewer::unlink_from_tee ()
+{
+  if (!tee_pad_)
+    return;
+  auto unlinking = std::make_shared<Unlinking> ();
+  gst_pad_add_probe (tee_pad_.get (), GST_PAD_PROBE_TYPE_IDLE, unlink_when_idle,
+      new std::shared_ptr<Unlinking> (unlinking), [] (gpointer data) {
+        delete static_cast<std::shared_ptr<Unlinking> *> (data);
+      });
+  {
+    // A push into a leaky queue takes microseconds. Should one take a second,
+    // the branch goes without it.
+    std::unique_lock<std::mutex> lock (unlinking->mutex);
+    unlinking->changed.wait_for (lock, std::chrono::seconds (1),
+        [&unlinking] () { return unlinking->done; });
+    unlinking->done = true;
+  }
+  gst_element_release_request_pad (tee_, tee_pad_.get ());
+  tee_pad_.reset ();
+}
+
+void
+Viewer::on_transport_changed ()
+{
+  GstWebRTCPeerConnectionState connection;
+  GstWebRTCICEConnectionState ice;
+  g_object_get (webrtc_.get (), "connection-state", &connection,
+      "ice-connection-state", &ice, nullptr);
+  GST_DEBUG_OBJECT (bin_, "viewer %s: connection %d, ICE %d", peer_id_.c_str (),
+      connection, ice);
+  if (connection == GST_WEBRTC_PEER_CONNECTION_STATE_FAILED ||
+      ice == GST_WEBRTC_ICE_CONNECTION_STATE_FAILED) {
+    fail ("failed", "unavailable",
+        state_ == ViewerState::Streaming
+            ? "The connection to the robot was lost."
+            : "No network path between viewer and robot was found.");
+    return;
+  }
+  if (!local_set_)
+    return;
+
+  g_autoptr (GstWebRTCRTPTransceiver) transceiver = nullptr;
+  g_autoptr (GstWebRTCRTPSender) sender = nullptr;
+  g_autoptr (GstWebRTCDTLSTransport) transport = nullptr;
+  auto pad = adopt (gst_element_get_static_pad (
+      webrtc_.get (), ("sink_" + std::to_string (offer_.m_line)).c_str ()));
+  if (pad)
+    g_object_get (pad.get (), "transceiver", &transceiver, nullptr);
+  if (transceiver)
+    g_object_get (transceiver, "sender", &sender, nullptr);
+  if (sender)
+    g_object_get (sender, "transport", &transport, nullptr);
+  if (!transport)
+    return;
+  const bool watched = std::any_of (
+      connections_.begin (), connections_.end (), [&] (const Connection &c) {
+        return c.object.get () == G_OBJECT (transport);
+      });
+  if (!watched)
+    connect (transport, "notify::state",
+        G_CALLBACK (+[] (GObject *, GParamSpec *, Hop *hop) {
+          hop->post ([] (Viewer &self) { self.on_transport_changed (); });
+        }));
+
+  GstWebRTCDTLSTransportState dtls;
+  g_object_get (transport, "state", &dtls, nullptr);
+  if (dtls == GST_WEBRTC_DTLS_TRANSPORT_STATE_CONNECTED) {
+    if (state_ == ViewerState::Connecting)
+      verify_and_open (transport);
+  } else if (dtls == GST_WEBRTC_DTLS_TRANSPORT_STATE_CLOSED) {
+    fail ("left", "", "");
+  } else if (dtls == GST_WEBRTC_DTLS_TRANSPORT_STATE_FAILED) {
+    fail ("failed", "unavailable", "The DTLS handshake failed.");
+  }
+}
+
+void
+Viewer::verify_and_open (GstWebRTCDTLSTransport *transport)
+{
+  // webrtcbin 1.22 encrypts for whoever answers; that it is the viewer whose
+  // offer the server let through is for us to check.
+  g_autofree char *pem = nullptr;
+  g_object_get (transport, "remote-certificate", &pem, nullptr);
+  if (!pem || !certificate_matches (pem, offer_)) {
+    GST_WARNING_OBJECT (bin_,
+        "viewer %s: the DTLS certificate is not the one in its offer",
+        peer_id_.c_str ());
+    fail ("fingerprint-mismatch", "forbidden",
+        "The connection's certificate is not the one that was offered.");
+    return;
+  }
+  state_ = ViewerState::Streaming;
+  state_since_ = streaming_at_ = boottime_ns ();
+  open_gate ();
+  owner_->viewer_streaming (peer_id_);
+}
+
+void
+Viewer::open_gate ()
+{
+  gst_session_gate_set_session (GST_SESSION_GATE (gate_.get ()),
+      terms_.opens_at, terms_.ends_at, user_.c_str ());
+}
+
+void
+Viewer::set_terms (const Admitted &terms)
+{
+  terms_ = terms;
+  if (state_ == ViewerState::Streaming)
+    open_gate ();
+}
+
+void
+Viewer::watch (std::int64_t now)
+{
+  const auto passed = now - state_since_;
+  if (now >= terms_.ends_at)
+    fail ("expired", "", "");
+  else if (state_ == ViewerState::Waiting && passed > kWaitLimit)
+    fail ("failed", "unavailable", "The robot sends no picture.");
+  else if (state_ == ViewerState::Negotiating && passed > kNegotiateLimit)
+    fail ("failed", "internal", "The robot could not answer in time.");
+  else if (state_ == ViewerState::Connecting && passed > kConnectLimit)
+    fail ("failed", "unavailable",
+        "No connection between viewer and robot came about in time.");
+  else if (state_ == ViewerState::Streaming) {
+    const auto last = shared_->last_rtcp.load ();
+    const auto limit = last ? std::clamp (shared_->rtcp_interval.load () * 3,
+                                  kSilenceLimit, kLongestSilence)
+                            : kFirstRtcpLimit;
+    if (now - std::max (last, streaming_at_) > limit)
+      fail ("vanished", "", "");
+  }
+}
+
+void
+Viewer::stop ()
+{
+  if (stopped_)
+    return;
+  stopped_ = true;
+  if (gate_)
+    gst_session_gate_revoke (GST_SESSION_GATE (gate_.get ()), "viewer-left");
+  for (auto &connection : connections_)
+    g_signal_handler_disconnect (connection.object.get (), connection.id);
+  connections_.clear ();
+  unlink_from_tee ();
+  if (branch_) {
+    gst_element_set_locked_state (branch_.get (), TRUE);
+    gst_element_set_state (branch_.get (), GST_STATE_NULL);
+    if (GST_OBJECT_PARENT (branch_.get ()) == GST_OBJECT (bin_))
+      gst_bin_remove (bin_, branch_.get ());
+  }
+  webrtc_.reset ();
+  gate_.reset ();
+  branch_.reset ();
+}
+
+GstStructure *
+Viewer::stats (std::int64_t now) const
+{
+  GstStructure *stats = gst_structure_new ("robotlive-viewer", "peer-id",
+      G_TYPE_STRING, peer_id_.c_str (), "user", G_TYPE_STRING, user_.c_str (),
+      "role", G_TYPE_STRING, terms_.role.c_str (), "state", G_TYPE_STRING,
+      viewer_state_name (state_), "remaining", G_TYPE_INT64,
+      terms_.ends_at == kNoEnd
+          ? gint64 (-1)
+          : std::max<gint64> (terms_.ends_at - now, 0) / 1000000,
+      "since", G_TYPE_UINT64, guint64 (now - created_at_) / 1000000,
+      "queue-overruns", G_TYPE_UINT64, shared_->queue_drops.load (), nullptr);
+  if (state_ == ViewerState::Streaming)
+    add_rtp_stats (stats, webrtc_.get (), ssrc_);
+  return stats;
+}
+
+} // namespace robotlive

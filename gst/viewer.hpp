@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Viewer: one peer connection. Its branch of the pipeline, the answer to its
+// offer, its gate, its end.
+//
+//   tee ─► [ queue (leaky) ─ sessiongate ─ payloader ─ capsfilter ─ webrtcbin ]
+//
+// Lives on the signalling thread, which is also where every method runs.
+// webrtcbin's callbacks, on threads of its own, hop there before anything else.
+#pragma once
+#include "admission.hpp"
+#include "eventloop.hpp"
+#include "glibptr.hpp"
+#include "gstsessiongate.h"
+#include "sdpguard.hpp"
+#include <atomic>
+#include <functional>
+#include <memory>
+#define GST_USE_UNSTABLE_API
+#include <gst/webrtc/webrtc.h>
+
+namespace robotlive {
+
+// What the bin's properties and the server say about peer connections.
+struct PeerSettings
+{
+  std::string stun_server;               // "stun://host:port" or empty
+  std::vector<std::string> turn_servers; // "turn://user:password@host:port"
+  bool relay_only = false;
+  guint min_rtp_port = 0, max_rtp_port = 65535;
+};
+
+enum class ViewerState
+{
+  Waiting,     // admitted; the stream's codec is not known yet
+  Negotiating, // webrtcbin works on the offer
+  Connecting,  // answered; ICE and DTLS
+  Streaming,   // fingerprint verified, gate open
+};
+const char *viewer_state_name (ViewerState state);
+
+// What a viewer asks of its owner. All on the signalling thread. After
+// *remove* the viewer is gone.
+class ViewerOwner
+{
+public:
+  virtual ~ViewerOwner () = default;
+  virtual void viewer_answer (
+      const std::string &peer_id, const std::string &sdp) = 0;
+  virtual void viewer_candidate (
+      const std::string &peer_id, const IceCandidate &candidate) = 0;
+  virtual void viewer_streaming (const std::string &peer_id) = 0;
+  // *message* is a sentence for the viewer; empty: nothing to tell it.
+  virtual void viewer_remove (const std::string &peer_id,
+      const std::string &reason, const std::string &code,
+      const std::string &message) = 0;
+  virtual void viewer_needs_key_frame () = 0;
+};
+
+class Viewer : public std::enable_shared_from_this<Viewer>
+{
+public:
+  Viewer (std::weak_ptr<EventLoop> loop, ViewerOwner *owner, GstBin *bin,
+      GstElement *tee, std::string user, std::string peer_id);
+  ~Viewer ();
+
+  // Builds the branch and answers. False and *error* when an element is
+  // missing or will not link.
+  bool start (const GuardedOffer &offer, const StreamCodec &codec,
+      const PeerSettings &settings, std::string *error);
+  void add_candidate (const std::string &candidate);
+  void set_terms (const Admitted &terms);
+  // Takes the branch out of the pipeline while data flows, and frees it.
+  void stop ();
+  // Every second: removes the viewer when it has not got anywhere in time or
+  // has fallen silent.
+  void watch (std::int64_t now_ns);
+
+  const std::string &user () const { return user_; }
+  const std::string &peer_id () const { return peer_id_; }
+  const Admitted &terms () const { return terms_; }
+  ViewerState state () const { return state_; }
+  // "robotlive-viewer": fields in gst/README.md. Transfer full.
+  GstStructure *stats (std::int64_t now_ns) const;
+
+private:
+  // What callbacks on other threads touch.
+  struct Shared
+  {
+    std::atomic<std::int64_t> last_rtcp{0}; // CLOCK_BOOTTIME ns; 0: none yet
+    std::atomic<std::int64_t> rtcp_interval{0}; // longest of late, ns
+    std::atomic<guint64> queue_drops{0};
+  };
+  struct Hop;
+
+  bool build (const StreamCodec &codec, std::string *error);
+  bool build_webrtc (const PeerSettings &settings, std::string *error);
+  void configure_ice (const PeerSettings &settings);
+  bool link_webrtc (const StreamCodec &codec, std::string *error);
+  void connect_callbacks ();
+  void link_to_tee ();
+  void unlink_from_tee ();
+
+  void set_remote_description ();
+  void on_remote_set (const std::string &, const std::string &error);
+  void on_answer (const std::string &sdp, const std::string &error);
+  void on_local_set (const std::string &, const std::string &error);
+  void on_transport_changed ();
+  void verify_and_open (GstWebRTCDTLSTransport *transport);
+  void open_gate ();
+  void fail (const std::string &reason, const std::string &code,
+      const std::string &message);
+
+  Hop *hop ();
+  // A promise whose reply comes to *handler* on the signalling thread, with
+  // the SDP in field *sdp_field* if any, and the error's text or "".
+  GstPromise *promise (const char *sdp_field,
+      void (Viewer::*handler) (const std::string &, const std::string &));
+  void connect (gpointer object, const char *signal, GCallback callback);
+
+  const std::weak_ptr<EventLoop> loop_;
+  ViewerOwner *const owner_;
+  GstBin *const bin_;
+  GstElement *const tee_;
+  const std::string user_, peer_id_;
+  const std::shared_ptr<Shared> shared_ = std::make_shared<Shared> ();
+
+  GuardedOffer offer_;
+  Admitted terms_;
+  ViewerState state_ = ViewerState::Waiting;
+  std::int64_t created_at_ = 0, state_since_ = 0, streaming_at_ = 0;
+  guint32 ssrc_ = 0;
+  bool stopped_ = false, local_set_ = false;
+  std::vector<std::string> early_candidates_; // before the branch exists
+
+  GPtr<GstElement> branch_; // the bin that holds all of the below
+  GstElement *queue_ = nullptr, *payloader_ = nullptr, *filter_ = nullptr;
+  GPtr<GstElement> gate_, webrtc_;
+  GPtr<GstPad> tee_pad_;
+  struct Connection
+  {
+    GPtr<GObject> object;
+    gulong id;
+  };
+  std::vector<Connection> connections_;
+};
+
+} // namespace robotlive

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// What RTCP says about one viewer.
+#pragma once
+#include <gst/gst.h>
+
+namespace robotlive {
+
+// Adds to *stats* what *webrtc*'s RTP session knows of the stream *ssrc*:
+// packets, bytes, bitrate, packets-lost, fraction-lost, jitter,
+// round-trip-time, nack, pli. Asks the RTP session itself: webrtcbin's
+// get-stats mixes bundled streams up before 1.25. Any thread; never blocks.
+void add_rtp_stats (GstStructure *stats, GstElement *webrtc, guint32 ssrc);
+
+} // namespace robotlive
