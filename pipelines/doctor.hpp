@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// What can be wrong between a camera and a viewer, looked at from the robot.
+// Each check is a function that returns rows of the table; none prints.
+// Blocking; for a program's main thread, after gst_init ().
+#pragma once
+#include "probe.hpp"
+#include "robotconf.hpp"
+#include <string>
+#include <vector>
+
+namespace robotlive::robot {
+
+enum class Health
+{
+  Ok,
+  Warning,
+  Failed,
+  Skipped
+};
+const char *health_name (Health health);
+
+struct Check
+{
+  std::string name; // one word, for scripts
+  Health health;
+  std::string text;        // what was found
+  std::string remedy = ""; // what to do; "" when nothing
+};
+using Checks = std::vector<Check>;
+
+Check check_config (const std::string &path, RobotConf &conf);
+Checks check_plugins (const RobotConf &conf);
+Check check_camera (const RobotConf &conf, const ProbeOptions &options);
+Check check_encoder (const RobotConf &conf, const ProbeOptions &options);
+Check check_clock ();
+Check check_network ();
+// The token's file and what it says; never its text. @now: seconds of the
+// Unix epoch.
+Check check_token (const RobotConf &conf, long long now);
+// "server", and "turn" for what the server says of STUN and TURN servers.
+Checks check_server (const RobotConf &conf);
+
+// "host:port" of a STUN or TURN URI (RFC 7064, 7065) and how to reach it.
+struct IceUri
+{
+  std::string host;
+  unsigned port = 0; // 0: not such a URI
+  bool tcp = false;
+};
+IceUri parse_ice_uri (const std::string &uri);
+// Asks for a binding (RFC 8489 section 5), or connects if @uri is TCP or TLS.
+Check check_ice_server (const std::string &uri, unsigned seconds);
+
+} // namespace robotlive::robot
