@@ -61,6 +61,8 @@ struct ServerOptions
   std::size_t max_connections_per_address = 256;
   // Engine.IO sessions of one (forwarded) address, loopback excepted.
   std::size_t max_sessions_per_address = 128;
+  // Whether limits per address count loopback addresses as well.
+  bool limit_loopback = false;
   // Engine.IO messages. Beyond it the socket gets the event "error" with code
   // "rate-limited" and is disconnected.
   RateLimit message_rate{100, 300};
@@ -82,6 +84,9 @@ struct ServerOptions
   // Socket.IO endpoint and namespaces.
   std::string path = "/socket.io/";
   std::vector<std::string> namespaces = {"/"};
+  // An endpoint that sends each Engine.IO message back, for the protocol's test
+  // suite. Empty: none.
+  std::string echo_path;
 
   // One line for people, without secrets: a slow reader cut off, a refused
   // Origin. Called on the I/O thread. May be empty.

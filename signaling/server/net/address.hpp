@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Who a request comes from: addresses, proxies that may name another one, and
+// the browser's Origin.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+struct sockaddr;
+
+namespace robotlive::server::net {
+
+// An IPv6 address; IPv4 as ::ffff:a.b.c.d.
+struct Address
+{
+  std::array<unsigned char, 16> bytes{};
+
+  static std::optional<Address> parse (std::string_view text);
+  static Address from (const sockaddr *address); // AF_UNIX: loopback
+
+  bool is_v4 () const;
+  bool is_loopback () const;
+  std::string text () const; // IPv4 in dotted form
+  // What limits count: the IPv4 address or the IPv6 /64 (one household).
+  Address limit_key () const;
+
+  bool operator== (const Address &other) const { return bytes == other.bytes; }
+};
+
+struct AddressHash
+{
+  std::size_t operator() (const Address &address) const;
+};
+
+struct Cidr
+{
+  Address network;
+  unsigned prefix = 128; // bits of the IPv6 form
+
+  // "10.0.0.0/8", "::1/128", "192.0.2.1". Empty if malformed.
+  static std::optional<Cidr> parse (std::string_view text);
+  bool contains (const Address &address) const;
+};
+
+// The client behind trusted proxies: the last address of X-Forwarded-For that
+// no trusted proxy has. *peer* is the TCP peer. An unreadable entry ends the
+// search at the address before it.
+Address forwarded_client (const Address &peer, std::string_view forwarded_for,
+    const std::vector<Cidr> &trusted);
+
+// Whether a browser on *origin* may talk to us. *host*: the Host header.
+// An https page of the same host passes on a plain connection as well (TLS ends
+// in a proxy), an http page on a TLS connection does not.
+bool origin_allowed (std::string_view origin, std::string_view host,
+    bool secure, const std::vector<std::string> &list);
+
+} // namespace robotlive::server::net

@@ -1,0 +1,504 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "server/net/session.hpp"
+
+#include "server/net/connection.hpp"
+#include "server/net/engine.hpp"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+
+namespace robotlive::server::net {
+
+using engineio::PacketType;
+
+namespace {
+
+// Queued beyond this, packets leave at once and not at the end of the turn.
+constexpr std::size_t early_flush_packets = 32;
+constexpr std::size_t early_flush_bytes = 64 * 1024;
+// A polling client has this long to fetch what was queued before the close.
+constexpr std::chrono::seconds closing_time{10};
+
+HttpResponse
+polling_response (std::string body)
+{
+  HttpResponse response;
+  response.content_type = "text/plain; charset=UTF-8";
+  response.headers.emplace_back ("Cache-Control", "no-store");
+  response.body = std::move (body);
+  return response;
+}
+
+OutPacket
+packet (PacketType type, std::string_view data = {})
+{
+  OutPacket out;
+  out.head = static_cast<char> (type);
+  out.head += data;
+  return out;
+}
+
+} // namespace
+
+Session::Session (Context &context, MessageHandler &handler, HandshakeInfo info,
+    const Address &client)
+    : context_ (context), handler_ (handler), sid_ (random_id ()),
+      info_ (std::move (info)), use_ (context.addresses.get (client)),
+      timer_ (context.timers, [this] { on_deadline (); }),
+      heartbeat_ (Clock::now () + context.options.ping_interval),
+      count_address_ (context.limits_apply (client))
+{
+  use_->sessions++;
+  context_.counters.sessions_now++;
+  context_.counters.sessions_total++;
+  context_.counters.sessions_polling_now++;
+}
+
+Session::~Session ()
+{
+  use_->sessions--;
+  context_.counters.sessions_now--;
+  if (!websocket_)
+    context_.counters.sessions_polling_now--;
+}
+
+void
+Session::open_polling (Connection &connection)
+{
+  arm ();
+  engineio::Handshake handshake;
+  handshake.sid = sid_;
+  handshake.upgrade_to_websocket = true;
+  connection.respond (
+      polling_response (encode_handshake (context_.options, handshake)));
+  handler_.on_open (*this);
+}
+
+void
+Session::open_websocket (const std::shared_ptr<Connection> &connection)
+{
+  arm ();
+  websocket_ = connection;
+  context_.counters.sessions_polling_now--;
+  engineio::Handshake handshake;
+  handshake.sid = sid_;
+  OutPacket open;
+  open.head = encode_handshake (context_.options, handshake);
+  send (std::move (open));
+  handler_.on_open (*this);
+}
+
+// ---- deadlines
+
+void
+Session::arm ()
+{
+  timer_.arm (std::min ({heartbeat_, connect_deadline_, probe_deadline_}));
+}
+
+bool
+Session::expired (Clock::time_point now) const
+{
+  // A ping that is due but was not sent yet: its pong is due from then on.
+  auto end =
+      pong_due_ ? heartbeat_ : heartbeat_ + context_.options.ping_timeout;
+  return state_ != State::open || now >= end || now >= connect_deadline_;
+}
+
+void
+Session::on_deadline ()
+{
+  auto self = shared_from_this ();
+  auto now = Clock::now ();
+  if (state_ == State::closing)
+    return finish ();
+  if (now >= connect_deadline_)
+    return end ("connect timeout", PacketType::close);
+  if (now >= probe_deadline_)
+    drop_probe ();
+  if (now >= heartbeat_ && pong_due_)
+    return expire ();
+  if (now >= heartbeat_) {
+    // From the schedule, not from now: a late timer gives nobody more time.
+    heartbeat_ += context_.options.ping_timeout;
+    pong_due_ = true;
+    pong_extended_ = false;
+    send (packet (PacketType::ping));
+    flush ();
+  }
+  if (state_ == State::open)
+    arm ();
+}
+
+void
+Session::expire ()
+{
+  auto self = shared_from_this ();
+  context_.counters.ping_timeouts++;
+  end ("ping timeout", PacketType::close);
+}
+
+void
+Session::require_connect (Clock::time_point deadline)
+{
+  connect_deadline_ = deadline;
+  arm ();
+}
+
+void
+Session::cancel_connect_deadline ()
+{
+  connect_deadline_ = Clock::time_point::max ();
+}
+
+bool
+Session::take_message_token ()
+{
+  auto now = Clock::now ();
+  const ServerOptions &options = context_.options;
+  bool ok = messages_.take (options.message_rate, now) &&
+            (!count_address_ ||
+                use_->messages.take (options.message_rate_per_address, now));
+  if (!ok && state_ == State::open) {
+    context_.counters.rate_limited++;
+    context_.log (
+        "cut off a client at " + info_.address + ": too many messages");
+    send (packet (PacketType::message,
+        R"(2["error",{"code":"rate-limited","message":"Too many messages",)"
+        R"("retryAfterMs":1000}])"));
+    close ("rate limited");
+  }
+  return ok;
+}
+
+// ---- incoming
+
+// False: the packet may not come, or not now.
+bool
+Session::on_packet (PacketType type, bool binary, std::string_view payload)
+{
+  if (pong_due_ && !pong_extended_ && type != PacketType::pong) {
+    // Sign of life of a client that is busy: one more time-out, once.
+    pong_extended_ = true;
+    heartbeat_ = Clock::now () + context_.options.ping_timeout;
+    arm ();
+  }
+  switch (type) {
+    case PacketType::pong:
+      if (pong_due_) {
+        pong_due_ = false;
+        heartbeat_ = Clock::now () + context_.options.ping_interval;
+        arm ();
+      }
+      return true;
+    case PacketType::message:
+      if (!take_message_token ())
+        return true;
+      context_.counters.messages_in++;
+      return binary ? handler_.on_binary (*this, payload)
+                    : handler_.on_text (*this, payload);
+    case PacketType::close:
+      end ("transport close", PacketType::noop);
+      return true;
+    default:
+      return false;
+  }
+}
+
+void
+Session::on_text (Connection &connection, std::string_view text)
+{
+  auto self = shared_from_this ();
+  auto packet_view = engineio::decode_text (text);
+  if (probe_.get () == &connection) {
+    if (packet_view && packet_view->type == PacketType::ping &&
+        packet_view->data == "probe") {
+      upgrading_ = true;
+      std::string frame;
+      append_ws_header (frame, WsMessage::Kind::text, 6);
+      connection.write (frame + "3probe");
+      if (poll_)
+        answer_poll (queue_.empty () ? "6" : take_poll_body ());
+    } else if (packet_view && packet_view->type == PacketType::upgrade &&
+               upgrading_) {
+      complete_upgrade ();
+    } else {
+      context_.counters.protocol_errors++;
+      drop_probe ();
+    }
+    return;
+  }
+  if (websocket_.get () != &connection || state_ != State::open)
+    return;
+  if (!packet_view ||
+      !on_packet (packet_view->type, false, packet_view->data)) {
+    context_.counters.protocol_errors++;
+    end ("parse error", PacketType::close);
+  }
+}
+
+void
+Session::on_binary (Connection &connection, std::string_view bytes)
+{
+  auto self = shared_from_this ();
+  if (probe_.get () == &connection)
+    return drop_probe ();
+  if (websocket_.get () != &connection || state_ != State::open)
+    return;
+  if (!on_packet (PacketType::message, true, bytes)) {
+    context_.counters.protocol_errors++;
+    end ("parse error", PacketType::close);
+  }
+}
+
+void
+Session::on_connection_gone (Connection &connection)
+{
+  auto self = shared_from_this ();
+  if (probe_.get () == &connection) {
+    drop_probe ();
+  } else if (poll_.get () == &connection) {
+    poll_.reset ();
+    if (state_ == State::closing)
+      return finish ();
+    end ("transport close", PacketType::close);
+  } else if (websocket_.get () == &connection) {
+    end ("transport close", PacketType::close);
+  }
+}
+
+void
+Session::post (Connection &connection, std::string_view body)
+{
+  auto self = shared_from_this ();
+  auto packets = engineio::decode_payload (body);
+  bool valid = !packets.empty ();
+  for (const engineio::Packet &p : packets) {
+    if (state_ != State::open)
+      break;
+    valid = on_packet (p.type, p.binary, p.data);
+    if (!valid)
+      break;
+  }
+  if (!valid) {
+    context_.counters.protocol_errors++;
+    end ("parse error", PacketType::close);
+    return Engine::respond_error (connection, EngineError::bad_request);
+  }
+  HttpResponse ok;
+  ok.content_type = "text/html";
+  ok.body = "ok";
+  connection.respond (std::move (ok));
+}
+
+void
+Session::poll (Connection &connection)
+{
+  auto self = shared_from_this ();
+  if (state_ == State::closing) {
+    queue_.push_back (packet (PacketType::close));
+    connection.respond (polling_response (take_poll_body ()));
+    return finish ();
+  }
+  if (poll_) {
+    context_.counters.protocol_errors++;
+    end ("transport error", PacketType::close);
+    return Engine::respond_error (connection, EngineError::bad_request);
+  }
+  if (!queue_.empty ())
+    return connection.respond (polling_response (take_poll_body ()));
+  if (upgrading_)
+    return connection.respond (polling_response ("6"));
+  poll_ = connection.shared_from_this ();
+  connection.hold (self);
+}
+
+void
+Session::probe (const std::shared_ptr<Connection> &connection)
+{
+  probe_ = connection;
+  probe_deadline_ = Clock::now () + context_.options.upgrade_timeout;
+  arm ();
+}
+
+void
+Session::drop_probe ()
+{
+  probe_deadline_ = Clock::time_point::max ();
+  upgrading_ = false;
+  auto probe = std::move (probe_);
+  probe_.reset ();
+  if (probe)
+    probe->close_websocket (0);
+}
+
+void
+Session::complete_upgrade ()
+{
+  context_.counters.upgrades++;
+  context_.counters.sessions_polling_now--;
+  probe_deadline_ = Clock::time_point::max ();
+  upgrading_ = false;
+  websocket_ = std::move (probe_);
+  if (poll_)
+    answer_poll ("6");
+  flush ();
+}
+
+// ---- outgoing
+
+void
+Session::send (OutPacket out)
+{
+  if (state_ != State::open || overflowed_)
+    return;
+  queued_bytes_ += out.size ();
+  queue_.push_back (std::move (out));
+  if (queue_.size () >= early_flush_packets ||
+      queued_bytes_ >= early_flush_bytes) {
+    flush ();
+    check_queue ();
+  } else if (!dirty_) {
+    dirty_ = true;
+    context_.engine->flush_later (shared_from_this ());
+  }
+}
+
+void
+Session::check_queue ()
+{
+  const ServerOptions &options = context_.options;
+  std::size_t bytes = queued_bytes_ + (websocket_ ? websocket_->unsent () : 0);
+  // One message alone may be as large as it likes.
+  if (state_ != State::open || queue_.empty () ||
+      (queue_.size () <= options.max_queued_messages &&
+          bytes <= std::max (options.max_queued_bytes, options.max_payload)))
+    return;
+  context_.counters.slow_readers++;
+  context_.log ("cut off a client at " + info_.address +
+                ": it does not read what is sent to it");
+  queue_.clear ();
+  queued_bytes_ = 0;
+  overflowed_ = true;
+  // The application is in the middle of sending: it hears of it afterwards.
+  boost::asio::post (context_.io, [self = shared_from_this ()] {
+    self->end ("slow reader", PacketType::close);
+  });
+}
+
+void
+Session::flush ()
+{
+  dirty_ = false;
+  if (queue_.empty ())
+    return;
+  if (websocket_)
+    flush_websocket (false);
+  else if (poll_)
+    answer_poll (take_poll_body ());
+}
+
+// *all*: also what the connection has to keep for a slow reader.
+void
+Session::flush_websocket (bool all)
+{
+  std::string &buffer = context_.write_buffer;
+  std::size_t sent = 0;
+  while (sent < queue_.size () && (all || !websocket_->blocked ())) {
+    buffer.clear ();
+    while (sent < queue_.size () && buffer.size () < early_flush_bytes) {
+      const OutPacket &out = queue_[sent++];
+      append_ws_header (buffer,
+          out.binary ? WsMessage::Kind::binary : WsMessage::Kind::text,
+          out.size ());
+      buffer += out.head;
+      if (out.body)
+        buffer += *out.body;
+      queued_bytes_ -= out.size ();
+    }
+    websocket_->write (buffer);
+  }
+  context_.counters.messages_out += sent;
+  if (sent == queue_.size ())
+    std::vector<OutPacket> ().swap (queue_);
+  else
+    queue_.erase (
+        queue_.begin (), queue_.begin () + static_cast<std::ptrdiff_t> (sent));
+}
+
+// As many packets as the client said it takes in one body, one at least.
+std::string
+Session::take_poll_body ()
+{
+  std::string body;
+  std::size_t taken = 0;
+  for (const OutPacket &out : queue_) {
+    std::size_t wire = out.binary ? out.size () * 4 / 3 + 4 : out.size ();
+    if (taken > 0 && body.size () + wire + 1 > context_.options.max_payload)
+      break;
+    if (out.binary) {
+      engineio::append_payload_binary (body, *out.body, taken > 0);
+    } else {
+      engineio::append_payload_text (body, out.head, taken > 0);
+      if (out.body)
+        body += *out.body;
+    }
+    queued_bytes_ -= out.size ();
+    taken++;
+  }
+  context_.counters.messages_out += taken;
+  queue_.erase (
+      queue_.begin (), queue_.begin () + static_cast<std::ptrdiff_t> (taken));
+  return body;
+}
+
+void
+Session::answer_poll (std::string body)
+{
+  auto connection = std::move (poll_);
+  poll_.reset ();
+  connection->respond (polling_response (std::move (body)));
+}
+
+// ---- the end
+
+void
+Session::close (std::string_view reason)
+{
+  auto self = shared_from_this ();
+  bool fetch_later = !websocket_ && !poll_ && !queue_.empty ();
+  end (reason, PacketType::close, fetch_later);
+}
+
+// *poll_answer*: what a waiting GET gets after what is queued. *fetch_later*:
+// there is none, and the client may still come for what is queued.
+void
+Session::end (std::string_view reason, PacketType poll_answer, bool fetch_later)
+{
+  if (state_ != State::open)
+    return;
+  drop_probe ();
+  if (poll_) {
+    queue_.push_back (packet (poll_answer));
+    answer_poll (take_poll_body ());
+  } else if (websocket_) {
+    flush_websocket (true);
+  }
+  state_ = fetch_later ? State::closing : State::closed;
+  handler_.on_close (*this, reason);
+  if (!fetch_later)
+    return finish ();
+  timer_.arm (Clock::now () + closing_time);
+}
+
+void
+Session::finish ()
+{
+  state_ = State::closed;
+  timer_.disarm ();
+  if (websocket_)
+    websocket_->close_websocket (0);
+  context_.engine->remove (*this);
+}
+
+} // namespace robotlive::server::net

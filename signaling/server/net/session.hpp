@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// One Engine.IO session: its transport, heartbeat and outgoing queue. I/O
+// thread only.
+#pragma once
+#include "protocol/engineio.hpp"
+#include "server/net/context.hpp"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace robotlive::server::net {
+
+class Connection;
+class Engine;
+class Session;
+
+// What a layer above keeps for a session.
+struct SessionData
+{
+  virtual ~SessionData () = default;
+};
+
+// What is spoken inside Engine.IO messages: Socket.IO, or the echo of the
+// protocol's test suite.
+class MessageHandler
+{
+public:
+  virtual ~MessageHandler () = default;
+  virtual void on_open (Session &session) = 0;
+  // *text* without its "4". False: the session is closed, "parse error".
+  virtual bool on_text (Session &session, std::string_view text) = 0;
+  virtual bool on_binary (Session &session, std::string_view bytes) = 0;
+  // Nothing can be sent any more.
+  virtual void on_close (Session &session, std::string_view reason) = 0;
+};
+
+// One packet to send: *head* (with the packet type) and then *body*, which many
+// sessions may share. Binary: *body* alone.
+struct OutPacket
+{
+  std::string head;
+  std::shared_ptr<const std::string> body;
+  bool binary = false;
+
+  std::size_t size () const
+  {
+    return head.size () + (body ? body->size () : 0);
+  }
+};
+
+class Session : public std::enable_shared_from_this<Session>
+{
+public:
+  Session (Context &context, MessageHandler &handler, HandshakeInfo info,
+      const Address &client);
+  ~Session ();
+
+  // Begins with the answer to the handshake request on *connection*.
+  void open_polling (Connection &connection);
+  void open_websocket (const std::shared_ptr<Connection> &connection);
+
+  const std::string &sid () const { return sid_; }
+  const HandshakeInfo &info () const { return info_; }
+  bool is_open () const { return state_ == State::open; }
+  bool on_polling () const { return !websocket_; }
+  // Whether a second WebSocket for it is one too many.
+  bool has_websocket () const { return websocket_ || probe_; }
+  // A deadline that has passed counts, whether or not its timer has run.
+  bool expired (Clock::time_point now) const;
+  void expire ();
+
+  // From requests of the long-polling transport.
+  void poll (Connection &connection);
+  void post (Connection &connection, std::string_view body);
+  // A WebSocket for a session on polling: it will probe, then upgrade.
+  void probe (const std::shared_ptr<Connection> &connection);
+
+  // From the session's connections.
+  void on_text (Connection &connection, std::string_view text);
+  void on_binary (Connection &connection, std::string_view bytes);
+  void on_connection_gone (Connection &connection);
+
+  // Queued; leaves at the end of the present turn of the event loop.
+  void send (OutPacket packet);
+  void flush ();
+  // Ends it after what is queued. Says "close" to a polling client. *reason*
+  // is what socket.io calls it: "ping timeout", "transport close", …
+  void close (std::string_view reason);
+  // False: over the limit; the session has been closed.
+  bool take_message_token ();
+
+  // The handler's deadline: without cancel () the session ends then.
+  void require_connect (Clock::time_point deadline);
+  void cancel_connect_deadline ();
+
+  std::unique_ptr<SessionData> data;
+
+private:
+  enum class State : unsigned char
+  {
+    open,
+    closing, // closed above; a polling client has yet to fetch the rest
+    closed,
+  };
+
+  bool on_packet (
+      engineio::PacketType type, bool binary, std::string_view payload);
+  void end (std::string_view reason, engineio::PacketType poll_answer,
+      bool fetch_later = false);
+  void finish ();
+  void complete_upgrade ();
+  void drop_probe ();
+  void answer_poll (std::string body);
+  std::string take_poll_body ();
+  void flush_websocket (bool all);
+  void check_queue ();
+  void arm ();
+  void on_deadline ();
+
+  Context &context_;
+  MessageHandler &handler_;
+  std::string sid_;
+  HandshakeInfo info_;
+  std::shared_ptr<AddressUse> use_;
+  TokenBucket messages_;
+  Timer timer_;
+  std::vector<OutPacket> queue_;
+  std::size_t queued_bytes_ = 0;
+  std::shared_ptr<Connection> websocket_; // the transport, once upgraded
+  std::shared_ptr<Connection> probe_;
+  std::shared_ptr<Connection> poll_; // an unanswered GET
+  // The next ping, or the end if its pong does not come.
+  Clock::time_point heartbeat_;
+  Clock::time_point connect_deadline_ = Clock::time_point::max ();
+  Clock::time_point probe_deadline_ = Clock::time_point::max ();
+  State state_ = State::open;
+  bool pong_due_ = false;
+  bool pong_extended_ = false;
+  bool upgrading_ = false;  // the probe was answered
+  bool dirty_ = false;      // to be flushed this turn
+  bool overflowed_ = false; // about to be cut off as a slow reader
+  bool count_address_;      // limits per address apply
+};
+
+} // namespace robotlive::server::net

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "server/net/stream.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdexcept>
+#include <sys/socket.h>
+
+namespace robotlive::server::net {
+
+namespace {
+
+[[noreturn]] void
+fail (const std::string &what)
+{
+  // The reason of the first entry is what the user needs; it names no secret.
+  unsigned long code = ERR_peek_error ();
+  const char *reason = code ? ERR_reason_error_string (code) : nullptr;
+  ERR_clear_error ();
+  throw std::runtime_error (
+      what + (reason ? ": " : "") + (reason ? reason : ""));
+}
+
+} // namespace
+
+std::shared_ptr<ssl_ctx_st>
+load_tls_context (
+    const std::string &certificate_file, const std::string &key_file)
+{
+  ERR_clear_error ();
+  std::shared_ptr<ssl_ctx_st> context (
+      SSL_CTX_new (TLS_server_method ()), SSL_CTX_free);
+  if (!context)
+    fail ("cannot set up TLS");
+  SSL_CTX *ctx = context.get ();
+  SSL_CTX_set_min_proto_version (ctx, TLS1_2_VERSION);
+  SSL_CTX_set_options (ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                SSL_OP_CIPHER_SERVER_PREFERENCE);
+  // Buffers are given back while a connection is idle; writes go on from a
+  // buffer that may have moved.
+  SSL_CTX_set_mode (ctx, SSL_MODE_RELEASE_BUFFERS |
+                             SSL_MODE_ENABLE_PARTIAL_WRITE |
+                             SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // Resumption by tickets alone: no memory for clients that never come back.
+  SSL_CTX_set_session_cache_mode (ctx, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_num_tickets (ctx, 1);
+  if (SSL_CTX_use_certificate_chain_file (ctx, certificate_file.c_str ()) != 1)
+    fail ("cannot read the TLS certificate " + certificate_file);
+  if (SSL_CTX_use_PrivateKey_file (ctx, key_file.c_str (), SSL_FILETYPE_PEM) !=
+      1)
+    fail ("cannot read the TLS key " + key_file);
+  if (SSL_CTX_check_private_key (ctx) != 1)
+    fail ("the TLS key " + key_file + " does not belong to the certificate " +
+          certificate_file);
+  return context;
+}
+
+void
+Stream::SslFree::operator() (ssl_st *ssl) const
+{
+  SSL_free (ssl);
+}
+
+Stream::Stream (boost::asio::io_context &io, int fd, int family,
+    const std::shared_ptr<ssl_ctx_st> &tls)
+    : socket_ (io), fd_ (fd)
+{
+  using boost::asio::ip::tcp;
+  boost::system::error_code ignored;
+  // Only readiness is asked of asio, so an AF_UNIX socket may pass as v4.
+  socket_.assign (family == AF_INET6 ? tcp::v6 () : tcp::v4 (), fd, ignored);
+  socket_.native_non_blocking (true, ignored);
+  if (!tls)
+    return;
+  ssl_.reset (SSL_new (tls.get ()));
+  if (!ssl_ || SSL_set_fd (ssl_.get (), fd) != 1) {
+    failed_ = true;
+    return;
+  }
+  SSL_set_accept_state (ssl_.get ());
+}
+
+Stream::~Stream () = default;
+
+long
+Stream::read (char *data, std::size_t size)
+{
+  if (!ssl_) {
+    ssize_t n;
+    do
+      n = ::recv (fd_, data, size, 0);
+    while (n < 0 && errno == EINTR);
+    if (n > 0)
+      return n;
+    return n < 0 && errno == EAGAIN ? 0 : -1;
+  }
+  if (failed_)
+    return -1;
+  ERR_clear_error ();
+  int n = SSL_read (ssl_.get (), data,
+      static_cast<int> (std::min<std::size_t> (size, INT_MAX)));
+  if (n > 0)
+    return n;
+  int error = SSL_get_error (ssl_.get (), n);
+  read_wants_write_ = error == SSL_ERROR_WANT_WRITE;
+  if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
+    return 0;
+  failed_ = error != SSL_ERROR_ZERO_RETURN;
+  return -1;
+}
+
+long
+Stream::write (const char *data, std::size_t size)
+{
+  if (!ssl_) {
+    ssize_t n;
+    do
+      n = ::send (fd_, data, size, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0)
+      return n;
+    return errno == EAGAIN ? 0 : -1;
+  }
+  if (failed_)
+    return -1;
+  ERR_clear_error ();
+  int n = SSL_write (ssl_.get (), data,
+      static_cast<int> (std::min<std::size_t> (size, INT_MAX)));
+  if (n > 0)
+    return n;
+  int error = SSL_get_error (ssl_.get (), n);
+  write_wants_read_ = error == SSL_ERROR_WANT_READ;
+  if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
+    return 0;
+  failed_ = true;
+  return -1;
+}
+
+bool
+Stream::handshake_done () const
+{
+  return !ssl_ || SSL_is_init_finished (ssl_.get ());
+}
+
+void
+Stream::shutdown_write ()
+{
+  if (ssl_ && !failed_ && SSL_is_init_finished (ssl_.get ())) {
+    ERR_clear_error ();
+    SSL_shutdown (ssl_.get ());
+  }
+  ::shutdown (fd_, SHUT_WR);
+}
+
+void
+Stream::close ()
+{
+  boost::system::error_code ignored;
+  socket_.close (ignored);
+}
+
+} // namespace robotlive::server::net
