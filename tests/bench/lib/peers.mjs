@@ -152,7 +152,7 @@ const janusOthers = (kind, wanted) => fs.readdirSync(janusFolder(kind))
 
 const server = path.join(build, 'signaling', 'server', 'robotlive-signaling');
 export const ours = async ({ raw, work, namespace, duration = '12h',
-  listen = '127.0.0.1:0', tail = '' }) => {
+  host = '127.0.0.1', tail = '' }) => {
   const dir = fs.mkdtempSync(path.join(work, 'ours-'));
   const database = ['--database', `sqlite://${dir}/signaling.db`];
   const cli = (...args) => output(server, [...args, ...database]);
@@ -167,11 +167,12 @@ export const ours = async ({ raw, work, namespace, duration = '12h',
   const book = (length, from = 'now') => cli('booking', 'add', '--user', user,
     '--robot', 'robot_bench_001', '--start', from, '--duration', length);
   if (duration) book(duration);
-  const signaling = start(server, ['serve', ...database, '--listen', listen]);
-  const url = (await signaling.line((line) => line.startsWith('listening on')))
-    .replace('listening on ', '');
+  const signaling = start(server, ['serve', ...database, '--listen',
+    host === '127.0.0.1' ? '127.0.0.1:0' : '0.0.0.0:0']);
+  const port = (await signaling.line((line) => line.startsWith('listening on')))
+    .split(':').at(-1);
   const robot = sender(raw, [], `${toViewers(raw)} ! ${tail} signalingbin ` +
-    `name=robot signaling-server=${url} robot-id=robot_bench_001 ` +
+    `name=robot signaling-server=http://127.0.0.1:${port} robot-id=robot_bench_001 ` +
     `robot-type=bench token-file=${dir}/robot.token ` +
     `grant-key=${dir}/grant.pem max-viewers=64`,
   { namespace, env: { GST_PLUGIN_PATH: path.join(build, 'gst'),
@@ -179,7 +180,7 @@ export const ours = async ({ raw, work, namespace, duration = '12h',
   await robot.line((line) => line === 'ready');
   return {
     signaling: 'socketio', pid: robot.pid, child: robot, server: signaling,
-    url, token, user, robot: 'robot_bench_001', book, cli,
+    url: `http://${host}:${port}`, token, user, robot: 'robot_bench_001', book, cli,
     async stop() { await robot.stop(); await signaling.stop(); },
   };
 };

@@ -14,8 +14,10 @@
 //   candidate ID MLINE CANDIDATE
 //   leave ID      ->  left ID
 //
+// `stall MS` stops the camera for that long, as one does that hangs.
 // --repair: viewers may ask for lost packets (NACK, RTX).
 #include "clip.hpp"
+#include <algorithm>
 #include <atomic>
 #include <gst/app/gstappsrc.h>
 #include <gst/gst.h>
@@ -42,7 +44,8 @@ say (const std::string &line)
 }
 
 void
-play (const Clip &clip, bool raw, GstAppSrc *camera, std::atomic<bool> &running)
+play (const Clip &clip, bool raw, GstAppSrc *camera, std::atomic<bool> &running,
+    std::atomic<long> &stall_ms)
 {
   constexpr long period = 1000000000L / 30;
   timespec due = {};
@@ -64,8 +67,10 @@ play (const Clip &clip, bool raw, GstAppSrc *camera, std::atomic<bool> &running)
     }
     if (gst_app_src_push_buffer (camera, buffer) != GST_FLOW_OK)
       return;
-    due.tv_nsec += period;
-    if (due.tv_nsec >= 1000000000L) {
+    const long stall = stall_ms.exchange (0);
+    due.tv_sec += stall / 1000;
+    due.tv_nsec += period + stall % 1000 * 1000000L;
+    while (due.tv_nsec >= 1000000000L) {
       due.tv_nsec -= 1000000000L;
       ++due.tv_sec;
     }
@@ -354,8 +359,10 @@ run (const Options &options)
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
 
   std::atomic<bool> running{true};
-  std::thread player (
-      [&] { play (clip, options.raw, GST_APP_SRC (camera), running); });
+  std::atomic<long> stall_ms{0};
+  std::thread player ([&] {
+    play (clip, options.raw, GST_APP_SRC (camera), running, stall_ms);
+  });
   // A pipeline that fails ends the program: a figure of it means nothing.
   g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
   std::thread watcher ([&] {
@@ -375,7 +382,9 @@ run (const Options &options)
   say ("ready");
   Viewers viewers (pipeline, tee, options.repair);
   for (std::string line; std::getline (std::cin, line);)
-    if (tee != nullptr)
+    if (line.rfind ("stall ", 0) == 0)
+      stall_ms = std::clamp (std::atol (line.c_str () + 6), 0L, 600000L);
+    else if (tee != nullptr)
       obey (line, viewers);
 
   running = false;
