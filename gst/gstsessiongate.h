@@ -19,6 +19,19 @@ void gst_session_gate_set_session (GstSessionGate *self, gint64 opens_at,
 /* Shuts the gate at once. @reason: "revoked", "viewer-left", ... Any thread. */
 void gst_session_gate_revoke (GstSessionGate *self, const gchar *reason);
 
+/* For tests: the clocks that the gate reads instead of the system's, both in
+ * nanoseconds; before the element leaves NULL. The timer then fires only when
+ * gst_session_gate_wake () says that time has passed. Any thread calls them. */
+typedef struct
+{
+  gint64 (*boottime) (gpointer user_data);
+  gint64 (*realtime) (gpointer user_data);
+  gpointer user_data;
+} GstSessionGateClocks;
+void gst_session_gate_set_clocks (
+    GstSessionGate *self, const GstSessionGateClocks *clocks);
+void gst_session_gate_wake (GstSessionGate *self);
+
 /* The upstream event by which signalingbin tells a gate in the main path what
  * its viewers' sessions add up to: GST_EVENT_CUSTOM_UPSTREAM with a structure
  * of this name and the fields

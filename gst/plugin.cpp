@@ -14,6 +14,8 @@ plugin_init (GstPlugin *plugin)
   return ok;
 }
 
+// The macro casts string literals to gchar *.
+#pragma GCC diagnostic ignored "-Wcast-qual"
 GST_PLUGIN_DEFINE (GST_VERSION_MAJOR, GST_VERSION_MINOR, robotlive,
     "A robot's camera on the web, for the people who booked it", plugin_init,
     VERSION, "LGPL", GST_PACKAGE_NAME, GST_PACKAGE_ORIGIN)
