@@ -4,6 +4,18 @@
 
 namespace robotlive {
 
+// GLib lets spaces through in a host name.
+static bool
+is_host (const char *host)
+{
+  if (!host || !*host)
+    return false;
+  for (const char *c = host; *c; c++)
+    if (g_ascii_isspace (*c) || g_ascii_iscntrl (*c))
+      return false;
+  return true;
+}
+
 std::optional<Endpoint>
 parse_endpoint (const std::string &url, std::string *error)
 {
@@ -15,7 +27,7 @@ parse_endpoint (const std::string &url, std::string *error)
   const auto flags =
       static_cast<GUriFlags> (G_URI_FLAGS_HAS_PASSWORD | G_URI_FLAGS_ENCODED);
   g_autoptr (GUri) uri = g_uri_parse (url.c_str (), flags, nullptr);
-  if (!uri || !g_uri_get_host (uri) || !*g_uri_get_host (uri)) {
+  if (!uri || !is_host (g_uri_get_host (uri))) {
     *error = "The signalling server's URL cannot be read; expected is "
              "wss://HOST:PORT or ws://HOST:PORT.";
     return std::nullopt;

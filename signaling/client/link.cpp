@@ -50,20 +50,13 @@ linger (SoupWebsocketConnection *connection)
   g_source_unref (source);
 }
 
-// Bytes that were taken out of the socket so far; 0 if unknown.
+// Bytes that were taken out of *socket* so far; 0 if unknown.
 std::uint64_t
-consumed_bytes (SoupWebsocketConnection *connection)
+consumed_bytes (GSocket *socket)
 {
-  GIOStream *stream = soup_websocket_connection_get_io_stream (connection);
-  g_autoptr (GIOStream) base = nullptr;
-  if (G_IS_TLS_CONNECTION (stream)) {
-    g_object_get (stream, "base-io-stream", &base, nullptr);
-    stream = base;
-  }
-  if (!G_IS_SOCKET_CONNECTION (stream))
+  if (!socket)
     return 0;
-  const int fd = g_socket_get_fd (
-      g_socket_connection_get_socket (G_SOCKET_CONNECTION (stream)));
+  const int fd = g_socket_get_fd (socket);
   tcp_info info{};
   socklen_t size = sizeof info;
   int unread = 0;
@@ -133,10 +126,25 @@ Link::connect (GTlsDatabase *authorities)
     return; // parse_endpoint () lets no such URI through; the deadline tells
   // A redirection would hand the token to another host.
   soup_message_set_flags (request_.get (), SOUP_MESSAGE_NO_REDIRECT);
+  g_signal_connect (request_.get (), "network-event",
+      G_CALLBACK (&Link::on_network_event), this);
   soup_session_websocket_connect_async (session_.get (), request_.get (),
       nullptr, nullptr, G_PRIORITY_DEFAULT, cancellable_.get (),
       &Link::on_connected,
       std::make_unique<std::weak_ptr<Link>> (std::move (weak)).release ());
+}
+
+// The one public way to the socket beneath libsoup's streams.
+void
+Link::on_network_event (
+    SoupMessage *, gint event, GIOStream *stream, gpointer data)
+{
+  auto *self = static_cast<Link *> (data);
+  if (event != G_SOCKET_CLIENT_CONNECTED || !G_IS_SOCKET_CONNECTION (stream))
+    return;
+  GSocket *socket =
+      g_socket_connection_get_socket (G_SOCKET_CONNECTION (stream));
+  self->socket_.reset (G_SOCKET (g_object_ref (socket)));
 }
 
 void
@@ -168,7 +176,7 @@ Link::adopt (SoupWebsocketConnection *connection)
   g_signal_connect (connection, "message", G_CALLBACK (&Link::on_frame), this);
   g_signal_connect (connection, "error", G_CALLBACK (&Link::on_error), this);
   g_signal_connect (connection, "closed", G_CALLBACK (&Link::on_end), this);
-  consumed_at_message_ = consumed_bytes (connection);
+  consumed_at_message_ = consumed_bytes (socket_.get ());
   check_flood ();
 }
 
@@ -210,7 +218,7 @@ Link::on_frame (
         self->endpoint_.name + " sent binary data, which no event has."});
     return;
   }
-  self->consumed_at_message_ = consumed_bytes (self->connection_.get ());
+  self->consumed_at_message_ = consumed_bytes (self->socket_.get ());
   gsize size = 0;
   const auto *bytes =
       static_cast<const char *> (g_bytes_get_data (message, &size));
@@ -321,7 +329,7 @@ Link::expect_packet ()
 void
 Link::check_flood ()
 {
-  const std::uint64_t consumed = consumed_bytes (connection_.get ());
+  const std::uint64_t consumed = consumed_bytes (socket_.get ());
   // Twice the size and some more: frame headers and TLS records count too.
   if (consumed > consumed_at_message_ + 2 * limits_.max_message + 65536) {
     fail ({"link-lost", endpoint_.name + " sent a message that is too large."});
@@ -354,6 +362,8 @@ Link::close ()
   handlers_ = {};
   deadline_.stop ();
   flood_check_.stop ();
+  if (request_)
+    g_signal_handlers_disconnect_by_data (request_.get (), this);
   if (cancellable_)
     g_cancellable_cancel (cancellable_.get ());
   if (!connection_)

@@ -56,6 +56,8 @@ private:
 
   Link (const Endpoint &endpoint, const Limits &limits, Handlers handlers);
   void connect (GTlsDatabase *authorities);
+  static void on_network_event (
+      SoupMessage *request, gint event, GIOStream *stream, gpointer data);
   static void on_connected (
       GObject *session, GAsyncResult *result, gpointer data);
   void adopt (SoupWebsocketConnection *connection);
@@ -79,6 +81,7 @@ private:
   Ref<SoupSession> session_;
   Ref<SoupMessage> request_;
   Ref<GCancellable> cancellable_;
+  Ref<GSocket> socket_;
   Ref<SoupWebsocketConnection> connection_;
   Timer deadline_; // connecting: of the handshake; open: of the next packet
   Timer flood_check_;

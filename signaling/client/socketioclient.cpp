@@ -39,6 +39,17 @@ checked_code (const std::string &code)
   return good ? code : "bad-server";
 }
 
+// "host:8080 <verb>: <text>.", where *text* is the server's.
+std::string
+quoted (const std::string &name, const char *verb, std::string text)
+{
+  if (text.empty ())
+    text = "no reason given";
+  if (text.find_last_of (".!?") != text.size () - 1)
+    text += '.';
+  return name + " " + verb + ": " + text;
+}
+
 bool
 is_refusal (std::string_view code)
 {
@@ -256,7 +267,7 @@ SocketIoClient::handle_packet (std::string_view text)
 void
 SocketIoClient::handle_connect_error (std::string_view json)
 {
-  Failure failure{"unauthorized", "no reason given"};
+  Failure failure{"unauthorized", ""};
   simdjson::dom::element root;
   if (json_parser ().parse (json.data (), json.size ()).get (root) ==
       simdjson::SUCCESS) {
@@ -266,7 +277,8 @@ SocketIoClient::handle_connect_error (std::string_view json)
     if (root["data"]["code"].get (text) == simdjson::SUCCESS && !text.empty ())
       failure.code = text.substr (0, kMaxSentence);
   }
-  failure.message = endpoint_->name + " refuses the robot: " + failure.message;
+  failure.message =
+      quoted (endpoint_->name, "refuses the robot", failure.message);
   lost (failure);
 }
 
@@ -308,8 +320,7 @@ SocketIoClient::handle_registered (std::string_view json)
   }
   if (!message.success) {
     lost ({message.code.empty () ? "unauthorized" : message.code,
-        endpoint_->name + " refuses the robot: " +
-            (message.message.empty () ? "no reason given" : message.message)});
+        quoted (endpoint_->name, "refuses the robot", message.message)});
     return;
   }
   if (state_ == LinkState::Registered)
@@ -384,7 +395,7 @@ SocketIoClient::handle_error (std::string_view json)
     not_understood ("error", why);
     return;
   }
-  report (message.code, endpoint_->name + " says: " + message.message);
+  report (message.code, quoted (endpoint_->name, "says", message.message));
 }
 
 // From a server without sessions: the viewer has gone without a word. The
