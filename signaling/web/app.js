@@ -285,13 +285,13 @@ function stopTest() {
   showFeed('idle');
 }
 
-function onFeedState({ state, code, reason, retryMs, nextBooking }) {
+function onFeedState({ state, code, reason, retryMs, nextBooking, detail }) {
   showFeed(state);
   if (state === 'live' || state === 'connecting')
     notice('notice', null);
   if (code) {
     const robot = robots.find(entry => entry.id === $('robot').value);
-    notice('notice', text.refusalText(code, { retryMs,
+    notice('notice', text.refusalText(code, { retryMs, detail,
       next: nextStart(nextBooking, bookings, robot, serverNow()) }));
   }
   if (state === 'ended')

@@ -21,6 +21,7 @@ const STALL = 6000; // ms without a byte of video
 const STALL_IN_DOUBT = 2000; // the same, after a link was lost
 const DOUBT = 10000; // ms that this impatience lasts
 const END_GRACE = 2000; // ms after the end for the server's own word
+const FINAL_FROM_ROBOT = ['bad-message', 'too-large', 'forbidden', 'busy'];
 const MAX_CANDIDATES = 64; // early ones, kept until the answer is there
 
 export class Feed extends EventTarget {
@@ -128,10 +129,7 @@ export class Feed extends EventTarget {
         this.#onCandidate(payload.candidate);
         break;
       case 'leave':
-        if (this.#isOver(-END_GRACE))
-          this.#end('expired');
-        else
-          this.#again();
+        this.#onLeave(payload.reason);
         break;
       case 'session-updated':
         this.#setSession(payload.session);
@@ -274,6 +272,19 @@ export class Feed extends EventTarget {
       this.#offer(live ? 'reconnecting' : 'connecting');
   }
 
+  // The robot gave the peer connection up. *reason* is a word, or "code: why"
+  // when it refused the offer.
+  #onLeave(reason) {
+    const [, code, detail] = /^([a-z-]+)(?:: (.*))?$/.exec(reason ?? '') ?? [];
+    this.#peerId = null;
+    if (this.#isOver(-END_GRACE))
+      this.#end('expired');
+    else if (detail !== undefined && FINAL_FROM_ROBOT.includes(code))
+      this.#refused({ code, detail });
+    else
+      this.#again();
+  }
+
   #onSessionEnded(reason) {
     switch (reason) {
       case 'replaced': // another process of the robot: the old media is dead
@@ -309,7 +320,7 @@ export class Feed extends EventTarget {
     this.#set('ended', { reason });
   }
 
-  #refused({ code, retryAfterMs, nextBooking }) {
+  #refused({ code, retryAfterMs, nextBooking, detail }) {
     if (code === 'no-active-booking' && this.#isOver(-END_GRACE)) {
       this.#end('expired');
       return;
@@ -322,7 +333,7 @@ export class Feed extends EventTarget {
     this.#hangUp();
     this.#robotId = null;
     this.session = null;
-    this.#set('refused', { code, nextBooking });
+    this.#set('refused', { code, nextBooking, detail });
   }
 
   #wait(code, delay) {

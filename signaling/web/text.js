@@ -38,8 +38,9 @@ const LOGIN = {
 };
 
 // *next*: start of the next booking, ms since the epoch, optional.
-// *retryMs*: when the page itself asks again, optional.
-export function refusalText(code, { next, retryMs } = {}) {
+// *retryMs*: when the page itself asks again, optional. *detail*: the robot's
+// own words, optional.
+export function refusalText(code, { next, retryMs, detail } = {}) {
   let text = REFUSALS[code] ?? 'The server refused the connection.';
   if (code === 'no-active-booking') {
     text += Number.isFinite(next)
@@ -48,6 +49,8 @@ export function refusalText(code, { next, retryMs } = {}) {
   }
   if (Number.isFinite(retryMs) && code !== 'robot-offline')
     text += ` Trying again in ${Math.max(1, Math.ceil(retryMs / 1000))} s.`;
+  if (typeof detail === 'string' && detail !== '')
+    text += ` The robot says: ${detail.slice(0, 200)}`;
   return text;
 }
 

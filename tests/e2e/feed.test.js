@@ -199,10 +199,28 @@ test('a final refusal stops, with its code', async () => {
   feed.start('r1');
   await turn();
   assert.deepEqual(last(),
-    { state: 'refused', code: 'no-active-booking', nextBooking: 5 });
+    { state: 'refused', code: 'no-active-booking', nextBooking: 5,
+      detail: undefined });
   assert.equal(feed.wanted, false);
   assert.equal(peers[0].closed, true);
 });
+
+test('a robot that refuses the offer is quoted, one that fails is asked again',
+  async () => {
+    feed.start('r1');
+    await turn();
+    feed.onMessage('leave', { peerId: 'p1', reason: 'bad-message: no codec' });
+    assert.deepEqual(last(), { state: 'refused', code: 'bad-message',
+      nextBooking: undefined, detail: 'no codec' });
+    feed.start('r1');
+    await turn();
+    feed.onMessage('leave', { peerId: 'p1', reason: 'internal: odd' });
+    assert.equal(feed.state, 'reconnecting');
+    feed.start('r1');
+    await turn();
+    feed.onMessage('leave', { peerId: 'p1', reason: { length: 1 } });
+    assert.equal(feed.state, 'reconnecting');
+  });
 
 test('an error event is as good as a negative acknowledgement', async () => {
   signalling.request = () => new Promise(() => {});
