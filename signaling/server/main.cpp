@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "server/app.hpp"
+#include "server/cli.hpp"
+#include <clocale>
+#include <iostream>
+#include <sodium.h>
+#include <sys/stat.h>
+
+using namespace robotlive::server;
+
+int
+main (int argc, char **argv)
+{
+  std::setlocale (LC_CTYPE, "");
+  umask (0077); // the database and its journals hold secrets
+  if (sodium_init () < 0) {
+    std::cerr << "robotlive-signaling: no source of randomness" << std::endl;
+    return 1;
+  }
+  try {
+    CommandLine line = parse_command_line (argc, argv);
+    if (line.command != "serve")
+      return run_command (line);
+    App app (configure (line), [line] { return configure (line); });
+    app.run ();
+    return 0;
+  } catch (const std::exception &error) {
+    std::cerr << "robotlive-signaling: " << error.what () << std::endl;
+    return 1;
+  }
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Room: who is connected, who may talk to whom, until when. A state machine
+// without sockets, threads or clock: (socket, event, now) in, packets out
+// through SocketServer. signaling/PROTOCOL.md says what it does; this file says
+// where. room.cpp: sockets, registration, presence. room_sessions.cpp: offers,
+// relaying, expiry.
+//
+//   connect ─► Connected ─ register ─► Registering ─ backend ─► Registered
+//   offer ─► backend: bookings ─► Session ─ answer, candidates ─► end
+#pragma once
+#include "protocol/messages.hpp"
+#include "server/backend.hpp"
+#include "server/transport.hpp"
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace robotlive::server {
+
+struct RoomConfig
+{
+  std::string issuer = "robotlive";
+  bool allow_anonymous = false;
+  TimeMs admin_step_ms = 10 * 60 * 1000; // length of one admin grant
+  TimeMs expiry_warning_ms = 60 * 1000;
+  TimeMs robot_grace_ms = 3000;     // a robot whose link dropped may come back
+  TimeMs register_wait_ms = 5000;   // events before register wait so long
+  TimeMs register_limit_ms = 20000; // then an unregistered socket is closed
+  std::size_t max_waiting = 32;     // events that wait, a socket
+  std::size_t max_viewers = 64;     // sessions of one robot
+  std::size_t max_rooms = 16;       // of one socket
+};
+
+struct RoomCounters
+{
+  std::uint64_t offers_admitted = 0;
+  std::map<std::string, std::uint64_t> refusals; // by error code
+  std::uint64_t relayed = 0;                     // answers, candidates, leaves
+  std::map<std::string, std::uint64_t> ended;    // sessions by reason
+};
+
+class Room
+{
+public:
+  using Authenticate = std::function<TokenError (
+      std::string_view token, TimeMs now, Identity *out)>;
+  using IceServers = std::function<std::vector<IceServer> (
+      const std::string &user_id, TimeMs now, TimeMs expires_at)>;
+
+  Room (SocketServer &sockets, Backend &backend, RoomConfig config,
+      Authenticate authenticate, IceServers ice_servers);
+
+  // After a reload of the configuration or the keys.
+  void set_config (const RoomConfig &config) { config_ = config; }
+  void set_grant_key (const JwtKey &key) { grant_key_ = key; }
+
+  void connect (SocketId socket, const HandshakeInfo &info,
+      std::string_view auth, TimeMs now);
+  void event (SocketId socket, const Event &event, TimeMs now);
+  // *reason* "client namespace disconnect" is a robot's goodbye; anything else
+  // may be a broken link.
+  void disconnect (SocketId socket, std::string_view reason, TimeMs now);
+
+  // Does what is due. The caller calls again at next_deadline () at the latest.
+  void tick (TimeMs now);
+  TimeMs next_deadline () const { return next_deadline_; }
+
+  // Bookings may have changed: asks again for one viewer, or for all.
+  void recheck (const std::string &viewer_id, TimeMs now);
+  void recheck_all (TimeMs now);
+  // Cuts the robot's connection and its sessions at once.
+  void revoke_robot (const std::string &robot_id, TimeMs now);
+  // False if there is no such session.
+  bool end_session (const std::string &peer_id, const char *reason, TimeMs now);
+  // Sessions of an earlier process that are still running by the log.
+  void restore (const std::vector<SessionEntry> &entries, TimeMs now);
+
+  std::vector<SessionEntry> sessions () const;
+  bool robot_online (const std::string &robot_id) const;
+  std::vector<std::pair<std::string, std::string>> online_robots () const;
+  std::size_t rooms () const { return rooms_.size (); }
+  std::size_t registered () const;
+  const RoomCounters &counters () const { return counters_; }
+
+private:
+  enum class State
+  {
+    Connected,
+    Registering,
+    Registered
+  };
+
+  struct Message // an Event that owns its text
+  {
+    std::string name;
+    std::string argument;
+    std::optional<std::uint64_t> ack_id;
+    bool binary = false;
+  };
+
+  struct Peer
+  {
+    SocketId socket = 0;
+    HandshakeInfo info;
+    State state = State::Connected;
+    std::optional<Identity> identity;
+    std::string token; // for a backend that is asked in the viewer's name
+    bool anonymous = false;
+    bool robot = false;
+    std::string user_id;
+    std::string robot_type; // of a robot, as it said
+    std::string instance;   // of a robot's process, as it said
+    bool busy = false;      // waits for the backend
+    std::deque<Message> waiting;
+    TimeMs connected_at = 0;
+    std::vector<Booking> bookings; // a viewer's, for presence
+    std::set<std::string> visible; // robots it was told of
+    std::set<std::string> rooms;
+    // May watch without a booking.
+    bool unlimited () const;
+  };
+
+  struct Robot
+  {
+    std::string type;
+    SocketId socket = 0; // 0: offline
+    std::string instance;
+    TimeMs gone_at = 0; // when the link was lost
+  };
+
+  struct Session
+  {
+    SessionEntry entry;
+    SocketId viewer_socket = 0; // 0: of an earlier process, not seen again yet
+    Window window;
+    Identity identity;
+    std::string token;
+    bool unlimited = false;
+    bool warned = false;
+    bool renewing = false;
+    std::uint64_t serial = 0; // the newest has the highest
+  };
+  using Sessions = std::map<std::string, Session>; // by peerId
+
+  // room.cpp
+  void dispatch (Peer &peer, const Message &message, TimeMs now);
+  void on_register (Peer &peer, const Message &message, TimeMs now);
+  void register_robot (Peer &peer, const Message &message);
+  void register_viewer (Peer &peer, const Message &message);
+  void robot_registered (Peer &peer, const RobotAnswer &answer, TimeMs now);
+  void finish_register (Peer &peer, const Message &message, TimeMs now);
+  void refuse_register (Peer &peer, const Message &message, const char *code,
+      const std::string &text, bool close);
+  void on_join_room (Peer &peer, const Message &message, TimeMs now);
+  void leave_room (Peer &peer, const std::string &room_id);
+  void drain (SocketId socket, TimeMs now);
+  void refuse_waiting (Peer &peer);
+  void robot_gone (const std::string &robot_id, bool goodbye, TimeMs now);
+  bool may_watch (const Peer &viewer, const std::string &robot_id,
+      const std::string &type, TimeMs now) const;
+  void update_presence (Peer &viewer, TimeMs now);
+  void announce (const std::string &robot_id, bool again, TimeMs now);
+  void fail (Peer &peer, const Message &message, ErrorMessage error);
+  void succeed (Peer &peer, const Message &message,
+      std::string_view json = "{\"ok\":true}");
+  void emit (SocketId socket, std::string payload);
+  Peer *find (SocketId socket);
+  void wake_at (TimeMs at);
+  void tick_peer (Peer &peer, TimeMs now, std::vector<SocketId> *late);
+
+  // room_sessions.cpp
+  void on_offer (Peer &peer, const Message &message, Signal signal, TimeMs now);
+  void admit (Peer &peer, const Message &message, const Signal &signal,
+      const ViewerAnswer &answer, TimeMs now);
+  std::string choose_robot (const Peer &peer, const std::string &to,
+      const ViewerAnswer &answer, TimeMs now, std::optional<Window> *window,
+      ErrorMessage *error) const;
+  Session &open_session (Peer &peer, const std::string &robot_id,
+      const std::string &wanted_peer_id, const Window &window, TimeMs now);
+  void on_signal (Peer &peer, const Message &message, TimeMs now);
+  Session *find_session (const Peer &peer, const Signal &signal);
+  SessionTerms terms (
+      const Session &session, TimeMs now, bool with_grant) const;
+  Window admin_window (TimeMs now) const;
+  void set_window (Session &session, const Window &window, TimeMs now);
+  void end (Sessions::iterator session, const char *reason, TimeMs now,
+      bool tell_robot, bool tell_viewer);
+  void apply (
+      const std::string &viewer_id, const ViewerAnswer &answer, TimeMs now);
+  void renew (Session &session, TimeMs now);
+  void tick_sessions (TimeMs now);
+  void end_robot_sessions (
+      const std::string &robot_id, const char *reason, TimeMs now);
+  void end_viewer_sessions (SocketId socket, TimeMs now);
+
+  SocketServer &sockets_;
+  Backend &backend_;
+  RoomConfig config_;
+  Authenticate authenticate_;
+  IceServers ice_servers_;
+  std::optional<JwtKey> grant_key_;
+  std::unordered_map<SocketId, Peer> peers_;
+  std::map<std::string, Robot> robots_; // online, or in their grace time
+  Sessions sessions_;
+  std::map<std::string, std::set<SocketId>> rooms_;
+  std::uint64_t next_serial_ = 1;
+  TimeMs next_deadline_ = kNever;
+  RoomCounters counters_;
+  // Answers that arrive after the Room has gone are dropped.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool> (true);
+};
+
+} // namespace robotlive::server

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The Room's Backend on the embedded Store: asked on a worker thread.
+#pragma once
+#include "server/backend.hpp"
+#include "server/store.hpp"
+#include "server/worker.hpp"
+#include <atomic>
+#include <functional>
+#include <memory>
+
+namespace robotlive::server {
+
+class StoreBackend final : public Backend
+{
+public:
+  using Post =
+      std::function<void (std::function<void ()>)>; // to the I/O thread
+
+  StoreBackend (std::unique_ptr<Store> store, Post post);
+
+  void find_viewer (const Identity &identity, const std::string &token,
+      const std::string &robot,
+      std::function<void (const ViewerAnswer &, TimeMs)> reply) override;
+  void find_robot (const Identity &identity,
+      std::function<void (const RobotAnswer &, TimeMs)> reply) override;
+  void session_changed (const SessionEntry &entry) override;
+
+  // Runs *ask* on the worker, then *reply* on the I/O thread with its result
+  // and no error, or with a default result and the error.
+  template <typename Result>
+  void ask (std::function<Result (Store &)> question,
+      std::function<void (Result, const StoreError *)> reply)
+  {
+    bool queued = worker_.post ([this, question, reply] {
+      auto error = std::make_shared<std::optional<StoreError>> ();
+      auto result = std::make_shared<Result> ();
+      try {
+        *result = question (*store_);
+      } catch (const StoreError &e) {
+        *error = e;
+      } catch (const std::exception &e) {
+        *error = StoreError (StoreError::Unavailable, e.what ());
+      }
+      bool down = *error && (*error)->kind == StoreError::Unavailable;
+      healthy_ = !down;
+      post_ ([result, error, reply] {
+        reply (std::move (*result), *error ? &**error : nullptr);
+      });
+    });
+    if (!queued) {
+      StoreError busy (StoreError::Unavailable, "too many requests wait");
+      reply (Result (), &busy);
+    }
+  }
+
+  // The last question was answered.
+  bool healthy () const { return healthy_; }
+
+private:
+  std::unique_ptr<Store> store_; // the worker's
+  Post post_;
+  std::atomic<bool> healthy_{true};
+  Worker worker_; // last: ended before the store goes
+};
+
+} // namespace robotlive::server
