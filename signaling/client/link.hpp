@@ -5,7 +5,7 @@
 // ends itself when the server is silent for longer than it promised.
 #pragma once
 #include "client/endpoint.hpp"
-#include "client/timer.hpp"
+#include "client/timeout.hpp"
 #include <functional>
 #include <gio/gio.h>
 #include <libsoup/soup.h>
@@ -83,8 +83,8 @@ private:
   Ref<GCancellable> cancellable_;
   Ref<GSocket> socket_;
   Ref<SoupWebsocketConnection> connection_;
-  Timer deadline_; // connecting: of the handshake; open: of the next packet
-  Timer flood_check_;
+  Timeout deadline_; // connecting: of the handshake; open: of the next packet
+  Timeout flood_check_;
   unsigned silence_allowed_ = 0; // ms; 0 until the open packet
   std::uint64_t consumed_at_message_ = 0;
   std::size_t sent_since_packet_ = 0;

@@ -116,9 +116,9 @@ private:
   LinkState state_ = LinkState::Disconnected;
   std::shared_ptr<Link> link_;
   Backoff backoff_;
-  Timer retry_;
-  Timer register_deadline_;
-  Timer stable_;
+  Timeout retry_;
+  Timeout register_deadline_;
+  Timeout stable_;
   std::deque<Waiting> waiting_;
   std::set<std::string> told_;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Timer: a one-shot timeout on the thread-default GMainContext of the thread
+// Timeout: a one-shot timeout on the thread-default GMainContext of the thread
 // that starts it. Destroying it cancels it.
 #pragma once
 #include <functional>
@@ -9,20 +9,20 @@
 
 namespace robotlive {
 
-class Timer
+class Timeout
 {
 public:
-  Timer () = default;
-  ~Timer () { stop (); }
-  Timer (const Timer &) = delete;
-  Timer &operator= (const Timer &) = delete;
+  Timeout () = default;
+  ~Timeout () { stop (); }
+  Timeout (const Timeout &) = delete;
+  Timeout &operator= (const Timeout &) = delete;
 
   void start (unsigned delay_ms, std::function<void ()> action)
   {
     stop ();
     action_ = std::move (action);
     source_ = g_timeout_source_new (delay_ms);
-    g_source_set_callback (source_, &Timer::fire, this, nullptr);
+    g_source_set_callback (source_, &Timeout::fire, this, nullptr);
     g_source_attach (source_, g_main_context_get_thread_default ());
   }
 
@@ -38,7 +38,7 @@ public:
 private:
   static gboolean fire (gpointer data)
   {
-    auto *self = static_cast<Timer *> (data);
+    auto *self = static_cast<Timeout *> (data);
     self->stop ();
     // The action may start this timer again, or destroy it.
     const auto action = std::move (self->action_);
