@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "bandwidthestimator.hpp"
+#include <algorithm>
+#include <cmath>
+
+namespace robotlive {
+
+namespace {
+
+constexpr std::int64_t kSecond = 1000000;
+
+// draft-ietf-rmcat-gcc-02 section 5.2: packets sent within 5 ms are a group.
+constexpr std::int64_t kBurst = 5000;
+constexpr std::size_t kTrendPoints = 20;
+constexpr double kSmoothing = 0.9;
+constexpr double kTrendGain = 4.0;
+constexpr unsigned kTrendDeltas = 60;
+// Section 5.4: the threshold follows the trend, slowly up and faster down, so
+// that it neither starves beside TCP nor takes jitter for a queue.
+constexpr double kThresholdUp = 0.0087;
+constexpr double kThresholdDown = 0.039;
+constexpr double kThresholdMin = 6, kThresholdMax = 600; // ms
+constexpr double kOverTime = 10;                         // ms
+// Section 5.5.
+constexpr double kDecrease = 0.85;
+constexpr double kGrowth = 1.08; // a second, far from the known capacity
+// A queue this long drains too slowly at 0.85 of the capacity: pictures would
+// be late for seconds.
+constexpr double kLongQueue = 120; // ms
+constexpr double kDecreaseLongQueue = 0.65;
+constexpr double kQueueMemory = 10000;       // ms
+constexpr std::int64_t kRateWindow = 500000; // us
+constexpr std::size_t kMaxArrivals = 4096;
+constexpr std::int64_t kClockJump = 3 * kSecond;
+constexpr std::int64_t kLossInterval = kSecond;
+constexpr unsigned kLossPackets = 20;
+// Feedback comes several times a second while packets arrive.
+constexpr std::int64_t kSilence = 2 * kSecond;
+// Receiver reports come about once a second.
+constexpr std::int64_t kReportSilence = 6 * kSecond;
+constexpr double kSilenceFactor = 0.7;
+constexpr std::int64_t kRecent = 10 * kSecond; // for limit ()
+constexpr double kPacketBits = 1200 * 8;
+// Without feedback a round trip this much above the shortest one is a queue.
+constexpr std::int64_t kLongRoundTrip = 150000;
+constexpr std::int64_t kRoundTripDrift = 2000; // us a report: paths change
+
+} // namespace
+
+const char *
+rate_limit_name (RateLimit limit)
+{
+  switch (limit) {
+    case RateLimit::Delay:
+      return "delay";
+    case RateLimit::Loss:
+      return "loss";
+    case RateLimit::NoFeedback:
+      return "no-feedback";
+    case RateLimit::None:
+      break;
+  }
+  return "none";
+}
+
+BandwidthEstimator::BandwidthEstimator (const Range &range)
+    : range_ (range), delay_target_ (range.start), loss_target_ (range.start)
+{
+}
+
+double
+BandwidthEstimator::clamped (double rate) const
+{
+  return std::clamp (rate, double (range_.min), double (range_.max));
+}
+
+unsigned
+BandwidthEstimator::target () const
+{
+  return static_cast<unsigned> (
+      clamped (std::min (delay_target_, loss_target_)));
+}
+
+void
+BandwidthEstimator::on_feedback (
+    const std::vector<PacketReport> &packets, std::int64_t now)
+{
+  if (packets.empty ())
+    return;
+  last_feedback_ = now;
+  for (const PacketReport &packet : packets) {
+    counted_++;
+    if (packet.received)
+      take_received (packet);
+    else
+      lost_++;
+  }
+  control_delay (now);
+  update_loss (now);
+}
+
+void
+BandwidthEstimator::take_received (const PacketReport &packet)
+{
+  update_received_rate (packet);
+  const std::int64_t received = *packet.received;
+  if (group_ && packet.sent < group_->first_sent)
+    return; // late news of a packet that others have overtaken
+  if (group_ && packet.sent - group_->first_sent > kBurst) {
+    finish_group ();
+    group_.reset ();
+  }
+  if (!group_)
+    group_ = Group{packet.sent, packet.sent, received};
+  group_->last_sent = std::max (group_->last_sent, packet.sent);
+  group_->last_received = std::max (group_->last_received, received);
+}
+
+void
+BandwidthEstimator::finish_group ()
+{
+  if (!previous_group_) {
+    first_arrival_ = group_->last_received;
+    previous_group_ = group_;
+    return;
+  }
+  const double sent = (group_->last_sent - previous_group_->last_sent) / 1e3;
+  const double received =
+      (group_->last_received - previous_group_->last_received) / 1e3;
+  previous_group_ = group_;
+  // A receiver whose clock jumped says nothing about the path.
+  if (std::abs (received - sent) > kClockJump / 1e3) {
+    points_.clear ();
+    recent_.clear ();
+    accumulated_ = smoothed_ = 0;
+    deltas_ = 0;
+    return;
+  }
+  update_trend (received - sent, group_->last_received, sent);
+}
+
+void
+BandwidthEstimator::update_trend (
+    double delta, std::int64_t received, double sent_delta)
+{
+  deltas_ = std::min (deltas_ + 1, kTrendDeltas);
+  accumulated_ += delta;
+  smoothed_ = kSmoothing * smoothed_ + (1 - kSmoothing) * accumulated_;
+  const double time = (received - first_arrival_) / 1e3;
+  points_.push_back ({time, smoothed_});
+  if (points_.size () > kTrendPoints)
+    points_.pop_front ();
+  recent_.push_back ({time, accumulated_});
+  while (recent_.front ().time < time - kQueueMemory || recent_.size () > 1000)
+    recent_.pop_front ();
+
+  double trend = previous_trend_;
+  if (points_.size () == kTrendPoints) { // least squares
+    double mean_time = 0, mean_delay = 0;
+    for (const Point &p : points_) {
+      mean_time += p.time / kTrendPoints;
+      mean_delay += p.delay / kTrendPoints;
+    }
+    double numerator = 0, denominator = 0;
+    for (const Point &p : points_) {
+      numerator += (p.time - mean_time) * (p.delay - mean_delay);
+      denominator += (p.time - mean_time) * (p.time - mean_time);
+    }
+    if (denominator > 0)
+      trend = numerator / denominator;
+  }
+  detect (trend, sent_delta, time);
+}
+
+void
+BandwidthEstimator::detect (double trend, double sent_delta, double received_ms)
+{
+  if (deltas_ < 2)
+    return;
+  const double modified = deltas_ * trend * kTrendGain;
+  if (modified > threshold_) {
+    time_over_ = time_over_ < 0 ? sent_delta / 2 : time_over_ + sent_delta;
+    over_count_++;
+    if (time_over_ > kOverTime && over_count_ > 1 && trend >= previous_trend_) {
+      time_over_ = 0;
+      over_count_ = 0;
+      usage_ = Usage::Over;
+    }
+  } else {
+    time_over_ = -1;
+    over_count_ = 0;
+    usage_ = modified < -threshold_ ? Usage::Under : Usage::Normal;
+  }
+  previous_trend_ = trend;
+
+  // A spike far above is a route change, not jitter: the threshold stays.
+  const double magnitude = std::abs (modified);
+  if (magnitude <= threshold_ + 15) {
+    const double gain = magnitude < threshold_ ? kThresholdDown : kThresholdUp;
+    const double elapsed =
+        std::clamp (received_ms - last_threshold_update_, 0.0, 100.0);
+    threshold_ =
+        std::clamp (threshold_ + gain * (magnitude - threshold_) * elapsed,
+            kThresholdMin, kThresholdMax);
+  }
+  last_threshold_update_ = received_ms;
+}
+
+void
+BandwidthEstimator::update_received_rate (const PacketReport &packet)
+{
+  // A clock that jumped: what came before has no place on it.
+  if (std::abs (*packet.received - newest_arrival_) > kClockJump)
+    arrivals_.clear ();
+  newest_arrival_ = arrivals_.empty ()
+                        ? *packet.received
+                        : std::max (newest_arrival_, *packet.received);
+  arrivals_.push_back ({*packet.received, packet.size});
+  while (arrivals_.size () > 1 &&
+         (arrivals_.front ().received <= newest_arrival_ - kRateWindow ||
+             arrivals_.size () > kMaxArrivals))
+    arrivals_.pop_front ();
+  const std::int64_t newest = newest_arrival_;
+  const std::int64_t span = newest - arrivals_.front ().received;
+  if (span < kRateWindow / 2)
+    return;
+  std::uint64_t bytes = 0;
+  for (const Arrival &arrival : arrivals_)
+    bytes += arrival.size;
+  // The first one's bytes were sent before the span began.
+  bytes -= arrivals_.front ().size;
+  received_rate_ = static_cast<unsigned> (bytes * 8.0 * kSecond / span);
+}
+
+double
+BandwidthEstimator::queue () const
+{
+  double least = accumulated_;
+  for (const Point &p : recent_)
+    least = std::min (least, p.delay);
+  return accumulated_ - least;
+}
+
+void
+BandwidthEstimator::cut_delay_target (double rate, std::int64_t now)
+{
+  delay_target_ = clamped (std::min (delay_target_, rate));
+  last_decrease_ = now;
+  hold_ = true;
+}
+
+// Section 5.5: decrease when over, hold while a queue drains, else grow.
+void
+BandwidthEstimator::control_delay (std::int64_t now)
+{
+  switch (usage_) {
+    case Usage::Over: {
+      const double base = received_rate_ ? received_rate_ : delay_target_;
+      if (last_decrease_ && now - last_decrease_ < rtt_ + 100000 &&
+          base > delay_target_ / 2)
+        break;
+      const double factor =
+          queue () > kLongQueue ? kDecreaseLongQueue : kDecrease;
+      if (received_rate_)
+        capacity_ =
+            capacity_ > 0 && base > 0.9 * capacity_ && base < 1.1 * capacity_
+                ? 0.7 * capacity_ + 0.3 * base
+                : base;
+      cut_delay_target (factor * base, now);
+      break;
+    }
+    case Usage::Under:
+      hold_ = true;
+      break;
+    case Usage::Normal:
+      if (!hold_)
+        grow (now);
+      hold_ = false;
+      last_growth_ = now;
+      break;
+  }
+}
+
+void
+BandwidthEstimator::grow (std::int64_t now)
+{
+  const double elapsed =
+      std::clamp<double> (now - last_growth_, 0, kSecond) / kSecond;
+  double rate = delay_target_;
+  if (received_rate_ > 1.1 * capacity_)
+    capacity_ = 0; // the path has become wider
+  if (capacity_ > 0 && rate > 0.9 * capacity_)
+    rate += kPacketBits * kSecond / (rtt_ + 100000) * elapsed;
+  else
+    rate *= std::pow (kGrowth, elapsed);
+  // What an encoder did not send, the path has not been seen to carry.
+  if (received_rate_)
+    rate = std::min (rate, 1.5 * received_rate_ + 10000);
+  delay_target_ = clamped (std::max (rate, delay_target_));
+}
+
+void
+BandwidthEstimator::update_loss (std::int64_t now)
+{
+  if (last_loss_update_ == 0)
+    last_loss_update_ = now;
+  if (now - last_loss_update_ < kLossInterval || counted_ < kLossPackets)
+    return;
+  loss_ = double (lost_) / counted_;
+  counted_ = lost_ = 0;
+  apply_loss (loss_, now);
+}
+
+// Section 6: below 2 % it grows, above 10 % it falls by half the loss.
+void
+BandwidthEstimator::apply_loss (double fraction, std::int64_t now)
+{
+  const double elapsed =
+      std::clamp<double> (now - last_loss_update_, 0, 2 * kSecond) / kSecond;
+  last_loss_update_ = now;
+  if (fraction > 0.1) {
+    loss_target_ = clamped (target () * (1 - 0.5 * fraction));
+    last_loss_cut_ = now;
+  } else if (fraction < 0.02) {
+    loss_target_ = clamped (loss_target_ * std::pow (kGrowth, elapsed));
+  }
+}
+
+void
+BandwidthEstimator::on_receiver_report (
+    double fraction_lost, std::int64_t rtt, std::int64_t now)
+{
+  if (rtt > 0) {
+    rtt_ = std::clamp<std::int64_t> (rtt, 1000, 2 * kSecond);
+    min_rtt_ = min_rtt_ ? std::min (rtt_, min_rtt_ + kRoundTripDrift) : rtt_;
+  }
+  const std::int64_t since =
+      last_report_ ? std::min (now - last_report_, 2 * kSecond) : 0;
+  last_report_ = now;
+  if (last_feedback_ && now - last_feedback_ < kSilence)
+    return;
+  loss_ = std::clamp (fraction_lost, 0.0, 1.0);
+  apply_loss (loss_, now);
+  if (rtt_ > min_rtt_ + kLongRoundTrip)
+    cut_delay_target (kDecrease * target (), now);
+  else if (loss_ < 0.1)
+    delay_target_ =
+        clamped (delay_target_ * std::pow (kGrowth, double (since) / kSecond));
+}
+
+void
+BandwidthEstimator::on_tick (bool sending, std::int64_t now)
+{
+  // Nothing sent, nothing heard: that is no sign.
+  if (!sending || last_heard_ == 0)
+    last_heard_ = now;
+  last_heard_ = std::max ({last_heard_, last_feedback_, last_report_});
+  const std::int64_t allowed = last_feedback_ ? kSilence : kReportSilence;
+  const bool ever = last_feedback_ || last_report_;
+  silent_ = ever && now - last_heard_ > allowed;
+  if (!silent_ || now - last_silence_cut_ < kSecond)
+    return;
+  last_silence_cut_ = now;
+  delay_target_ = clamped (kSilenceFactor * target ());
+}
+
+RateLimit
+BandwidthEstimator::limit (std::int64_t now) const
+{
+  if (silent_)
+    return RateLimit::NoFeedback;
+  const auto recent = [now] (std::int64_t cut) {
+    return cut != 0 && now - cut < kRecent;
+  };
+  if (target () >= range_.max)
+    return RateLimit::None;
+  if (recent (last_loss_cut_) && loss_target_ <= delay_target_)
+    return RateLimit::Loss;
+  if (recent (last_decrease_))
+    return RateLimit::Delay;
+  return RateLimit::None;
+}
+
+} // namespace robotlive

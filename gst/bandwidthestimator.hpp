@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// BandwidthEstimator: how many bits a second the path to one viewer carries,
+// after draft-ietf-rmcat-gcc-02: a delay-based controller (gradient of the
+// queueing delay by a trend line, section 5) and a loss-based one (section 6);
+// the lower of the two counts. It is fed with transport-wide feedback
+// (draft-holmer-rmcat-transport-wide-cc-extensions-01), or, from a peer that
+// sends none, with RTCP receiver reports.
+//
+// Pure: no clock, no I/O, no GStreamer. Times are microseconds of any epoch;
+// rates are bit/s. Not thread-safe.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+namespace robotlive {
+
+struct PacketReport
+{
+  std::int64_t sent = 0;                // sender's clock
+  std::optional<std::int64_t> received; // receiver's clock; empty: lost
+  unsigned size = 0;                    // bytes on the wire
+};
+
+enum class RateLimit
+{
+  None,       // still growing, or at the maximum
+  Delay,      // a queue builds up
+  Loss,       // more than a tenth of the packets is lost
+  NoFeedback, // the peer has fallen silent
+};
+const char *rate_limit_name (RateLimit limit); // "none", "delay", …
+
+class BandwidthEstimator
+{
+public:
+  struct Range
+  {
+    unsigned min = 300000;
+    unsigned start = 1500000;
+    unsigned max = 2500000;
+  };
+
+  explicit BandwidthEstimator (const Range &range);
+
+  // One feedback message: packets in the order of sending. *now* is the
+  // sender's clock.
+  void on_feedback (const std::vector<PacketReport> &packets, std::int64_t now);
+  // RTCP receiver report (RFC 3550 6.4.1): *fraction_lost* 0 to 1, *rtt* in
+  // microseconds, 0 if unknown. Ignored while there is feedback.
+  void on_receiver_report (
+      double fraction_lost, std::int64_t rtt, std::int64_t now);
+  // Called about every 200 ms: notices feedback that stays away while packets
+  // are *sending*.
+  void on_tick (bool sending, std::int64_t now);
+
+  unsigned target () const;
+  // What kept the target down in the last seconds.
+  RateLimit limit (std::int64_t now) const;
+  // What arrived lately; 0 until known.
+  unsigned received_rate () const { return received_rate_; }
+  // Fraction lost lately, 0 to 1.
+  double loss () const { return loss_; }
+
+private:
+  enum class Usage
+  {
+    Normal,
+    Over,
+    Under
+  };
+  // Packets that left within a burst are one sample of the delay.
+  struct Group
+  {
+    std::int64_t first_sent = 0, last_sent = 0, last_received = 0;
+  };
+  struct Point
+  {
+    double time;  // ms since the first arrival
+    double delay; // ms, smoothed
+  };
+  struct Arrival
+  {
+    std::int64_t received;
+    unsigned size;
+  };
+
+  void take_received (const PacketReport &packet);
+  void finish_group ();
+  void update_trend (double delta, std::int64_t received, double sent_delta);
+  void detect (double trend, double sent_delta, double received_ms);
+  void update_received_rate (const PacketReport &packet);
+  void update_loss (std::int64_t now);
+  void control_delay (std::int64_t now);
+  void grow (std::int64_t now);
+  void apply_loss (double fraction, std::int64_t now);
+  void cut_delay_target (double rate, std::int64_t now);
+  double queue () const;
+  double clamped (double rate) const;
+
+  const Range range_;
+  double delay_target_;
+  double loss_target_;
+
+  // Delay gradient.
+  std::optional<Group> group_, previous_group_;
+  std::int64_t first_arrival_ = 0;
+  double accumulated_ = 0, smoothed_ = 0;
+  std::deque<Point> points_;
+  std::deque<Point> recent_; // accumulated delays, to know the queue
+  unsigned deltas_ = 0;
+  double threshold_ = 12.5; // ms
+  double last_threshold_update_ = 0;
+  double previous_trend_ = 0;
+  double time_over_ = -1; // ms, < 0: not over
+  unsigned over_count_ = 0;
+  Usage usage_ = Usage::Normal;
+
+  // Rate control.
+  bool hold_ = false;
+  std::int64_t last_growth_ = 0, last_decrease_ = 0;
+  double capacity_ = 0; // received rate when the path was last full; 0: unknown
+  std::deque<Arrival> arrivals_;
+  std::int64_t newest_arrival_ = 0;
+  unsigned received_rate_ = 0;
+
+  // Loss.
+  unsigned counted_ = 0, lost_ = 0;
+  double loss_ = 0;
+  std::int64_t last_loss_update_ = 0, last_loss_cut_ = 0;
+
+  std::int64_t last_feedback_ = 0, last_report_ = 0;
+  std::int64_t last_heard_ = 0, last_silence_cut_ = 0;
+  bool silent_ = false;
+  std::int64_t min_rtt_ = 0, rtt_ = 100000;
+};
+
+} // namespace robotlive
