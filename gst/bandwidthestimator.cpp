@@ -63,7 +63,7 @@ rate_limit_name (RateLimit limit)
   return "none";
 }
 
-BandwidthEstimator::BandwidthEstimator (const Range &range)
+BandwidthEstimator::BandwidthEstimator (const RateRange &range)
     : range_ (range), delay_target_ (range.start), loss_target_ (range.start)
 {
 }

@@ -33,17 +33,18 @@ enum class RateLimit
 };
 const char *rate_limit_name (RateLimit limit); // "none", "delay", …
 
+// What a target may be, and what it is before anything is known. bit/s.
+struct RateRange
+{
+  unsigned min = 300000;
+  unsigned start = 1500000;
+  unsigned max = 2500000;
+};
+
 class BandwidthEstimator
 {
 public:
-  struct Range
-  {
-    unsigned min = 300000;
-    unsigned start = 1500000;
-    unsigned max = 2500000;
-  };
-
-  explicit BandwidthEstimator (const Range &range);
+  explicit BandwidthEstimator (const RateRange &range);
 
   // One feedback message: packets in the order of sending. *now* is the
   // sender's clock.
@@ -100,7 +101,7 @@ private:
   double queue () const;
   double clamped (double rate) const;
 
-  const Range range_;
+  const RateRange range_;
   double delay_target_;
   double loss_target_;
 

@@ -28,10 +28,7 @@ public:
   BandwidthEstimator estimator;
   std::int64_t now = kSec;
 
-  explicit Path (const BandwidthEstimator::Range &range = {})
-      : estimator (range)
-  {
-  }
+  explicit Path (const RateRange &range = {}) : estimator (range) {}
 
   // Seconds of simulated time; *each* sees every picture interval.
   void run (
