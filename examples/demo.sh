@@ -52,7 +52,7 @@ fi
 if [ ! -f "$build/build.ninja" ]; then
   echo "Building (some minutes the first time)…"
   meson setup "$build" "$top" >"$top/build-setup.log" 2>&1 || {
-    tail -20 "$top/build-setup.log" >&2
+    tail -n 20 "$top/build-setup.log" >&2
     die "meson setup failed: see build-setup.log"
   }
   rm -f "$top/build-setup.log"
@@ -178,11 +178,11 @@ READY
 deadline=$((SECONDS + ${seconds:-0}))
 while [ -z "$seconds" ] || [ "$SECONDS" -lt "$deadline" ]; do
   kill -0 "$server" 2>/dev/null || {
-    tail -20 "$work/server.log" >&2
+    tail -n 20 "$work/server.log" >&2
     die "the server ended: see above"
   }
   kill -0 "$robot" 2>/dev/null || {
-    tail -20 "$work/robot.out" "$work/robot.log" >&2
+    cat "$work/robot.out" "$work/robot.log" | tail -n 30 >&2
     die "the robot's pipeline ended: see above"
   }
   sleep 0.5
