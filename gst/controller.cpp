@@ -278,6 +278,15 @@ Controller::answer (const std::string &peer_id, const Pending &pending)
     viewer_remove (peer_id, "failed", "internal", why);
     return;
   }
+  if (!GST_CLOCK_TIME_IS_VALID (latency_)) {
+    // The pipeline has told us none: what the source needs, then.
+    g_autoptr (GstQuery) query = gst_query_new_latency ();
+    gboolean live = FALSE;
+    latency_ = 0;
+    if (gst_pad_peer_query (sink_pad_, query))
+      gst_query_parse_latency (query, &live, &latency_, nullptr);
+  }
+  viewer->set_latency (latency_);
   for (const auto &candidate : pending.candidates)
     viewer->add_candidate (candidate);
   post (gst_structure_new ("robotlive-viewer-added", "peer-id", G_TYPE_STRING,
@@ -396,11 +405,9 @@ Controller::viewer_candidate (
 }
 
 void
-Controller::viewer_streaming (const std::string &)
+Controller::viewer_streaming (const std::string &peer_id)
 {
-  // The new branch has a latency of its own.
-  gst_element_post_message (
-      element_, gst_message_new_latency (GST_OBJECT (element_)));
+  GST_INFO_OBJECT (element_, "viewer %s: streaming", peer_id.c_str ());
   encoder_->request_key_frame ();
 }
 
@@ -445,6 +452,15 @@ Controller::end_viewer (std::string peer_id, const std::string &reason)
   return true;
 }
 
+void
+Controller::branch_failed (const std::string &peer_id, GstObject *branch)
+{
+  const auto found = viewers_.find (peer_id);
+  if (found != viewers_.end () && found->second->owns (branch))
+    viewer_remove (peer_id, "failed", "internal",
+        "The robot could not send the picture to this viewer.");
+}
+
 // --- the pipeline -----------------------------------------------------------
 
 void
@@ -459,6 +475,14 @@ Controller::set_codec (const StreamCodec &codec)
     end_viewer (viewers_.begin ()->first, "codec-changed");
   codec_ = codec;
   proceed_all ();
+}
+
+void
+Controller::set_latency (GstClockTime latency)
+{
+  latency_ = latency;
+  for (const auto &[peer_id, viewer] : viewers_)
+    viewer->set_latency (latency);
 }
 
 void

@@ -48,8 +48,11 @@ public:
   // Ends every viewer and the link; the signaller comes back for a next start.
   std::unique_ptr<Signaller> stop ();
   void set_codec (const StreamCodec &codec);
+  void set_latency (GstClockTime latency);
   // By value: the id may be the very key that goes.
   bool end_viewer (std::string peer_id, const std::string &reason);
+  // An element of the viewer's branch has posted an error.
+  void branch_failed (const std::string &peer_id, GstObject *branch);
   void key_frame_wanted (); // after the limiter has let one through
   // Tells gates upstream what the sessions add up to, when that has changed;
   // *again*: in any case, as after a new stream-start.
@@ -119,6 +122,7 @@ private:
   std::optional<JwtKey> pinned_key_; // for the life of the element
   std::string key_failure_;
   StreamCodec codec_;
+  GstClockTime latency_ = GST_CLOCK_TIME_NONE;
   std::vector<IceServer> ice_servers_;
   std::map<std::string, Pending> pending_;                 // by peerId
   std::map<std::string, std::shared_ptr<Viewer>> viewers_; // by peerId

@@ -265,6 +265,67 @@ gst_signaling_bin_change_state (GstElement *element, GstStateChange transition)
   return result;
 }
 
+// The child of the bin that *object* is, or is inside of; transfer full.
+static GstObject *
+branch_of (GstSignalingBin *self, GstObject *object)
+{
+  GstObject *child = GST_OBJECT (gst_object_ref (object));
+  while (child) {
+    GstObject *parent = gst_object_get_parent (child);
+    if (parent == GST_OBJECT (self)) {
+      gst_object_unref (parent);
+      return child;
+    }
+    gst_object_unref (child);
+    child = parent;
+  }
+  return nullptr;
+}
+
+// A viewer's error is that viewer's end, and nobody else's.
+static void
+gst_signaling_bin_handle_message (GstBin *bin, GstMessage *message)
+{
+  auto *self = GST_SIGNALING_BIN (bin);
+  if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR) {
+    g_autoptr (GstObject) branch = branch_of (self, GST_MESSAGE_SRC (message));
+    const auto *peer_id =
+        branch ? static_cast<const char *> (
+                     g_object_get_data (G_OBJECT (branch), kPeerIdKey))
+               : nullptr;
+    if (peer_id) {
+      g_autoptr (GError) error = nullptr;
+      g_autofree char *debug = nullptr;
+      gst_message_parse_error (message, &error, &debug);
+      GST_WARNING_OBJECT (
+          self, "viewer %s: %s (%s)", peer_id, error->message, debug);
+      std::shared_ptr<GstObject> kept (
+          GST_OBJECT (gst_object_ref (branch)), gst_object_unref);
+      self->state->post (
+          [id = std::string (peer_id), kept] (Controller &controller) {
+            controller.branch_failed (id, kept.get ());
+          });
+      gst_message_unref (message);
+      return;
+    }
+  }
+  GST_BIN_CLASS (gst_signaling_bin_parent_class)->handle_message (bin, message);
+}
+
+static gboolean
+gst_signaling_bin_send_event (GstElement *element, GstEvent *event)
+{
+  if (GST_EVENT_TYPE (event) == GST_EVENT_LATENCY) {
+    GstClockTime latency = 0;
+    gst_event_parse_latency (event, &latency);
+    GST_SIGNALING_BIN (element)->state->post (
+        [latency] (
+            Controller &controller) { controller.set_latency (latency); });
+  }
+  return GST_ELEMENT_CLASS (gst_signaling_bin_parent_class)
+      ->send_event (element, event);
+}
+
 static void
 gst_signaling_bin_set_property (
     GObject *object, guint id, const GValue *value, GParamSpec *pspec)
@@ -350,6 +411,9 @@ gst_signaling_bin_class_init (GstSignalingBinClass *klass)
   object_class->finalize = gst_signaling_bin_finalize;
   element_class->change_state =
       GST_DEBUG_FUNCPTR (gst_signaling_bin_change_state);
+  element_class->send_event = GST_DEBUG_FUNCPTR (gst_signaling_bin_send_event);
+  GST_BIN_CLASS (klass)->handle_message =
+      GST_DEBUG_FUNCPTR (gst_signaling_bin_handle_message);
   install_properties (object_class);
 
   /**

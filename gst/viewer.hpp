@@ -39,6 +39,9 @@ enum class ViewerState
 };
 const char *viewer_state_name (ViewerState state);
 
+// Object data of a branch: the peerId of its viewer.
+constexpr char kPeerIdKey[] = "robotlive-peer-id";
+
 // What a viewer asks of its owner. All on the signalling thread. After
 // *remove* the viewer is gone.
 class ViewerOwner
@@ -69,6 +72,9 @@ public:
   bool start (const GuardedOffer &offer, const StreamCodec &codec,
       const PeerSettings &settings, std::string *error);
   void add_candidate (const std::string &candidate);
+  // The pipeline's latency: RTCP sender reports are reckoned with it. The
+  // pipeline's own event does not come by, as the branch counts as no sink.
+  void set_latency (GstClockTime latency);
   void set_terms (const Admitted &terms);
   // Takes the branch out of the pipeline while data flows, and frees it.
   void stop ();
@@ -76,6 +82,10 @@ public:
   // has fallen silent.
   void watch (std::int64_t now_ns);
 
+  bool owns (GstObject *branch) const
+  {
+    return branch == GST_OBJECT (branch_.get ());
+  }
   const std::string &user () const { return user_; }
   const std::string &peer_id () const { return peer_id_; }
   const Admitted &terms () const { return terms_; }
@@ -96,6 +106,8 @@ private:
   bool build (const StreamCodec &codec, std::string *error);
   bool build_webrtc (const PeerSettings &settings, std::string *error);
   void configure_ice (const PeerSettings &settings);
+  bool add_branch (std::string *error);
+  GPtr<GstPad> webrtc_sink_pad () const;
   bool link_webrtc (const StreamCodec &codec, std::string *error);
   void connect_callbacks ();
   void link_to_tee ();
@@ -130,6 +142,7 @@ private:
   ViewerState state_ = ViewerState::Waiting;
   std::int64_t created_at_ = 0, state_since_ = 0, streaming_at_ = 0;
   guint32 ssrc_ = 0;
+  GstClockTime latency_ = 0;
   bool stopped_ = false, local_set_ = false;
   std::vector<std::string> early_candidates_; // before the branch exists
 

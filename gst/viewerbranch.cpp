@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Viewer's branch of the pipeline: how it is built, linked, and taken out while
+// data flows.
+#include "viewer.hpp"
+#include <condition_variable>
+#include <mutex>
+
+GST_DEBUG_CATEGORY_EXTERN (gst_signaling_bin_debug);
+#define GST_CAT_DEFAULT gst_signaling_bin_debug
+
+namespace robotlive {
+
+namespace {
+
+struct Payloading
+{
+  const char *encoding_name;
+  const char *factory;
+};
+constexpr Payloading kPayloaders[] = {{"H264", "rtph264pay"},
+    {"H265", "rtph265pay"}, {"VP8", "rtpvp8pay"}, {"VP9", "rtpvp9pay"}};
+
+const char *
+payloader_of (const std::string &encoding_name)
+{
+  for (const auto &row : kPayloaders)
+    if (encoding_name == row.encoding_name)
+      return row.factory;
+  return nullptr;
+}
+
+// A serialized query (allocation, drain) would wait in the viewer's queue until
+// webrtcbin lets it through, and the encoder with it: answered "no" here.
+GstPadProbeReturn
+drop_serialized_queries (GstPad *, GstPadProbeInfo *info, gpointer)
+{
+  return GST_QUERY_IS_SERIALIZED (GST_PAD_PROBE_INFO_QUERY (info))
+             ? GST_PAD_PROBE_DROP
+             : GST_PAD_PROBE_OK;
+}
+
+struct Unlinking
+{
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool done = false;
+};
+
+// Between two buffers: nothing is being pushed through the pad right now.
+GstPadProbeReturn
+unlink_when_idle (GstPad *pad, GstPadProbeInfo *, gpointer data)
+{
+  auto &unlinking = **static_cast<std::shared_ptr<Unlinking> *> (data);
+  std::lock_guard<std::mutex> lock (unlinking.mutex);
+  if (!unlinking.done) {
+    if (auto peer = adopt (gst_pad_get_peer (pad)))
+      gst_pad_unlink (pad, peer.get ());
+    unlinking.done = true;
+    unlinking.changed.notify_all ();
+  }
+  return GST_PAD_PROBE_REMOVE;
+}
+
+// What goes wrong in a viewer's branch stays there: the tee, and the others,
+// see a branch that takes everything.
+GstFlowReturn
+take_all (GstPad *pad, GstObject *parent, GstBuffer *buffer)
+{
+  const GstFlowReturn result =
+      gst_proxy_pad_chain_default (pad, parent, buffer);
+  if (result < GST_FLOW_EOS)
+    GST_DEBUG_OBJECT (pad, "branch returned %s", gst_flow_get_name (result));
+  return GST_FLOW_OK;
+}
+
+} // namespace
+
+bool
+Viewer::build_webrtc (const PeerSettings &settings, std::string *error)
+{
+  webrtc_ = sink (gst_element_factory_make ("webrtcbin", "webrtc"));
+  if (!webrtc_) {
+    *error = "webrtcbin cannot be made";
+    return false;
+  }
+  gst_util_set_object_arg (
+      G_OBJECT (webrtc_.get ()), "bundle-policy", "max-bundle");
+  if (settings.relay_only)
+    gst_util_set_object_arg (
+        G_OBJECT (webrtc_.get ()), "ice-transport-policy", "relay");
+  g_object_set (webrtc_.get (), "latency", 0, nullptr);
+  configure_ice (settings);
+  return true;
+}
+
+void
+Viewer::configure_ice (const PeerSettings &settings)
+{
+  if (!settings.stun_server.empty ())
+    g_object_set (
+        webrtc_.get (), "stun-server", settings.stun_server.c_str (), nullptr);
+  for (const auto &turn : settings.turn_servers) {
+    gboolean added = FALSE;
+    g_signal_emit_by_name (
+        webrtc_.get (), "add-turn-server", turn.c_str (), &added);
+    if (!added)
+      GST_WARNING_OBJECT (bin_, "a TURN server was not understood");
+  }
+  g_autoptr (GObject) ice = nullptr;
+  g_object_get (webrtc_.get (), "ice-agent", &ice, nullptr);
+  if (!ice)
+    return;
+  g_object_set (ice, "min-rtp-port", settings.min_rtp_port, "max-rtp-port",
+      settings.max_rtp_port, nullptr);
+  g_autoptr (GObject) agent = nullptr;
+  g_object_get (ice, "agent", &agent, nullptr);
+  // UPnP costs 200 ms a viewer and asks routers for holes; TCP candidates make
+  // checks slower and reach nobody that UDP does not.
+  if (agent)
+    g_object_set (agent, "upnp", FALSE, "ice-tcp", FALSE, nullptr);
+}
+
+bool
+Viewer::build (const StreamCodec &codec, std::string *error)
+{
+  queue_ = gst_element_factory_make ("queue", nullptr);
+  gate_ = sink (gst_element_factory_make ("sessiongate", nullptr));
+  const char *factory = payloader_of (codec.encoding_name);
+  payloader_ = factory ? gst_element_factory_make (factory, nullptr) : nullptr;
+  filter_ = gst_element_factory_make ("capsfilter", nullptr);
+  branch_ = sink (gst_bin_new (nullptr));
+  // Otherwise the pipeline waits for webrtcbin's EOS, which never comes.
+  gst_bin_set_suppressed_flags (GST_BIN (branch_.get ()),
+      static_cast<GstElementFlags> (
+          GST_ELEMENT_FLAG_SINK | GST_ELEMENT_FLAG_SOURCE));
+  for (GstElement *element : {queue_, gate_.get (), payloader_, filter_})
+    if (element)
+      gst_bin_add (GST_BIN (branch_.get ()), element);
+  gst_bin_add (GST_BIN (branch_.get ()), webrtc_.get ());
+  if (!queue_ || !gate_ || !payloader_ || !filter_) {
+    *error = "an element of the viewer's branch cannot be made";
+    return false;
+  }
+
+  // A viewer that does not take its buffers loses them; it never holds up the
+  // others.
+  g_object_set (queue_, "leaky", 2 /* downstream */, "max-size-time",
+      guint64 (200 * GST_MSECOND), "max-size-buffers", 0, "max-size-bytes",
+      8u << 20, "flush-on-eos", TRUE, nullptr);
+  while (ssrc_ == 0)
+    ssrc_ = g_random_int ();
+  g_object_set (payloader_, "pt", offer_.payload_type, "ssrc", ssrc_, "mtu",
+      1200, nullptr);
+  if (codec.encoding_name == "H264" || codec.encoding_name == "H265") {
+    g_object_set (payloader_, "config-interval", -1, nullptr);
+    gst_util_set_object_arg (G_OBJECT (payloader_), "aggregate-mode", "none");
+  } else {
+    gst_util_set_object_arg (
+        G_OBJECT (payloader_), "picture-id-mode", "15-bit");
+  }
+  g_object_set_data_full (G_OBJECT (branch_.get ()), kPeerIdKey,
+      g_strdup (peer_id_.c_str ()), g_free);
+  return gst_element_link_many (
+             queue_, gate_.get (), payloader_, filter_, nullptr) ||
+         (*error = "the viewer's branch does not link", false);
+}
+
+bool
+Viewer::link_webrtc (const StreamCodec &codec, std::string *error)
+{
+  // Nothing of the payloader's own (sprop-*, offsets) may reach the answer;
+  // the SSRC must, or browsers cannot tell retransmissions apart.
+  g_autoptr (GstCaps) caps =
+      gst_caps_new_simple ("application/x-rtp", "media", G_TYPE_STRING, "video",
+          "encoding-name", G_TYPE_STRING, codec.encoding_name.c_str (),
+          "clock-rate", G_TYPE_INT, 90000, "payload", G_TYPE_INT,
+          int (offer_.payload_type), "ssrc", G_TYPE_UINT, ssrc_, nullptr);
+  if (codec.encoding_name == "H264")
+    gst_caps_set_simple (
+        caps, "packetization-mode", G_TYPE_STRING, "1", nullptr);
+  g_object_set (filter_, "caps", caps, nullptr);
+
+  const auto name = "sink_" + std::to_string (offer_.m_line);
+  auto pad =
+      adopt (gst_element_request_pad_simple (webrtc_.get (), name.c_str ()));
+  auto source = adopt (gst_element_get_static_pad (filter_, "src"));
+  if (!pad || gst_pad_link (source.get (), pad.get ()) != GST_PAD_LINK_OK) {
+    *error = "webrtcbin does not take the stream";
+    return false;
+  }
+  g_autoptr (GstWebRTCRTPTransceiver) transceiver = nullptr;
+  g_object_get (pad.get (), "transceiver", &transceiver, nullptr);
+  if (!transceiver) {
+    *error = "webrtcbin made no transceiver";
+    return false;
+  }
+  g_autoptr (GstCaps) preference = gst_caps_copy (caps);
+  if (!offer_.profile_level_id.empty ())
+    gst_caps_set_simple (preference, "profile-level-id", G_TYPE_STRING,
+        offer_.profile_level_id.c_str (), nullptr);
+  if (offer_.level_asymmetry)
+    gst_caps_set_simple (
+        preference, "level-asymmetry-allowed", G_TYPE_STRING, "1", nullptr);
+  g_object_set (transceiver, "direction",
+      GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_SENDONLY, "do-nack",
+      offer_.rtx_payload_type >= 0, "fec-type", GST_WEBRTC_FEC_TYPE_NONE,
+      "codec-preferences", preference, nullptr);
+  return true;
+}
+
+bool
+Viewer::add_branch (std::string *error)
+{
+  auto sink_pad = adopt (gst_element_get_static_pad (queue_, "sink"));
+  GstPad *ghost = gst_ghost_pad_new ("sink", sink_pad.get ());
+  gst_pad_set_chain_function (ghost, take_all);
+  gst_pad_set_active (ghost, TRUE);
+  gst_element_add_pad (branch_.get (), ghost);
+  if (!gst_bin_add (bin_, GST_ELEMENT (gst_object_ref (branch_.get ())))) {
+    *error = "the viewer's branch cannot be added";
+    return false;
+  }
+  if (!gst_element_sync_state_with_parent (branch_.get ())) {
+    *error = "the viewer's branch does not start";
+    return false;
+  }
+  return true;
+}
+
+void
+Viewer::set_latency (GstClockTime latency)
+{
+  latency_ = latency;
+  if (local_set_) // before that webrtcbin has no transport to send it to
+    gst_element_send_event (webrtc_.get (), gst_event_new_latency (latency));
+}
+
+GPtr<GstPad>
+Viewer::webrtc_sink_pad () const
+{
+  const auto name = "sink_" + std::to_string (offer_.m_line);
+  return adopt (gst_element_get_static_pad (webrtc_.get (), name.c_str ()));
+}
+
+void
+Viewer::link_to_tee ()
+{
+  tee_pad_ = adopt (gst_element_request_pad_simple (tee_, "src_%u"));
+  auto target = adopt (gst_element_get_static_pad (branch_.get (), "sink"));
+  if (!tee_pad_ ||
+      gst_pad_link (tee_pad_.get (), target.get ()) != GST_PAD_LINK_OK) {
+    fail ("failed", "internal", "The stream cannot be branched off.");
+    return;
+  }
+  gst_pad_add_probe (tee_pad_.get (), GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM,
+      drop_serialized_queries, nullptr, nullptr);
+}
+
+void
+Viewer::unlink_from_tee ()
+{
+  if (!tee_pad_)
+    return;
+  auto unlinking = std::make_shared<Unlinking> ();
+  gst_pad_add_probe (tee_pad_.get (), GST_PAD_PROBE_TYPE_IDLE, unlink_when_idle,
+      new std::shared_ptr<Unlinking> (unlinking), [] (gpointer data) {
+        delete static_cast<std::shared_ptr<Unlinking> *> (data);
+      });
+  {
+    // A push into a leaky queue takes microseconds. Should one take a second,
+    // the branch goes without it.
+    std::unique_lock<std::mutex> lock (unlinking->mutex);
+    unlinking->changed.wait_for (lock, std::chrono::seconds (1),
+        [&unlinking] () { return unlinking->done; });
+    unlinking->done = true;
+  }
+  gst_element_release_request_pad (tee_, tee_pad_.get ());
+  tee_pad_.reset ();
+}
+
+} // namespace robotlive

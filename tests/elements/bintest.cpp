@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "bintest.hpp"
+#include <glib/gstdio.h>
+
+namespace robotlive::test {
+
+void
+register_elements ()
+{
+  // Outside of any test: libcheck's own assertions do not work here.
+  g_assert_true (GST_ELEMENT_REGISTER (sessiongate, nullptr));
+  g_assert_true (GST_ELEMENT_REGISTER (signalingbin, nullptr));
+}
+
+Robot::Robot (const std::string &codec, const std::string &properties, Key key,
+    bool start)
+{
+  const std::string encoder =
+      codec == "H264" ? "openh264enc gop-size=300 complexity=low ! h264parse"
+                      : "vp8enc deadline=1 cpu-used=16 keyframe-max-dist=300";
+  const std::string text =
+      "videotestsrc is-live=true pattern=ball ! "
+      "video/x-raw,format=I420,width=160,height=120,framerate=30/1 ! " +
+      encoder + " ! signalingbin name=bin robot-id=robot_1 " + properties;
+  g_autoptr (GError) error = nullptr;
+  pipeline = gst_parse_launch (text.c_str (), &error);
+  g_assert_no_error (error);
+  bin = gst_bin_get_by_name (GST_BIN (pipeline), "bin");
+  gst_object_unref (bin); // the pipeline keeps it
+  bus_ = gst_element_get_bus (pipeline);
+
+  if (key == Key::File) {
+    key_ = JwtKey::generate_es256 ();
+    g_autofree char *name = nullptr;
+    const int fd = g_file_open_tmp ("grant-key-XXXXXX", &name, nullptr);
+    fail_unless (fd >= 0);
+    g_close (fd, nullptr);
+    key_file_ = name;
+    fail_unless (
+        g_file_set_contents (name, key_->public_pem ().c_str (), -1, nullptr));
+    g_object_set (bin, "grant-key", name, nullptr);
+  }
+  gst_signaling_bin_set_signaller (
+      GST_SIGNALING_BIN (bin), std::make_unique<FakeSignaller> (link));
+  if (start)
+    fail_unless (gst_element_set_state (pipeline, GST_STATE_PLAYING) !=
+                 GST_STATE_CHANGE_FAILURE);
+}
+
+Robot::~Robot ()
+{
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  gst_bus_set_flushing (bus_, TRUE);
+  gst_object_unref (bus_);
+  gst_object_unref (pipeline);
+  for (GstStructure *message : messages_)
+    gst_structure_free (message);
+  if (!key_file_.empty ())
+    g_unlink (key_file_.c_str ());
+}
+
+SessionTerms
+Robot::terms (const std::string &user, const std::string &peer_id,
+    TimeMs server_time, TimeMs expires_at, const std::string &robot_id)
+{
+  Grant grant;
+  grant.issuer = "test";
+  grant.viewer_id = user;
+  grant.robot_id = robot_id;
+  grant.peer_id = peer_id;
+  grant.role = "viewer";
+  grant.window = {server_time - 1000, expires_at};
+  if (expires_at <= server_time)
+    grant.window.starts_at = expires_at - 1000;
+  grant.issued_at = std::min (server_time, expires_at);
+  SessionTerms terms;
+  terms.role = "viewer";
+  terms.not_before = grant.window.starts_at;
+  terms.expires_at = expires_at;
+  terms.server_time = server_time;
+  terms.grant = JwtCodec::sign_grant (*key_, grant);
+  return terms;
+}
+
+void
+Robot::drain_bus ()
+{
+  while (GstMessage *message = gst_bus_pop (bus_)) {
+    if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR) {
+      g_autoptr (GError) error = nullptr;
+      g_autofree char *debug = nullptr;
+      gst_message_parse_error (message, &error, &debug);
+      fail ("pipeline error: %s (%s)", error->message, debug);
+    }
+    if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ELEMENT)
+      messages_.push_back (
+          gst_structure_copy (gst_message_get_structure (message)));
+    else if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_LATENCY)
+      gst_bin_recalculate_latency (GST_BIN (pipeline));
+    gst_message_unref (message);
+  }
+}
+
+bool
+Robot::wait (const std::function<bool ()> &condition)
+{
+  const auto give_up = std::chrono::steady_clock::now () + kDeadline * 2;
+  while (!condition ()) {
+    drain_bus ();
+    if (std::chrono::steady_clock::now () > give_up)
+      return false;
+    std::this_thread::sleep_for (std::chrono::milliseconds (10));
+  }
+  return true;
+}
+
+bool
+Robot::wait_message (const char *name)
+{
+  return wait ([&] () {
+    for (GstStructure *message : messages_)
+      if (gst_structure_has_name (message, name))
+        return true;
+    return false;
+  });
+}
+
+bool
+Robot::wait_removed (
+    const char *peer_id, const char *reason, TestViewer *viewer)
+{
+  std::string got;
+  const bool came = wait ([&] () {
+    if (viewer)
+      viewer->give_candidates ();
+    for (GstStructure *message : messages_)
+      if (gst_structure_has_name (message, "robotlive-viewer-removed") &&
+          g_str_equal (
+              gst_structure_get_string (message, "peer-id"), peer_id)) {
+        got = gst_structure_get_string (message, "reason");
+        return true;
+      }
+    return false;
+  });
+  if (came && reason)
+    fail_unless_equals_string (reason, got.c_str ());
+  return came;
+}
+
+int
+Robot::viewer_count ()
+{
+  g_auto (GStrv) ids = nullptr;
+  g_signal_emit_by_name (bin, "list-viewers", &ids);
+  return ids ? static_cast<int> (g_strv_length (ids)) : -1;
+}
+
+GstStructure *
+Robot::viewer_stats (const char *peer_id)
+{
+  g_autoptr (GstStructure) stats = nullptr;
+  g_object_get (bin, "stats", &stats, nullptr);
+  const GValue *list = gst_structure_get_value (stats, "viewers");
+  for (guint i = 0; list && i < gst_value_list_get_size (list); i++) {
+    const GstStructure *viewer =
+        gst_value_get_structure (gst_value_list_get_value (list, i));
+    if (g_str_equal (gst_structure_get_string (viewer, "peer-id"), peer_id))
+      return gst_structure_copy (viewer);
+  }
+  return nullptr;
+}
+
+gint64
+Robot::remaining (const char *peer_id)
+{
+  g_autoptr (GstStructure) stats = viewer_stats (peer_id);
+  gint64 remaining = -1;
+  if (stats)
+    gst_structure_get (stats, "remaining", G_TYPE_INT64, &remaining, nullptr);
+  return remaining;
+}
+
+} // namespace robotlive::test

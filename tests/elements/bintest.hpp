@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// A robot for tests: test pattern, encoder and signalingbin with a fake link.
+#pragma once
+#include "gstsessiongate.h"
+#include "gstsignalingbin.h"
+#include "session/jwt.hpp"
+#include "testviewer.hpp"
+#include <gst/check/gstcheck.h>
+#include <list>
+#include <thread>
+
+namespace robotlive::test {
+
+// The elements of this build, without a plugin file.
+void register_elements ();
+
+enum class Key
+{
+  None,
+  File
+};
+
+class Robot
+{
+public:
+  // *codec*: "VP8" or "H264". *properties* as in a launch line. Starts it.
+  Robot (const std::string &codec, const std::string &properties,
+      Key key = Key::None, bool start = true);
+  ~Robot ();
+
+  // A session with a grant signed by the robot's key.
+  SessionTerms terms (const std::string &user, const std::string &peer_id,
+      TimeMs server_time, TimeMs expires_at,
+      const std::string &robot_id = "robot_1");
+
+  // Polls; *condition* runs here and may wait itself.
+  bool wait (const std::function<bool ()> &condition);
+  // An element message of this name has come, or comes.
+  bool wait_message (const char *name);
+  // robotlive-viewer-removed for *peer_id*, for *reason* unless null. *viewer*
+  // is fed candidates meanwhile.
+  bool wait_removed (
+      const char *peer_id, const char *reason, TestViewer *viewer = nullptr);
+  int viewer_count ();
+  gint64 remaining (const char *peer_id); // ms; -1: no end, or no such viewer
+  GstStructure *viewer_stats (const char *peer_id); // transfer full
+
+  const std::shared_ptr<Link> link = std::make_shared<Link> ();
+  GstElement *pipeline = nullptr, *bin = nullptr; // bin is the pipeline's
+
+private:
+  void drain_bus ();
+
+  std::optional<JwtKey> key_;
+  std::string key_file_;
+  GstBus *bus_ = nullptr;
+  std::list<GstStructure *> messages_;
+};
+
+} // namespace robotlive::test

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// signalingbin with viewers in this process: who gets the picture, and who no
+// longer does.
+#include "bintest.hpp"
+
+using namespace robotlive;
+using namespace robotlive::test;
+
+GST_START_TEST (test_vp8_viewer_sees_the_picture)
+{
+  Robot robot ("VP8", "session-policy=open");
+  TestViewer viewer (robot.link, "ann", "p1");
+  fail_unless (viewer.join ());
+  fail_unless (viewer.wait_frames (20));
+  fail_unless (viewer.first_was_key ());
+  fail_unless (robot.wait_message ("robotlive-viewer-added"));
+}
+GST_END_TEST
+
+GST_START_TEST (test_h264_viewer_sees_the_picture)
+{
+  Robot robot ("H264", "session-policy=open");
+  ViewerOptions options;
+  options.encoding_name = "H264";
+  TestViewer viewer (robot.link, "ann", "p1", options);
+  fail_unless (viewer.join ());
+  fail_unless (viewer.wait_frames (20));
+  fail_unless (viewer.first_was_key ());
+  const auto answer = robot.link->peer ("p1").answer;
+  // The offer's payload type and profile come back, and a stream to repair it.
+  fail_unless (answer.find ("a=rtpmap:108 H264/90000") != std::string::npos);
+  fail_unless (answer.find ("profile-level-id=42e01f") != std::string::npos);
+  fail_unless (answer.find ("a=sendonly") != std::string::npos);
+}
+GST_END_TEST
+
+GST_START_TEST (test_other_m_lines_are_answered_inactive)
+{
+  Robot robot ("VP8", "session-policy=open");
+  ViewerOptions options;
+  options.audio = options.data_channel = true;
+  TestViewer viewer (robot.link, "ann", "p1", options);
+  fail_unless (viewer.join ());
+  const auto answer = robot.link->peer ("p1").answer;
+  fail_unless (answer.find ("m=audio") != std::string::npos);
+  fail_unless (answer.find ("a=inactive") != std::string::npos);
+  fail_unless (answer.find ("m=application") != std::string::npos);
+}
+GST_END_TEST
+
+GST_START_TEST (test_two_viewers_and_one_that_never_answers)
+{
+  Robot robot ("VP8", "session-policy=open");
+  TestViewer one (robot.link, "ann", "p1");
+  TestViewer silent (robot.link, "bob", "p2");
+  TestViewer two (robot.link, "cid", "p3");
+  fail_unless (one.join ());
+  // Takes its answer never: its branch stays half open.
+  fail_unless (silent.offer ());
+  fail_unless (robot.link->wait_answer ("p2"));
+  fail_unless (two.join ());
+  fail_unless (one.wait_frames (30));
+  fail_unless (two.wait_frames (30));
+  fail_unless_equals_int (3, robot.viewer_count ());
+  fail_unless_equals_int (0, silent.frames ());
+}
+GST_END_TEST
+
+GST_START_TEST (test_wrong_fingerprint_keeps_the_gate_shut)
+{
+  Robot robot ("VP8", "session-policy=open");
+  ViewerOptions options;
+  options.edit_offer = [] (std::string sdp) {
+    // One hex digit of each fingerprint changes: a certificate of another's.
+    for (auto at = sdp.find ("sha-256 "); at != std::string::npos;
+         at = sdp.find ("sha-256 ", at + 8)) {
+      char &digit = sdp[at + 8];
+      digit = digit == 'A' ? 'B' : 'A';
+    }
+    return sdp;
+  };
+  TestViewer viewer (robot.link, "ann", "p1", options);
+  fail_unless (viewer.offer ());
+  fail_unless (viewer.take_answer ());
+  // It connects, as webrtcbin does not look; then it is told and removed.
+  fail_unless (robot.wait_removed ("p1", "fingerprint-mismatch", &viewer));
+  fail_unless_equals_int (0, viewer.frames ());
+  fail_unless_equals_string (
+      "forbidden", robot.link->peer ("p1").error_code.c_str ());
+}
+GST_END_TEST
+
+GST_START_TEST (test_the_picture_ends_with_the_grant)
+{
+  Robot robot ("VP8", "session-policy=require-grant", Key::File);
+  TestViewer viewer (robot.link, "ann", "p1");
+  const TimeMs now = 1700000000000; // the server's time; ours is another
+  fail_unless (viewer.join (robot.terms ("ann", "p1", now, now + 6000)));
+  fail_unless (robot.wait_removed ("p1", "expired", &viewer));
+  const unsigned at_end = viewer.frames ();
+  fail_unless (at_end > 1);
+  g_usleep (300 * 1000);
+  fail_unless_equals_int (at_end, viewer.frames ());
+  fail_unless_equals_int (0, robot.viewer_count ());
+}
+GST_END_TEST
+
+GST_START_TEST (test_a_fresh_grant_extends_and_the_server_shortens)
+{
+  Robot robot ("VP8", "session-policy=require-grant", Key::File);
+  TestViewer viewer (robot.link, "ann", "p1");
+  const TimeMs now = 1700000000000;
+  fail_unless (viewer.join (robot.terms ("ann", "p1", now, now + 600000)));
+  fail_unless (robot.remaining ("p1") > 500000);
+  const auto longer = robot.terms ("ann", "p1", now + 1000, now + 1200000);
+  robot.link->call ([longer] (SignallerListener &listener) {
+    listener.on_session_updated ("p1", longer);
+  });
+  fail_unless (
+      robot.wait ([&] () { return robot.remaining ("p1") > 1100000; }));
+  // Without a grant an end that is later is not believed, an earlier one is.
+  SessionTerms word;
+  word.server_time = now + 2000;
+  word.expires_at = now + 99000000;
+  robot.link->call ([word] (SignallerListener &listener) {
+    listener.on_session_updated ("p1", word);
+  });
+  word.expires_at = now + 62000;
+  robot.link->call ([word] (SignallerListener &listener) {
+    listener.on_session_updated ("p1", word);
+  });
+  fail_unless (robot.wait ([&] () { return robot.remaining ("p1") <= 60000; }));
+  robot.link->call ([] (SignallerListener &listener) {
+    listener.on_session_ended ("p1", "revoked");
+  });
+  fail_unless (robot.wait_removed ("p1", "revoked", &viewer));
+}
+GST_END_TEST
+
+GST_START_TEST (test_offers_without_a_good_grant_are_refused)
+{
+  Robot robot ("VP8", "session-policy=require-grant", Key::File);
+  const TimeMs now = 1700000000000;
+  const auto refused = [&] (const char *id, const char *user,
+                           const std::optional<SessionTerms> &terms) {
+    TestViewer viewer (robot.link, user, id);
+    fail_unless (viewer.offer (terms));
+    fail_unless (robot.link->wait_error (id));
+    fail_unless (robot.link->peer (id).answer.empty ());
+    return robot.link->peer (id).error_code;
+  };
+  const auto is = [] (const std::string &code, const char *wanted) {
+    fail_unless_equals_string (wanted, code.c_str ());
+  };
+  is (refused ("p1", "ann", std::nullopt), "forbidden");
+  is (refused ("p2", "ann", robot.terms ("ann", "p2", now, now - 120000)),
+      "no-active-booking");
+  is (refused ("p3", "ann", robot.terms ("bob", "p3", now, now + 60000)),
+      "forbidden");
+  is (refused ("p4", "ann", robot.terms ("ann", "p9", now, now + 60000)),
+      "forbidden");
+  auto tampered = robot.terms ("ann", "p5", now, now + 60000);
+  tampered.grant[tampered.grant.size () / 2] ^= 1;
+  is (refused ("p5", "ann", tampered), "forbidden");
+  is (refused ("p6", "ann",
+          robot.terms ("ann", "p6", now, now + 60000, "another_robot")),
+      "forbidden");
+  fail_unless_equals_int (0, robot.viewer_count ());
+}
+GST_END_TEST
+
+GST_START_TEST (test_a_viewer_that_leaves_or_vanishes_is_removed)
+{
+  Robot robot ("VP8", "session-policy=open");
+  {
+    TestViewer viewer (robot.link, "ann", "p1");
+    fail_unless (viewer.join ());
+    robot.link->call (
+        [] (SignallerListener &listener) { listener.on_leave ("p1", ""); });
+    fail_unless (robot.wait_removed ("p1", "left", &viewer));
+  }
+  TestViewer gone (robot.link, "bob", "p2");
+  TestViewer stays (robot.link, "cid", "p3");
+  fail_unless (gone.join ());
+  fail_unless (stays.join ());
+  gone.vanish ();
+  fail_unless (robot.wait_removed ("p2", nullptr, &stays));
+  fail_unless (stays.wait_frames (20));
+  fail_unless_equals_int (1, robot.viewer_count ());
+}
+GST_END_TEST
+
+GST_START_TEST (test_a_new_offer_on_the_same_peer_replaces_the_branch)
+{
+  Robot robot ("VP8", "session-policy=open");
+  {
+    TestViewer viewer (robot.link, "ann", "p1");
+    fail_unless (viewer.join ());
+  }
+  robot.link->change ([&] () { robot.link->peers.clear (); });
+  TestViewer again (robot.link, "ann", "p1");
+  fail_unless (again.join ());
+  fail_unless_equals_int (1, robot.viewer_count ());
+  // A stranger cannot take the name.
+  robot.link->change ([&] () { robot.link->peers.clear (); });
+  TestViewer stranger (robot.link, "eve", "p1");
+  fail_unless (stranger.offer ());
+  fail_unless (robot.link->wait_error ("p1"));
+  fail_unless_equals_string (
+      "forbidden", robot.link->peer ("p1").error_code.c_str ());
+  fail_unless (again.wait_frames (5));
+}
+GST_END_TEST
+
+GST_START_TEST (test_more_viewers_than_allowed_are_told_busy)
+{
+  Robot robot ("VP8", "session-policy=open max-viewers=1");
+  TestViewer one (robot.link, "ann", "p1"), two (robot.link, "bob", "p2");
+  fail_unless (one.join ());
+  fail_unless (two.offer ());
+  fail_unless (robot.link->wait_error ("p2"));
+  fail_unless_equals_string (
+      "busy", robot.link->peer ("p2").error_code.c_str ());
+}
+GST_END_TEST
+
+GST_START_TEST (test_garbage_is_refused_and_others_go_on)
+{
+  Robot robot ("VP8", "session-policy=open");
+  TestViewer viewer (robot.link, "ann", "p1");
+  fail_unless (viewer.join ());
+  robot.link->call ([] (SignallerListener &listener) {
+    listener.on_offer ("eve", "x1", "v=0", std::nullopt);
+    listener.on_offer ("eve", "x2", std::string (100000, 'v'), std::nullopt);
+    listener.on_candidate ("eve", "p1", {"nonsense", "0", 0});
+    listener.on_candidate ("eve", "unknown", {"candidate:1", "0", 77});
+    listener.on_leave ("unknown", "");
+    listener.on_session_ended ("unknown", "");
+    listener.on_session_updated ("unknown", {});
+  });
+  for (const char *id : {"x1", "x2"}) {
+    fail_unless (robot.link->wait_error (id));
+    fail_unless_equals_string (
+        "bad-message", robot.link->peer (id).error_code.c_str ());
+  }
+  fail_unless (viewer.wait_frames (10));
+}
+GST_END_TEST
+
+GST_START_TEST (test_no_common_codec_names_both_sides)
+{
+  Robot robot ("VP8", "session-policy=open");
+  ViewerOptions options;
+  options.encoding_name = "H264";
+  TestViewer viewer (robot.link, "ann", "p1", options);
+  fail_unless (viewer.offer ());
+  fail_unless (robot.link->wait_error ("p1"));
+  const auto peer = robot.link->peer ("p1");
+  fail_unless_equals_string ("bad-message", peer.error_code.c_str ());
+  fail_unless (peer.error_message.find ("VP8") != std::string::npos);
+  fail_unless (peer.error_message.find ("H264 42e01f") != std::string::npos);
+}
+GST_END_TEST
+
+GST_START_TEST (test_link_loss_leaves_viewers_alone)
+{
+  Robot robot ("VP8", "session-policy=open");
+  TestViewer viewer (robot.link, "ann", "p1");
+  fail_unless (viewer.join ());
+  robot.link->call ([] (SignallerListener &listener) {
+    listener.on_link_state (LinkState::Disconnected);
+    listener.on_error ("link-lost", "The server closed.", false);
+  });
+  fail_unless (robot.wait_message ("robotlive-link"));
+  fail_unless (viewer.wait_frames (20));
+}
+GST_END_TEST
+
+GST_START_TEST (test_actions_and_stats)
+{
+  Robot robot ("VP8", "session-policy=open stats-interval=1000");
+  TestViewer viewer (robot.link, "ann", "p1");
+  fail_unless (viewer.join ());
+  g_auto (GStrv) ids = nullptr;
+  g_signal_emit_by_name (robot.bin, "list-viewers", &ids);
+  fail_unless_equals_int (1, g_strv_length (ids));
+  fail_unless_equals_string ("p1", ids[0]);
+  // The RTP session counts what it sends.
+  fail_unless (robot.wait ([&] () {
+    g_autoptr (GstStructure) stats = robot.viewer_stats ("p1");
+    guint64 packets = 0;
+    return stats &&
+           gst_structure_get (
+               stats, "packets", G_TYPE_UINT64, &packets, nullptr) &&
+           packets > 10;
+  }));
+  fail_unless (robot.wait_message ("robotlive-stats"));
+  gboolean ended = FALSE;
+  g_signal_emit_by_name (robot.bin, "end-viewer", "nobody", &ended);
+  fail_if (ended);
+  g_signal_emit_by_name (robot.bin, "end-viewer", "p1", &ended);
+  fail_unless (ended);
+  fail_unless_equals_int (0, robot.viewer_count ());
+}
+GST_END_TEST
+
+static Suite *
+signalingbin_suite (void)
+{
+  register_elements ();
+  Suite *s = suite_create ("signalingbin");
+  TCase *tc = tcase_create ("viewers");
+  tcase_set_timeout (tc, 90);
+  suite_add_tcase (s, tc);
+  tcase_add_test (tc, test_vp8_viewer_sees_the_picture);
+  tcase_add_test (tc, test_h264_viewer_sees_the_picture);
+  tcase_add_test (tc, test_other_m_lines_are_answered_inactive);
+  tcase_add_test (tc, test_two_viewers_and_one_that_never_answers);
+  tcase_add_test (tc, test_wrong_fingerprint_keeps_the_gate_shut);
+  tcase_add_test (tc, test_the_picture_ends_with_the_grant);
+  tcase_add_test (tc, test_a_fresh_grant_extends_and_the_server_shortens);
+  tcase_add_test (tc, test_offers_without_a_good_grant_are_refused);
+  tcase_add_test (tc, test_a_viewer_that_leaves_or_vanishes_is_removed);
+  tcase_add_test (tc, test_a_new_offer_on_the_same_peer_replaces_the_branch);
+  tcase_add_test (tc, test_more_viewers_than_allowed_are_told_busy);
+  tcase_add_test (tc, test_garbage_is_refused_and_others_go_on);
+  tcase_add_test (tc, test_no_common_codec_names_both_sides);
+  tcase_add_test (tc, test_link_loss_leaves_viewers_alone);
+  tcase_add_test (tc, test_actions_and_stats);
+  return s;
+}
+
+GST_CHECK_MAIN (signalingbin)

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// A viewer in the test's process: a webrtcbin that offers to receive, depays
+// and decodes, and counts what it sees.
+#pragma once
+#include "fakesignaller.hpp"
+#include "glibptr.hpp"
+#include <atomic>
+#include <gst/gst.h>
+#include <string>
+
+namespace robotlive::test {
+
+struct ViewerOptions
+{
+  std::string encoding_name = "VP8";
+  bool audio = false, data_channel = false;
+  bool answer_back = true; // false: never takes the answer
+  // Changes the offer on its way to the bin.
+  std::function<std::string (std::string)> edit_offer;
+};
+
+class TestViewer
+{
+public:
+  TestViewer (std::shared_ptr<Link> link, std::string user, std::string peer_id,
+      ViewerOptions options = {});
+  ~TestViewer ();
+
+  // Makes the offer and hands it to the bin with *session*.
+  bool offer (const std::optional<SessionTerms> &session = std::nullopt);
+  // Makes the offer and returns it.
+  std::string make_offer ();
+  // Gives the bin's answer and candidates to webrtcbin.
+  bool take_answer ();
+  // offer, answer, and a first decoded picture.
+  bool join (const std::optional<SessionTerms> &session = std::nullopt);
+  bool wait_frames (unsigned more);
+  // Passes on what candidates of the bin have come meanwhile.
+  void give_candidates ();
+  unsigned frames () const { return frames_; }
+  // The first buffer that came was a key frame's.
+  bool first_was_key () const { return first_was_key_; }
+  // Stops dead, like a phone in a tunnel: no BYE, no DTLS alert.
+  void vanish ();
+
+private:
+  static void on_pad_added (GstElement *, GstPad *pad, gpointer data);
+  static GstPadProbeReturn on_frame (GstPad *, GstPadProbeInfo *, gpointer);
+  static GstPadProbeReturn on_encoded (GstPad *, GstPadProbeInfo *, gpointer);
+
+  const std::shared_ptr<Link> link_;
+  const std::string user_, peer_id_;
+  const ViewerOptions options_;
+  GPtr<GstElement> pipeline_, webrtc_;
+  std::atomic<unsigned> frames_{0};
+  std::atomic<bool> first_seen_{false}, first_was_key_{false};
+  std::size_t given_candidates_ = 0;
+};
+
+} // namespace robotlive::test
