@@ -330,6 +330,8 @@ Session::drop_probe ()
   probe_.reset ();
   if (probe)
     probe->close_websocket (0);
+  if (!close_reason_.empty ())
+    close (std::exchange (close_reason_, {}));
 }
 
 void
@@ -343,6 +345,8 @@ Session::complete_upgrade ()
   if (poll_)
     answer_poll ("6");
   flush ();
+  if (!close_reason_.empty ())
+    close (std::exchange (close_reason_, {}));
 }
 
 // ---- outgoing
@@ -466,6 +470,12 @@ void
 Session::close (std::string_view reason)
 {
   auto self = shared_from_this ();
+  if (state_ == State::open && upgrading_) {
+    // The client polls no more and does not listen on the WebSocket yet: what
+    // is queued reaches it after the upgrade, or when that has failed.
+    close_reason_ = reason;
+    return;
+  }
   bool fetch_later = !websocket_ && !poll_ && !queue_.empty ();
   end (reason, PacketType::close, fetch_later);
 }
@@ -477,6 +487,7 @@ Session::end (std::string_view reason, PacketType poll_answer, bool fetch_later)
 {
   if (state_ != State::open)
     return;
+  close_reason_.clear ();
   drop_probe ();
   if (poll_) {
     queue_.push_back (packet (poll_answer));
