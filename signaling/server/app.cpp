@@ -155,7 +155,8 @@ App::reload_config ()
 {
   systemd_notify ("RELOADING=1");
   try {
-    network_->reload_certificate ();
+    if (!config_.network.tls_certificate_file.empty ())
+      network_->reload_certificate ();
     Config fresh = reload_ ();
     // Addresses, database and limits of the network need a restart.
     fresh.listen = config_.listen;

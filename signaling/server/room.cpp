@@ -307,9 +307,12 @@ Room::register_robot (Peer &peer, const Message &message)
 void
 Room::robot_registered (Peer &peer, const RobotAnswer &answer, TimeMs now)
 {
+  // Sessions of a robot that this process has not seen yet are those of before
+  // the server's restart: the robot still has them.
+  bool first = robots_.find (peer.user_id) == robots_.end ();
   Robot &robot = robots_[peer.user_id];
-  bool same_process =
-      !peer.instance.empty () && peer.instance == robot.instance;
+  bool same_process = first || (!peer.instance.empty () &&
+                                   peer.instance == robot.instance);
   SocketId old = robot.socket;
   if (!same_process) // by the old connection, if it still hears us
     end_robot_sessions (

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The HTTP API, the page and the command line of robotlive-signaling.
+'use strict';
+const { after, before, describe, it } = require('node:test');
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
+const { execFileSync } = require('node:child_process');
+const { io } = require('socket.io-client');
+const { Signaling, Peer, until, offer } = require('./signaling-process.js');
+
+describe('HTTP API', () => {
+  const server = new Signaling();
+  let user, admin, robotToken;
+
+  before(async () => {
+    const secret = path.join(server.work, 'turn-secret');
+    fs.writeFileSync(secret, 'turn secret\n');
+    fs.writeFileSync(server.config, '[server]\ntime-zone=Europe/Berlin\n' +
+      'cors-origins=https://console.example\n' +
+      '[ice]\nstun-urls=stun:stun.example:3478\n' +
+      `turn-urls=turn:turn.example:3478\nturn-secret-file=${secret}\n`);
+    server.cli(['user', 'add', 'Alice@Example.org', '--name', 'Alice'], 'correct horse');
+    server.cli(['user', 'add', 'admin@example.org', '--role', 'admin'], 'battery staple');
+    robotToken = server.cli(['robot', 'add', 'robot_1', '--type', 'pi', '--name', 'One']);
+    await server.start();
+    user = await server.login('alice@example.org', 'correct horse');
+    admin = await server.login('admin@example.org', 'battery staple');
+  });
+  after(() => server.close());
+
+  const as = (who, method, at, body) =>
+    server.http(method, at, { token: who?.access_token, body });
+
+  it('says how it is', async () => {
+    const { status, body } = await as(null, 'GET', '/health');
+    assert.equal(status, 200);
+    assert.equal(body.status, 'healthy');
+    assert.equal(body.service, 'webrtc-signaling');
+    assert.ok(Date.parse(body.timestamp) > Date.now() - 60000);
+    assert.equal(typeof body.connections, 'number');
+    assert.equal(typeof body.rooms, 'number');
+    const metrics = await as(null, 'GET', '/metrics');
+    assert.match(metrics.body, /^robotlive_store_up 1$/m);
+    assert.match(metrics.body, /^# TYPE robotlive_offers_admitted_total counter$/m);
+  });
+
+  it('serves the page with headers that keep others out', async () => {
+    const { status, headers, body } = await as(null, 'GET', '/');
+    assert.equal(status, 200);
+    assert.match(headers.get('content-type'), /^text\/html/);
+    assert.match(headers.get('content-security-policy'), /script-src 'self'/);
+    assert.match(headers.get('content-security-policy'), /frame-ancestors 'none'/);
+    assert.doesNotMatch(headers.get('content-security-policy'), /unsafe/);
+    assert.equal(headers.get('x-content-type-options'), 'nosniff');
+    for (const [, file] of body.matchAll(/(?:src|href)="([\w.]+)"/g))
+      assert.equal((await as(null, 'GET', `/${file}`)).status, 200, file);
+    for (const hostile of ['/..%2f..%2fetc/passwd', '/%2e%2e/meson.build', '/nothing', '/meson.build'])
+      assert.equal((await as(null, 'GET', hostile)).status, 404, hostile);
+  });
+
+  it('logs in, and says no more than needed to who cannot', async () => {
+    assert.equal(user.token_type, 'bearer');
+    assert.deepEqual(user.user, { id: 1, name: 'Alice', email: 'alice@example.org', role: 'viewer' });
+    assert.deepEqual((await as(user, 'GET', '/auth/me')).body, user.user);
+    assert.equal((await as(null, 'GET', '/auth/me')).status, 401);
+    assert.equal((await server.http('GET', '/auth/me', { token: 'a.b.c' })).status, 401);
+    const wrong = [];
+    for (const email of ['alice@example.org', 'nobody@example.org', 'no address'])
+      wrong.push(await as(null, 'POST', '/auth/login', { email, password: 'not this' }));
+    for (const { status, body } of wrong)
+      assert.deepEqual([status, body], [401, wrong[0].body]);
+    for (const body of [{}, [], 'x', { email: 1, password: 2 },
+      { email: 'alice@example.org', password: 'x'.repeat(2000) }])
+      assert.equal((await as(null, 'POST', '/auth/login', body)).status, 422);
+    // A guesser has to wait, and does not lock the account for others' sake.
+    let last;
+    for (let i = 0; i < 12 && last?.status !== 429; ++i)
+      last = await as(null, 'POST', '/auth/login', { email: 'bob@example.org', password: 'guess' });
+    assert.equal(last.status, 429);
+    assert.ok(Number(last.headers.get('retry-after')) > 0);
+    assert.equal((await as(null, 'POST', '/auth/login',
+      { email: 'alice@example.org', password: 'correct horse' })).status, 200);
+  });
+
+  it('books, lists, moves and cancels', async () => {
+    const day = '2030-07-01';
+    const made = await as(user, 'POST', '/bookings',
+      { robot_id: 'robot_1', date: day, start_time: '10:00', end_time: '11:00' });
+    assert.equal(made.status, 201, JSON.stringify(made.body));
+    assert.equal(made.body.starts_at, Date.parse(`${day}T08:00:00Z`)); // CEST
+    assert.equal(made.body.ends_at, Date.parse(`${day}T09:00:00Z`));
+    const { id } = made.body;
+    for (const [field, value] of Object.entries({ user_id: 1, robot_type: 'pi',
+      robot_id: 'robot_1', date: day, start_time: '10:00', end_time: '11:00', status: 'active' }))
+      assert.equal(made.body[field], value, field);
+
+    const overlap = { robot_id: 'robot_1', date: day, start_time: '10:59', end_time: '12:00' };
+    assert.equal((await as(user, 'POST', '/bookings', overlap)).status, 409);
+    const type = { robot_type: 'pi', date: day, start_time: '10:30', end_time: '10:40' };
+    assert.equal((await as(admin, 'POST', '/bookings', type)).status, 409);
+    const next = { ...overlap, start_time: '11:00' }; // the end is exclusive
+    assert.equal((await as(admin, 'POST', '/bookings', next)).status, 201);
+
+    assert.deepEqual((await as(user, 'GET', '/my-bookings')).body.map((b) => b.id), [id]);
+    assert.equal((await as(user, 'GET', '/bookings/all')).status, 403);
+    assert.equal((await as(admin, 'GET', '/bookings/all')).body.length, 2);
+    assert.equal((await as(user, 'PUT', `/bookings/${id}`, { end_time: '11:30' })).status, 409);
+    const moved = await as(user, 'PUT', `/bookings/${id}`, { start_time: '09:30', end_time: '10:30' });
+    assert.equal(moved.body.starts_at, Date.parse(`${day}T07:30:00Z`));
+
+    const other = { access_token: server.cli(['token', '--role', 'viewer', '--sub', 'eve']) };
+    for (const method of ['PUT', 'DELETE'])
+      assert.equal((await as(other, method, `/bookings/${id}`,
+        method === 'PUT' ? { end_time: '10:31' } : undefined)).status, 404);
+    assert.equal((await as(user, 'DELETE', `/bookings/${id}`)).status, 200);
+    assert.equal((await as(user, 'DELETE', `/bookings/${id}`)).status, 404);
+    assert.equal((await as(user, 'GET', '/my-bookings')).body[0].status, 'cancelled');
+
+    for (const bad of [{}, { robot_id: 'robot_1' }, { robot_id: 'no_such', date: day, start_time: '01:00', end_time: '02:00' },
+      { robot_id: 'robot_1', date: '2030-02-30', start_time: '01:00', end_time: '02:00' },
+      { robot_id: 'robot_1', date: '2030-03-31', start_time: '02:30', end_time: '03:30' }, // skipped by the clocks
+      { robot_id: 'robot_1', date: '2020-01-01', start_time: '01:00', end_time: '02:00' },
+      { robot_id: 'robot_1', date: day, start_time: '02:00', end_time: '01:00' },
+      { robot_id: 'robot_1', starts_at: 'x', ends_at: {} },
+      { robot_id: 'robot_1', starts_at: Date.now(), ends_at: Date.now() + 1e12 },
+      { robot_id: 'x'.repeat(500), date: day, start_time: '01:00', end_time: '02:00' }]) {
+      const { status, body } = await as(user, 'POST', '/bookings', bad);
+      assert.ok([404, 422].includes(status), `${status} ${JSON.stringify(bad).slice(0, 100)}`);
+      assert.ok(body.code && body.message);
+    }
+    for (const raw of ['', '[', 'null', '[]', '{"robot_id":"\\ud800"}', '['.repeat(5000)]) {
+      const response = await fetch(`${server.url}/bookings`, { method: 'POST', body: raw,
+        headers: { Authorization: `Bearer ${user.access_token}` } });
+      assert.equal(response.status, 422, raw.slice(0, 20));
+    }
+  });
+
+  it('lets one of 50 parallel creators have the robot', async () => {
+    const body = { robot_id: 'robot_1', date: '2030-08-01', start_time: '10:00', end_time: '11:00' };
+    const all = await Promise.all(Array.from({ length: 50 }, () => as(admin, 'POST', '/bookings', body)));
+    assert.equal(all.filter(({ status }) => status === 201).length, 1);
+    assert.equal(all.filter(({ status }) => status === 409).length, 49);
+  });
+
+  it('issues, rotates and revokes a robot token at once', async () => {
+    const connect = async (token) => {
+      const peer = new Peer(io, server.url, { token });
+      const registered = await peer.register('robot_1', 'robot');
+      return { peer, registered };
+    };
+    const first = await connect(robotToken);
+    assert.equal(first.registered.success, true);
+    const turn = first.registered.iceServers[1];
+    assert.deepEqual(turn.urls, ['turn:turn.example:3478']);
+    assert.match(turn.username, /^\d+:robot_1$/);
+    const mac = require('node:crypto').createHmac('sha1', 'turn secret');
+    assert.equal(turn.credential, mac.update(turn.username).digest('base64'));
+    assert.equal((await as(user, 'GET', '/robots')).body[0].online, true);
+
+    assert.equal((await as(user, 'POST', '/robots/robot_1/token')).status, 403);
+    const rotated = await as(admin, 'POST', '/robots/robot_1/token');
+    assert.equal(rotated.status, 201);
+    await first.peer.next('disconnect');
+    const old = await connect(robotToken);
+    assert.deepEqual([old.registered.success, old.registered.code], [false, 'unauthorized']);
+    const fresh = await connect(rotated.body.token);
+    assert.equal(fresh.registered.success, true);
+    assert.equal((await as(admin, 'DELETE', '/robots/robot_1/token')).status, 200);
+    await fresh.peer.next('disconnect');
+    assert.equal((await connect(rotated.body.token)).registered.code, 'unauthorized');
+    assert.equal((await as(admin, 'POST', '/robots/no_such/token')).status, 404);
+    // A robot's token opens no data.
+    assert.equal((await server.http('GET', '/my-bookings', { token: robotToken })).status, 403);
+    robotToken = (await as(admin, 'POST', '/robots/robot_1/token')).body.token;
+  });
+
+  it('gives TURN only with a booking, ending with it', async () => {
+    assert.deepEqual((await as(null, 'GET', '/config')).body.iceServers, [{ urls: ['stun:stun.example:3478'] }]);
+    assert.equal((await as(user, 'GET', '/config')).body.iceServers.length, 1);
+    const id = server.cli(['booking', 'add', '--user', 'alice@example.org', '--robot', 'robot_1',
+      '--start', 'now', '--duration', '5m']);
+    const { iceServers } = (await as(user, 'GET', '/config')).body;
+    const { ends_at: end } = (await as(user, 'GET', '/my-bookings')).body.find((b) => b.id === Number(id));
+    assert.equal(iceServers[1].username, `${end / 1000}:1`);
+    server.cli(['booking', 'cancel', id]);
+  });
+
+  it('shows and ends sessions, and keeps an audit log', async () => {
+    const pi = new Peer(io, server.url, { token: robotToken });
+    await pi.register('robot_1', 'robot');
+    const peer = new Peer(io, server.url, { token: admin.access_token });
+    await peer.register('2', 'viewer');
+    const { peerId } = await peer.ask('offer', offer('robot_1'));
+    assert.equal((await as(user, 'GET', '/sessions')).status, 403);
+    const { body } = await as(admin, 'GET', '/sessions');
+    assert.deepEqual(body.map((s) => [s.peerId, s.viewerId, s.robotId, s.role]),
+      [[peerId, '2', 'robot_1', 'admin']]);
+    assert.equal((await as(user, 'DELETE', `/sessions/${peerId}`)).status, 403);
+    assert.equal((await as(admin, 'DELETE', `/sessions/${peerId}`)).status, 200);
+    assert.equal((await as(admin, 'DELETE', `/sessions/${peerId}`)).status, 404);
+    assert.equal((await pi.next('session-ended')).reason, 'revoked');
+    const entry = await until('the log has the end', async () =>
+      (await as(admin, 'GET', '/audit')).body.find((s) => s.peerId === peerId && s.endedAt));
+    assert.equal(entry.reason, 'revoked');
+    assert.ok(entry.endedAt >= entry.startedAt);
+    const csv = await as(admin, 'GET', '/audit?format=csv');
+    assert.match(csv.headers.get('content-type'), /^text\/csv/);
+    assert.match(csv.body, new RegExp(`^${peerId},2,robot_1,admin,127.0.0.1,.*,revoked\r$`, 'm'));
+    assert.equal((await as(user, 'GET', '/audit')).status, 403);
+    assert.equal((await as(admin, 'GET', '/audit?from=nonsense')).status, 422);
+    assert.deepEqual((await as(admin, 'GET', '/audit?to=1000')).body, []);
+    pi.close();
+    peer.close();
+  });
+
+  it('publishes the key that "key show" prints', async () => {
+    const { keys } = (await as(null, 'GET', '/.well-known/jwks.json')).body;
+    const { createPublicKey } = require('node:crypto');
+    assert.equal(createPublicKey({ key: keys[0], format: 'jwk' }).export({ type: 'spki', format: 'pem' }).trim(),
+      server.cli(['key', 'show']));
+    assert.equal(keys[0].alg, 'ES256');
+    assert.equal(keys[0].d, undefined);
+  });
+
+  it('reads its configuration again on SIGHUP, and keeps the old one if bad', async () => {
+    const good = fs.readFileSync(server.config, 'utf8');
+    fs.writeFileSync(server.config, good.replace('stun.example', 'other.example'));
+    server.child.kill('SIGHUP');
+    const stun = async () => (await as(null, 'GET', '/config')).body.iceServers[0].urls[0];
+    await until('the new address', async () => (await stun()) === 'stun:other.example:3478');
+    fs.writeFileSync(server.config, '[server]\nmisspelt=1\n');
+    server.child.kill('SIGHUP');
+    await until('the complaint', () => /misspelt.*no such key/.test(server.output));
+    assert.equal(await stun(), 'stun:other.example:3478');
+    fs.writeFileSync(server.config, good);
+  });
+
+  it('keeps its secrets to itself', () => {
+    assert.equal(fs.statSync(path.join(server.work, 'signaling.db')).mode & 0o777, 0o600);
+    for (const secret of [user.access_token, robotToken, 'correct horse', 'turn secret'])
+      assert.ok(!server.output.includes(secret));
+  });
+});
+
+describe('command line', () => {
+  const server = new Signaling();
+  after(() => fs.rmSync(server.work, { recursive: true, force: true }));
+  const fails = (pattern, ...args) => {
+    const { status, stderr } = server.tryCli(args, 'long enough password');
+    assert.equal(status, 1, args.join(' '));
+    assert.match(stderr, pattern);
+  };
+
+  it('refuses what does not fit with one sentence', () => {
+    server.cli(['user', 'add', 'a@example.org'], 'long enough password');
+    fails(/exists already/, 'user', 'add', 'A@example.org');
+    fails(/not an e-mail/, 'user', 'add', 'nobody');
+    fails(/EMAIL is missing/, 'user', 'add');
+    fails(/viewer or admin/, 'user', 'add', 'b@example.org', '--role', 'king');
+    server.cli(['robot', 'add', 'r']);
+    fails(/exists already/, 'robot', 'add', 'r');
+    fails(/no user/, 'booking', 'add', '--user', 'x@example.org', '--robot', 'r', '--duration', '1m');
+    fails(/--duration/, 'booking', 'add', '--user', '1', '--robot', 'r', '--duration', 'soon');
+    fails(/--robot or --robot-type/, 'booking', 'add', '--user', '1', '--duration', '1m');
+    server.cli(['booking', 'add', '--user', '1', '--robot', 'r', '--duration', '1h']);
+    fails(/booked by another/, 'booking', 'add', '--user', '2', '--robot', 'r', '--duration', '1h');
+    fails(/no such booking/, 'booking', 'cancel', '12345');
+    fails(/no such session/, 'session', 'end', 'x');
+    fails(/--role/, 'token', '--sub', 'x');
+    fails(/not a command/, 'dance');
+    fails(/--bogus/, 'booking', 'list', '--bogus');
+    fails(/ADDRESS:PORT/, 'serve', '--listen', 'here');
+    fails(/certificate and a key/, 'serve', '--tls-certificate', '/nonexistent');
+  });
+
+  it('helps', () => {
+    const { status, stdout } = server.tryCli(['--help']);
+    assert.equal(status, 0);
+    for (const word of ['user add', 'robot add', 'token', 'booking add', 'session end', 'key show',
+      'check-config', '--listen', '--trusted-proxy', '--allow-anonymous'])
+      assert.ok(stdout.includes(word), word);
+    assert.match(server.tryCli(['booking', 'add', '--help']).stdout, /--robot-type/);
+    assert.match(server.cli(['--version']), /^robotlive-signaling \d+\.\d+\.\d+$/);
+    assert.match(server.cli(['check-config']), /good/);
+  });
+
+  it('lets everybody in with --allow-anonymous, and warns', async () => {
+    await server.start('--allow-anonymous');
+    assert.match(server.output, /WARNING: --allow-anonymous/);
+    const pi = new Peer(io, server.url);
+    assert.equal((await pi.register('bench', 'robot')).success, true);
+    const peer = new Peer(io, server.url);
+    await peer.register('anybody', 'viewer');
+    assert.equal((await peer.ask('offer', offer('bench'))).ok, true);
+    assert.equal((await pi.next('offer')).session.role, 'viewer');
+    pi.close();
+    peer.close();
+    assert.equal(await server.stop(), 0);
+  });
+});
