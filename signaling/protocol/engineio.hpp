@@ -45,7 +45,7 @@ std::optional<PacketView> decode_text (std::string_view frame);
 // binary ones as "b" and base64. Empty result: malformed, not UTF-8, or more
 // than *max_packets*.
 std::vector<Packet> decode_payload (
-    std::string_view body, std::size_t max_packets = 256);
+    std::string_view body, std::size_t max_packets = 1024);
 
 // Appends to a long-polling body. *separator*: not the first packet of it.
 void append_payload_text (

@@ -106,7 +106,9 @@ main (int argc, char **argv)
     options.cors_origins = {"*"};
     options.namespaces = {"/", "/custom"};
     options.echo_path = "/engine.io/";
-    options.message_rate = {0, 0}; // a suite is no attack
+    // A suite is no attack.
+    options.message_rate = {0, 0};
+    options.max_queued_messages = 4096;
     NetworkServer server (options);
     Application application (server);
     server.set_handlers (application, application);

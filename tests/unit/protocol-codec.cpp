@@ -118,10 +118,10 @@ TEST (EngineIo, Payloads)
     EXPECT_TRUE (engineio::decode_payload (bad).empty ()) << bad;
 
   std::string many = "4";
-  for (int i = 0; i < 255; i++)
+  for (int i = 0; i < 1023; i++)
     many += "\x1e"
             "4";
-  EXPECT_EQ (engineio::decode_payload (many).size (), 256u);
+  EXPECT_EQ (engineio::decode_payload (many).size (), 1024u);
   EXPECT_TRUE (engineio::decode_payload (many + "\x1e"
                                                 "4")
                    .empty ());
