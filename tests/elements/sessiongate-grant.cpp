@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The gate and signed grants: what opens it, and what it says when it does not.
+#include "gatetest.hpp"
+#include "session/jwt.hpp"
+#include <glib/gstdio.h>
+
+using namespace robotlive;
+
+constexpr TimeMs kNow = kWall / 1000000;
+
+// A file of ours that goes away with its owner.
+struct KeyFile
+{
+  std::string path;
+
+  explicit KeyFile (const std::string &text, int mode = 0600)
+  {
+    gchar *name = nullptr;
+    const gint fd = g_file_open_tmp ("gate-XXXXXX", &name, nullptr);
+    fail_unless (fd >= 0);
+    g_close (fd, nullptr);
+    path = name;
+    g_free (name);
+    fail_unless (g_file_set_contents (path.c_str (), text.data (),
+        static_cast<gssize> (text.size ()), nullptr));
+    g_chmod (path.c_str (), mode);
+  }
+  ~KeyFile () { g_unlink (path.c_str ()); }
+};
+
+static Grant
+some_grant ()
+{
+  Grant grant;
+  grant.viewer_id = "42";
+  grant.robot_id = "robot_pi_001";
+  grant.peer_id = "peer-1";
+  grant.role = "viewer";
+  grant.window = {kNow - 60000, kNow + 60000};
+  grant.issued_at = kNow;
+  return grant;
+}
+
+static bool
+give (Fixture &f, const std::string &jwt)
+{
+  gboolean accepted = FALSE;
+  g_signal_emit_by_name (f.element, "grant", jwt.c_str (), &accepted);
+  return accepted;
+}
+
+static void
+expect_refusal (Fixture &f, const gchar *reason)
+{
+  GstStructure *refused = f.wait_for ("refused");
+  fail_unless_equals_string (
+      gst_structure_get_string (refused, "reason"), reason);
+  fail_unless (strlen (gst_structure_get_string (refused, "text")) > 10);
+  gst_structure_free (refused);
+}
+
+GST_START_TEST (test_grant_opens_for_its_time)
+{
+  const JwtKey key = JwtKey::generate_es256 ();
+  for (const std::string &text : {key.public_pem (), key.public_jwk ()}) {
+    const KeyFile file (text, 0644);
+    Fixture f;
+    f.set ("grant-key", file.path);
+    f.set ("robot-id", "robot_pi_001");
+    f.set ("grant", JwtCodec::sign_grant (key, some_grant ()));
+    fail_unless_equals_int (f.state (), GST_SESSION_GATE_STATE_CLOSED);
+    f.start ();
+    GstStructure *open = f.wait_for ("open");
+    fail_unless_equals_string (
+        gst_structure_get_string (open, "source"), "grant");
+    fail_unless_equals_string (gst_structure_get_string (open, "viewer"), "42");
+    fail_unless_equals_string (
+        gst_structure_get_string (open, "peer-id"), "peer-1");
+    fail_unless_equals_string (
+        gst_structure_get_string (open, "role"), "viewer");
+    gst_structure_free (open);
+    const gint64 end = f.clocks.boot + 60 * kSecond;
+    f.clocks.boot = end - 1;
+    f.push ();
+    fail_unless_equals_int (f.left (), 1);
+    f.clocks.boot = end;
+    f.push ();
+    fail_unless_equals_int (f.left (), 0);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_bad_grants_are_refused)
+{
+  const JwtKey key = JwtKey::generate_es256 ();
+  const KeyFile file (key.public_pem (), 0644);
+  Fixture f;
+  f.set ("grant-key", file.path);
+  f.set ("robot-id", "robot_pi_001");
+  f.start ();
+
+  const Grant good = some_grant ();
+  Grant other = good, old = good, early = good;
+  other.robot_id = "robot_pi_002";
+  old.window.ends_at = kNow - 1000;
+  early.window.starts_at = kNow + 1000;
+  const std::string jwt = JwtCodec::sign_grant (key, good);
+  std::string tampered = jwt;
+  tampered[jwt.find ('.') + 20] ^= 1;
+  const std::string payload =
+      jwt.substr (jwt.find ('.'), jwt.rfind ('.') - jwt.find ('.') + 1);
+  const JwtKey secret = *JwtKey::from_secret (key.public_pem ());
+  const struct
+  {
+    std::string jwt;
+    const gchar *reason;
+  } bad[] = {
+      {JwtCodec::sign_grant (key, other), "wrong-audience"},
+      {JwtCodec::sign_grant (key, old), "expired"},
+      {JwtCodec::sign_grant (key, early), "not-yet-valid"},
+      {JwtCodec::sign_grant (JwtKey::generate_es256 (), good), "bad-signature"},
+      {"eyJhbGciOiJub25lIn0" + payload, "wrong-algorithm"},
+      {JwtCodec::sign_grant (secret, good), "wrong-algorithm"},
+      {"", "malformed"},
+      {"not a token", "malformed"},
+      {std::string (1 << 20, 'a'), "malformed"},
+  };
+  for (const auto &grant : bad) {
+    fail_if (give (f, grant.jwt));
+    expect_refusal (f, grant.reason);
+    fail_unless_equals_int (f.state (), GST_SESSION_GATE_STATE_CLOSED);
+    f.push ();
+  }
+  fail_if (give (f, tampered));
+  f.expect ("refused");
+  fail_unless_equals_int (f.left (), 0);
+  fail_unless (give (f, jwt));
+  f.push ();
+  fail_unless_equals_int (f.left (), 1);
+  // Nor does a bad one shut a gate that is open.
+  fail_if (give (f, bad[0].jwt));
+  fail_unless_equals_int (f.state (), GST_SESSION_GATE_STATE_OPEN);
+}
+GST_END_TEST;
+
+// Where a key is set nothing else opens the gate; a window narrows a grant.
+GST_START_TEST (test_grant_is_required)
+{
+  const JwtKey key = JwtKey::generate_es256 ();
+  const KeyFile file (key.public_pem (), 0644);
+  Fixture f;
+  f.set ("grant-key", file.path);
+  f.set ("robot-id", "robot_pi_001");
+  f.set ("expires-at", wall_ms (kWall + 30 * kSecond));
+  f.start ();
+  fail_unless_equals_int (f.state (), GST_SESSION_GATE_STATE_CLOSED);
+  fail_unless (give (f, JwtCodec::sign_grant (key, some_grant ())));
+  fail_unless_equals_uint64 (f.number ("remaining"), 30 * kSecond);
+  f.set ("expires-at", "");
+  fail_unless_equals_uint64 (f.number ("remaining"), 60 * kSecond);
+  // What was signed is shortened, never widened.
+  gboolean done = TRUE;
+  g_signal_emit_by_name (f.element, "extend", gint64 (1), &done);
+  fail_if (done);
+  expect_refusal (f, "grant-required");
+  g_signal_emit_by_name (f.element, "extend", gint64 (-20000), &done);
+  fail_unless (done);
+  fail_unless_equals_uint64 (f.number ("remaining"), 40 * kSecond);
+  // A new grant extends; revoking ends.
+  Grant longer = some_grant ();
+  longer.window.ends_at += 60000;
+  fail_unless (give (f, JwtCodec::sign_grant (key, longer)));
+  fail_unless_equals_uint64 (f.number ("remaining"), 120 * kSecond);
+  g_signal_emit_by_name (f.element, "revoke", "admin");
+  fail_unless_equals_int (f.state (), GST_SESSION_GATE_STATE_REVOKED);
+  // Setting times lifts the revocation, but brings no grant back.
+  f.set ("expires-at", wall_ms (kWall + 30 * kSecond));
+  fail_unless_equals_int (f.state (), GST_SESSION_GATE_STATE_CLOSED);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_without_key_or_robot_id)
+{
+  const JwtKey key = JwtKey::generate_es256 ();
+  const std::string jwt = JwtCodec::sign_grant (key, some_grant ());
+  Fixture f;
+  f.set ("grant", jwt);
+  f.set ("expires-at", wall_ms (kWall + kSecond));
+  f.start ();
+  expect_refusal (f, "no-key");
+  fail_unless_equals_int (f.state (), GST_SESSION_GATE_STATE_CLOSED);
+  const KeyFile file (key.public_pem (), 0644);
+  f.set ("grant-key", file.path);
+  fail_if (give (f, jwt));
+  expect_refusal (f, "no-robot-id");
+}
+GST_END_TEST;
+
+GST_START_TEST (test_unusable_key_files)
+{
+  const std::string secret = "0123456789abcdef0123456789abcdef";
+  const KeyFile garbage ("garbage"), readable (secret, 0644),
+      huge (std::string (70000, 'x')), pem ("-----BEGIN PUBLIC KEY-----\n");
+  for (const std::string &path : {garbage.path, readable.path, huge.path,
+           pem.path, std::string ("/nonexistent/key"), std::string ("/")}) {
+    Fixture f;
+    f.set ("grant-key", path);
+    fail_unless_equals_int (gst_element_set_state (f.element, GST_STATE_PAUSED),
+        GST_STATE_CHANGE_FAILURE);
+    GstMessage *message = gst_bus_pop_filtered (f.bus, GST_MESSAGE_ERROR);
+    fail_unless (message != nullptr);
+    gst_message_unref (message);
+    fail_unless_equals_int (f.state (), GST_SESSION_GATE_STATE_CLOSED);
+  }
+  // A secret in a file that is not for everybody.
+  const KeyFile file (secret + "\n", 0640);
+  Fixture f;
+  f.set ("grant-key", file.path);
+  f.set ("robot-id", "robot_pi_001");
+  f.start ();
+  fail_unless (give (
+      f, JwtCodec::sign_grant (*JwtKey::from_secret (secret), some_grant ())));
+  // A key that goes bad while running opens to no grant any more.
+  f.set ("grant-key", garbage.path);
+  GstMessage *message = gst_bus_pop_filtered (f.bus, GST_MESSAGE_WARNING);
+  fail_unless (message != nullptr);
+  gst_message_unref (message);
+  fail_if (give (
+      f, JwtCodec::sign_grant (*JwtKey::from_secret (secret), some_grant ())));
+  expect_refusal (f, "no-key");
+}
+GST_END_TEST;
+
+// A robot without a clock: the time at which the server signed is its time.
+// Showing an old grant again does not turn it back.
+GST_START_TEST (test_server_time_from_the_grant)
+{
+  const JwtKey key = JwtKey::generate_es256 ();
+  const KeyFile file (key.public_pem (), 0644);
+  const std::string jwt = JwtCodec::sign_grant (key, some_grant ());
+  for (gint64 wall : {gint64 (0), 4 * kWall}) {
+    Fixture f;
+    f.clocks.wall = wall;
+    g_object_set (f.element, "time-source", 1, nullptr);
+    f.set ("grant-key", file.path);
+    f.set ("robot-id", "robot_pi_001");
+    f.start ();
+    fail_unless (give (f, jwt));
+    fail_unless_equals_uint64 (f.number ("remaining"), 60 * kSecond);
+    f.clocks.boot += 30 * kSecond;
+    fail_unless (give (f, jwt));
+    fail_unless_equals_uint64 (f.number ("remaining"), 30 * kSecond);
+    f.clocks.boot += 30 * kSecond;
+    fail_unless_equals_int (f.state (), GST_SESSION_GATE_STATE_EXPIRED);
+    fail_if (give (f, jwt));
+    expect_refusal (f, "expired");
+    Grant undated = some_grant ();
+    undated.issued_at = 0;
+    undated.window.ends_at += 600000;
+    fail_unless (give (f, JwtCodec::sign_grant (key, undated)));
+    fail_unless_equals_uint64 (f.number ("remaining"), 600 * kSecond);
+  }
+  Fixture f;
+  g_object_set (f.element, "time-source", 1, nullptr);
+  f.set ("grant-key", file.path);
+  f.set ("robot-id", "robot_pi_001");
+  f.start ();
+  Grant undated = some_grant ();
+  undated.issued_at = 0;
+  fail_if (give (f, JwtCodec::sign_grant (key, undated)));
+  expect_refusal (f, "no-server-time");
+}
+GST_END_TEST;
+
+// A grant that was set in NULL counts from then, not from the start.
+GST_START_TEST (test_grant_counts_from_its_arrival)
+{
+  const JwtKey key = JwtKey::generate_es256 ();
+  const KeyFile file (key.public_pem (), 0644);
+  Fixture f;
+  f.set ("grant", JwtCodec::sign_grant (key, some_grant ()));
+  f.set ("grant-key", file.path);
+  f.set ("robot-id", "robot_pi_001");
+  f.clocks.boot += 20 * kSecond;
+  f.clocks.wall = 0;
+  f.start ();
+  fail_unless_equals_uint64 (f.number ("remaining"), 40 * kSecond);
+  // An empty one takes it back.
+  f.set ("grant", "");
+  fail_unless_equals_int (f.state (), GST_SESSION_GATE_STATE_CLOSED);
+}
+GST_END_TEST;
+
+// Neither the grant nor the key is to be had from the element.
+GST_START_TEST (test_secrets_are_not_readable)
+{
+  GstElement *gate = new_gate ();
+  const GParamSpec *grant =
+      g_object_class_find_property (G_OBJECT_GET_CLASS (gate), "grant");
+  fail_if (grant->flags & G_PARAM_READABLE);
+  gst_object_unref (gate);
+}
+GST_END_TEST;
+
+static Suite *
+sessiongate_grant_suite (void)
+{
+  Suite *suite = suite_create ("sessiongate-grant");
+  TCase *grants = tcase_create ("grants");
+  suite_add_tcase (suite, grants);
+  tcase_add_test (grants, test_grant_opens_for_its_time);
+  tcase_add_test (grants, test_bad_grants_are_refused);
+  tcase_add_test (grants, test_grant_is_required);
+  tcase_add_test (grants, test_without_key_or_robot_id);
+  tcase_add_test (grants, test_unusable_key_files);
+  tcase_add_test (grants, test_server_time_from_the_grant);
+  tcase_add_test (grants, test_grant_counts_from_its_arrival);
+  tcase_add_test (grants, test_secrets_are_not_readable);
+  return suite;
+}
+
+GST_CHECK_MAIN (sessiongate_grant);

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Builds under a sanitizer and runs the unit and element tests there, with the
+# few plugins that they need: whatever is reported is ours.
+set -euo pipefail
+top=$(cd "$(dirname "$0")/.." && pwd)
+
+usage() {
+  cat <<USAGE
+Usage: tests/sanitize.sh [address|undefined|thread|valgrind]… [-- TEST…]
+
+Without an argument: all four. TEST names meson tests (default: suites unit
+and elements). Builds in build-address-undefined, build-thread and build.
+Leaks are the business of the leaks tracer (the tests *-leaks) and of valgrind:
+LeakSanitizer cannot tell GLib's one block from ours.
+USAGE
+}
+
+modes=()
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+  case $1 in
+    address | undefined | thread | valgrind) modes+=("$1") ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+  esac
+  shift
+done
+[ "${1-}" != -- ] || shift
+[ ${#modes[@]} -gt 0 ] || modes=(address thread valgrind)
+tests=("$@")
+[ ${#tests[@]} -gt 0 ] || tests=(--suite unit --suite elements)
+
+build_and_test() { # $1 folder, $2 sanitizer
+  [ -f "$1/build.ninja" ] || meson setup "$1" "$top" -Db_sanitize="$2" \
+    -Db_lundef=false -Dserver=disabled
+  ninja -j"${JOBS:-2}" -C "$1"
+  # An instrumented plugin in Python or gst-launch needs its runtime first.
+  meson test -C "$1" --no-rebuild --print-errorlogs --timeout-multiplier 10 \
+    "${tests[@]}"
+}
+
+for mode in "${modes[@]}"; do
+  echo "== $mode"
+  case $mode in
+    address | undefined)
+      export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:strict_string_checks=1
+      export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+      LD_PRELOAD_FOR_TESTS=$(gcc -print-file-name=libasan.so)
+      export LD_PRELOAD_FOR_TESTS
+      build_and_test "$top/build-address-undefined" address,undefined
+      ;;
+    thread)
+      export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+      export TSAN_OPTIONS=$TSAN_OPTIONS:suppressions=$top/tests/tsan.supp
+      build_and_test "$top/build-thread" thread
+      ;;
+    valgrind)
+      [ -f "$top/build/build.ninja" ] || meson setup "$top/build" "$top"
+      ninja -j"${JOBS:-2}" -C "$top/build"
+      # Without forks: valgrind then sees the tests themselves.
+      CK_FORK=no G_DEBUG=gc-friendly meson test -C "$top/build" --no-rebuild \
+        --print-errorlogs --timeout-multiplier 40 \
+        --wrapper "valgrind --quiet --error-exitcode=1 --leak-check=full \
+          --show-leak-kinds=definite --errors-for-leak-kinds=definite \
+          --suppressions=/usr/share/glib-2.0/valgrind/glib.supp \
+          --suppressions=/usr/share/gstreamer-1.0/gst.supp \
+          --suppressions=$top/tests/valgrind.supp" \
+        sessiongate sessiongate-grant sessiongate-states session gatecore
+      ;;
+  esac
+done
