@@ -14,8 +14,8 @@ GST_ELEMENT_REGISTER_DECLARE (sessiongate);
  * arrived: the gate is open in [opens_at, ends_at), nanoseconds of
  * CLOCK_BOOTTIME. Replaces whatever session the gate had; extends, shortens.
  * Any thread. */
-void gst_session_gate_set_session (GstSessionGate *self, gint64 opens_at,
-    gint64 ends_at, const gchar *viewer);
+void gst_session_gate_set_session (
+    GstSessionGate *self, gint64 opens_at, gint64 ends_at, const gchar *viewer);
 /* Shuts the gate at once. @reason: "revoked", "viewer-left", ... Any thread. */
 void gst_session_gate_revoke (GstSessionGate *self, const gchar *reason);
 
