@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "admission.hpp"
+#include <gtest/gtest.h>
+
+using namespace robotlive;
+
+namespace {
+
+constexpr TimeMs kNow = 1700000000000; // the server's
+constexpr std::int64_t kBoot = 5000000000;
+constexpr std::int64_t kMs = 1000000;
+
+class AdmissionTest : public testing::Test
+{
+protected:
+  AdmissionTest () { admission.set_key (key); }
+
+  SessionTerms terms (TimeMs now, TimeMs ends, TimeMs issued) const
+  {
+    Grant grant;
+    grant.issuer = "test";
+    grant.viewer_id = "ann";
+    grant.robot_id = "robot_1";
+    grant.peer_id = "p1";
+    grant.role = "viewer";
+    grant.window = {issued, ends};
+    grant.issued_at = issued;
+    SessionTerms made;
+    made.not_before = issued;
+    made.expires_at = ends;
+    made.server_time = now;
+    made.grant = JwtCodec::sign_grant (key, grant);
+    return made;
+  }
+  bool admit (const std::optional<SessionTerms> &given,
+      std::int64_t boot = kBoot, const char *from = "ann",
+      const char *peer = "p1")
+  {
+    return admission.admit (from, peer, given, boot, &out, &refusal);
+  }
+
+  JwtKey key = JwtKey::generate_es256 ();
+  Admission admission{SessionPolicy::RequireGrant, "robot_1"};
+  Admitted out;
+  Refusal refusal;
+};
+
+} // namespace
+
+TEST_F (AdmissionTest, CountsFromTheServersTime)
+{
+  ASSERT_TRUE (admit (terms (kNow, kNow + 60000, kNow)));
+  EXPECT_EQ (out.opens_at, kBoot);
+  EXPECT_EQ (out.ends_at, kBoot + 60000 * kMs);
+  EXPECT_EQ (out.role, "viewer");
+}
+
+TEST_F (AdmissionTest, RefusesTheGrantOfAnother)
+{
+  EXPECT_FALSE (admit (terms (kNow, kNow + 60000, kNow), kBoot, "bob"));
+  EXPECT_EQ (refusal.code, "forbidden");
+  EXPECT_FALSE (admit (terms (kNow, kNow + 60000, kNow), kBoot, "ann", "p2"));
+  EXPECT_FALSE (admit (std::nullopt));
+  EXPECT_NE (refusal.message.find ("trust-server"), std::string::npos);
+  admission.set_key (JwtKey::generate_es256 ());
+  EXPECT_FALSE (admit (terms (kNow, kNow + 60000, kNow)));
+}
+
+TEST_F (AdmissionTest, ALyingRelayCannotReplayAnOldGrant)
+{
+  ASSERT_TRUE (admit (terms (kNow, kNow + 60000, kNow)));
+  // An hour of true time later, with a server time that stood still.
+  const auto later = kBoot + 3600 * 1000 * kMs;
+  EXPECT_FALSE (admit (terms (kNow, kNow + 60000, kNow), later));
+  EXPECT_EQ (refusal.code, "no-active-booking");
+}
+
+TEST_F (AdmissionTest, ALyingRelayCannotStretchAGrant)
+{
+  // "It is a year ago": the grant still lasts no longer than it was meant to.
+  ASSERT_TRUE (admit (terms (kNow, kNow + 60000, kNow)));
+  Admission fresh (SessionPolicy::RequireGrant, "robot_1");
+  fresh.set_key (key);
+  auto lie = terms (kNow, kNow + 60000, kNow);
+  lie.server_time = kNow - 20000; // within nbf's leeway, if there is one
+  if (fresh.admit ("ann", "p1", lie, kBoot, &out, &refusal))
+    EXPECT_LE (out.ends_at, kBoot + 60000 * kMs);
+  else
+    EXPECT_EQ (refusal.code, "no-active-booking");
+}
+
+TEST_F (AdmissionTest, TrustServerTakesItsWord)
+{
+  Admission trusting (SessionPolicy::TrustServer, "robot_1");
+  EXPECT_TRUE (trusting.ready ());
+  ASSERT_TRUE (
+      trusting.admit ("ann", "p1", std::nullopt, kBoot, &out, &refusal));
+  EXPECT_EQ (out.ends_at, kNoEnd);
+  SessionTerms word;
+  word.server_time = kNow;
+  word.expires_at = kNow + 1000;
+  ASSERT_TRUE (trusting.admit ("ann", "p1", word, kBoot, &out, &refusal));
+  EXPECT_EQ (out.ends_at, kBoot + 1000 * kMs);
+  word.expires_at = kNow;
+  EXPECT_FALSE (trusting.admit ("ann", "p1", word, kBoot, &out, &refusal));
+  // Times that overflow are no times.
+  word.expires_at = INT64_MAX;
+  word.server_time = -2;
+  EXPECT_FALSE (trusting.admit ("ann", "p1", word, kBoot, &out, &refusal));
+  EXPECT_EQ (refusal.code, "bad-message");
+}
+
+TEST_F (AdmissionTest, WithoutAKeyNothingIsReady)
+{
+  Admission keyless (SessionPolicy::RequireGrant, "robot_1");
+  EXPECT_FALSE (keyless.ready ());
+  EXPECT_FALSE (keyless.admit (
+      "ann", "p1", terms (kNow, kNow + 60000, kNow), kBoot, &out, &refusal));
+  EXPECT_EQ (refusal.code, "unavailable");
+}

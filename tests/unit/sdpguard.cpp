@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The SDP guard against offers of real clients and of hostile ones.
+#include "sdpguard.hpp"
+#include "sdpcorpus.hpp"
+#include <gst/gst.h>
+#include <gtest/gtest.h>
+
+using namespace robotlive;
+using namespace robotlive::test;
+
+namespace {
+
+const StreamCodec kH264{"H264", "42c01f"};
+const StreamCodec kH264Main{"H264", "4d401f"};
+const StreamCodec kH264High{"H264", "640028"};
+const StreamCodec kVp8{"VP8", ""};
+
+struct Outcome
+{
+  bool ok = false;
+  GuardedOffer offer;
+  std::string error;
+};
+
+Outcome
+guard (const std::string &sdp, const StreamCodec &codec = kVp8)
+{
+  Outcome outcome;
+  outcome.ok = guard_offer (sdp, codec, &outcome.offer, &outcome.error);
+  // Either way there is something to say.
+  EXPECT_EQ (outcome.ok, outcome.error.empty ()) << outcome.error;
+  return outcome;
+}
+
+// *text* with the first *from* replaced by *to*.
+std::string
+with (std::string text, const std::string &from, const std::string &to)
+{
+  const auto at = text.find (from);
+  EXPECT_NE (at, std::string::npos) << from;
+  return at == std::string::npos ? text : text.replace (at, from.size (), to);
+}
+
+} // namespace
+
+TEST (SdpGuard, TakesWhatRealClientsOffer)
+{
+  for (const auto &[name, sdp] : real_offers ()) {
+    const auto outcome = guard (sdp);
+    EXPECT_TRUE (outcome.ok) << name << ": " << outcome.error;
+    EXPECT_EQ (outcome.offer.fingerprints.size (), 1u) << name;
+    EXPECT_GE (outcome.offer.payload_type, 96u) << name;
+  }
+}
+
+TEST (SdpGuard, PicksTheH264FormatThatTheStreamFits)
+{
+  const auto chromium = guard (chromium_offer (), kH264);
+  ASSERT_TRUE (chromium.ok) << chromium.error;
+  EXPECT_EQ (chromium.offer.payload_type, 108u); // 42e01f, mode 1
+  EXPECT_EQ (chromium.offer.profile_level_id, "42e01f");
+  EXPECT_EQ (chromium.offer.rtx_payload_type, 109);
+  EXPECT_TRUE (chromium.offer.level_asymmetry);
+
+  EXPECT_EQ (guard (chromium_offer (), kH264Main).offer.payload_type, 123u);
+  // Firefox's decoder takes Constrained Baseline alone.
+  const auto refused = guard (firefox_offer (), kH264High);
+  EXPECT_FALSE (refused.ok);
+  EXPECT_NE (refused.error.find ("H264 640028"), std::string::npos);
+  EXPECT_NE (refused.error.find ("42e01f"), std::string::npos);
+}
+
+TEST (SdpGuard, NamesBothSidesWhenNoCodecIsCommon)
+{
+  const auto outcome = guard (firefox_without_h264 (), kH264);
+  EXPECT_FALSE (outcome.ok);
+  EXPECT_NE (outcome.error.find ("robot sends H264"), std::string::npos);
+  EXPECT_NE (outcome.error.find ("VP8"), std::string::npos);
+}
+
+TEST (SdpGuard, WritesTheOfferAnewWithoutTheViewersText)
+{
+  const auto outcome = guard (with (chromium_offer (), "a=rtcp-rsize\r\n",
+      "a=rtcp-rsize\r\na=x-evil:<script>\r\na=recvonly-ish:1\r\n"
+      "a=ssrc:1 cname:x\r\na=extmap:1 urn:x\r\n"));
+  ASSERT_TRUE (outcome.ok) << outcome.error;
+  for (const char *absent : {"evil", "recvonly-ish", "ssrc", "extmap"})
+    EXPECT_EQ (outcome.offer.sdp.find (absent), std::string::npos) << absent;
+  // And passes the guard itself.
+  const auto again = guard (outcome.offer.sdp);
+  EXPECT_TRUE (again.ok) << again.error;
+  EXPECT_EQ (again.offer.sdp, outcome.offer.sdp);
+}
+
+TEST (SdpGuard, AnswersOtherMLinesInactive)
+{
+  const auto outcome = guard (chromium_with_audio_and_data ());
+  ASSERT_TRUE (outcome.ok) << outcome.error;
+  EXPECT_EQ (outcome.offer.m_line, 1u);
+  EXPECT_EQ (outcome.offer.mid, "0");
+  const auto audio = outcome.offer.sdp.find ("m=audio");
+  const auto video = outcome.offer.sdp.find ("m=video");
+  ASSERT_LT (audio, video);
+  EXPECT_LT (outcome.offer.sdp.find ("a=inactive"), video);
+  EXPECT_NE (outcome.offer.sdp.find ("m=application"), std::string::npos);
+}
+
+TEST (SdpGuard, RefusesWhatWouldAbortOrMislead)
+{
+  const auto base = chromium_offer ();
+  ASSERT_TRUE (guard (base).ok);
+  const struct
+  {
+    const char *what, *from, *to;
+  } cases[] = {
+      {"version", "v=0", "v=1"},
+      {"no origin", "o=- ", "x=- "},
+      {"control character", "s=-", "s=\x01"},
+      {"line without =", "s=-\r\n", "s=-\r\nnonsense\r\n"},
+      {"two sessions", "s=-\r\n", "s=-\r\ns=-\r\n"},
+      {"unknown kind", "m=video", "m=image"},
+      {"plain RTP", "UDP/TLS/RTP/SAVPF", "RTP/AVP"},
+      {"rejected", "m=video 9", "m=video 0"},
+      {"no mid", "a=mid:0", "a=dim:0"},
+      {"strange mid", "a=mid:0", "a=mid:a b"},
+      {"two mids", "a=mid:0", "a=mid:0\r\na=mid:1"},
+      {"bundle of others", "BUNDLE 0", "BUNDLE 7"},
+      {"bundle twice", "a=group:BUNDLE 0",
+          "a=group:BUNDLE 0\r\na=group:BUNDLE 0"},
+      {"bundle with a stranger", "BUNDLE 0", "BUNDLE 0 1"},
+      {"no mux", "a=rtcp-mux\r\n", ""},
+      {"no ufrag", "a=ice-ufrag:", "a=ice-gone:"},
+      {"short ufrag", "a=ice-ufrag:", "a=ice-ufrag:a\r\na=x:"},
+      {"short pwd", "a=ice-pwd:", "a=ice-pwd:short\r\na=x:"},
+      {"no setup", "a=setup:actpass\r\n", ""},
+      {"held connection", "a=setup:actpass", "a=setup:holdconn"},
+      {"no fingerprint", "a=fingerprint:", "a=toeprint:"},
+      {"sha-1 alone", "a=fingerprint:sha-256 ", "a=fingerprint:sha-1 "},
+      {"short fingerprint", "a=fingerprint:sha-256 ",
+          "a=fingerprint:sha-256 AA:BB\r\na=x:"},
+      {"sends", "a=recvonly", "a=sendonly"},
+      {"inactive", "a=recvonly", "a=inactive"},
+      {"two directions", "a=recvonly", "a=recvonly\r\na=sendrecv"},
+      {"no number", "SAVPF 96", "SAVPF x96"},
+      {"payload type out of range", "SAVPF 96", "SAVPF 256"},
+      {"payload type twice", "SAVPF 96", "SAVPF 96 96"},
+      {"rtpmap without rate", "a=rtpmap:96 VP8/90000", "a=rtpmap:96 VP8"},
+      {"rtpmap twice", "a=rtpmap:96 VP8/90000",
+          "a=rtpmap:96 VP8/90000\r\na=rtpmap:96 VP9/90000"},
+  };
+  for (const auto &c : cases)
+    EXPECT_FALSE (guard (with (base, c.from, c.to)).ok) << c.what;
+}
+
+TEST (SdpGuard, RefusesASwappedBundle)
+{
+  const auto base = chromium_with_audio_and_data ();
+  ASSERT_TRUE (guard (base).ok);
+  EXPECT_FALSE (guard (with (base, "BUNDLE 0 1 2", "BUNDLE 2 1 0")).ok);
+  EXPECT_FALSE (guard (with (base, "BUNDLE 0 1 2", "BUNDLE 0 1")).ok);
+  EXPECT_FALSE (guard (with (base, "a=group:BUNDLE 0 1 2\r\n", "")).ok);
+  EXPECT_FALSE (guard (with (base, "a=mid:2", "a=mid:1")).ok);
+  EXPECT_FALSE (guard (with (base, "a=sctp-port:5000", "a=sctp-port:x")).ok);
+}
+
+TEST (SdpGuard, KnowsItsLimits)
+{
+  EXPECT_FALSE (guard ("").ok);
+  EXPECT_FALSE (guard ("v=0\r\n").ok);
+  EXPECT_FALSE (guard (std::string ("v=0\0\r\n", 6)).ok);
+  EXPECT_FALSE (guard (chromium_offer () + std::string (kMaxSdpBytes, 'a')).ok);
+  std::string many = chromium_offer ();
+  for (std::size_t i = 0; i < kMaxSdpLines; i++)
+    many += "a=x\r\n";
+  EXPECT_FALSE (guard (many).ok);
+  EXPECT_FALSE (guard (
+      chromium_offer () + "a=" + std::string (kMaxSdpLineBytes, 'x') + "\r\n")
+                    .ok);
+  std::string lines = chromium_offer ();
+  for (unsigned i = 0; i < kMaxMLines; i++)
+    lines += "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n";
+  EXPECT_FALSE (guard (lines).ok);
+}
+
+TEST (SdpGuard, SurvivesEveryTruncationAndBitFlip)
+{
+  const auto base = chromium_with_audio_and_data ();
+  for (std::size_t i = 0; i < base.size (); i += 7)
+    guard (base.substr (0, i));
+  for (std::size_t i = 0; i < base.size (); i += 3) {
+    auto flipped = base;
+    flipped[i] = static_cast<char> (flipped[i] ^ (1 << (i % 8)));
+    guard (flipped);
+  }
+}
+
+TEST (SdpGuard, SortsCandidates)
+{
+  using V = CandidateVerdict;
+  const auto is = [] (const char *text) { return guard_candidate (text); };
+  EXPECT_EQ (is ("candidate:1 1 UDP 2122 192.0.2.1 5000 typ host"), V::Pass);
+  EXPECT_EQ (
+      is ("a=candidate:1 1 udp 2122 2001:db8::1 5000 typ host"), V::Pass);
+  EXPECT_EQ (is ("candidate:1 1 udp 2122 8f1c0d2e-1.local 5000 typ host "
+                 "generation 0 ufrag abcd network-cost 999"),
+      V::Pass);
+  EXPECT_EQ (is ("candidate:1 1 udp 2122 192.0.2.1 5000 typ srflx raddr "
+                 "10.0.0.1 rport 4000"),
+      V::Pass);
+  EXPECT_EQ (is ("candidate:1 1 tcp 2122 192.0.2.1 9 typ host tcptype active"),
+      V::Ignore);
+  EXPECT_EQ (
+      is ("candidate:1 1 udp 2122 example.com 5000 typ host"), V::Ignore);
+  EXPECT_EQ (is ("candidate:1 2 udp 2122 192.0.2.1 5000 typ host"), V::Ignore);
+  for (const char *bad : {"", "nonsense", "candidate:", "candidate:1 1 udp",
+           "candidate:1 0 udp 2122 192.0.2.1 5000 typ host",
+           "candidate:1 1 udp -1 192.0.2.1 5000 typ host",
+           "candidate:1 1 udp 2122 192.0.2.1 70000 typ host",
+           "candidate:1 1 udp 2122 192.0.2.1 5000 typ alien",
+           "candidate:1 1 udp 2122 192.0.2.1 5000 type host",
+           "candidate:1 1 udp 2122 192.0.2.1  5000 typ host",
+           "candidate:1 1 udp 2122 192.0.2.1\t5000 typ host x"})
+    EXPECT_EQ (is (bad), V::Refuse) << bad;
+  EXPECT_EQ (
+      guard_candidate ("candidate:1 1 udp 2122 192.0.2.1 5000 typ host " +
+                       std::string (kMaxCandidateBytes, 'x')),
+      V::Refuse);
+}
+
