@@ -13,6 +13,7 @@ import { summarize } from './stats.js';
 import { TestStream } from './teststream.js';
 
 const REFRESH = 30000; // ms between two looks at robots and bookings
+const WARNING = 90000; // ms before the end; the server warns later than this
 const STATES = {
   idle: 'Not connected',
   connecting: 'Connecting',
@@ -140,7 +141,11 @@ function openSocket() {
     serverNow });
   feed.addEventListener('state', event => onFeedState(event.detail));
   feed.addEventListener('stream', () => { video.srcObject = feed.stream; });
-  feed.addEventListener('session', () => notice('notice', null));
+  feed.addEventListener('session', () => {
+    // Extended: the warning before the end is not true any more.
+    if (feed.session.expiresAt - serverNow() > WARNING)
+      notice('notice', null);
+  });
   const link = up => {
     $('link').textContent = up ? 'Server: connected' : 'Server: connecting';
     $('link').dataset.up = up;
@@ -287,7 +292,8 @@ function stopTest() {
 
 function onFeedState({ state, code, reason, retryMs, nextBooking, detail }) {
   showFeed(state);
-  if (state === 'live' || state === 'connecting')
+  // The warning before the end stays, whenever it came.
+  if (state === 'live' && $('notice').classList.contains('error'))
     notice('notice', null);
   if (code) {
     const robot = robots.find(entry => entry.id === $('robot').value);

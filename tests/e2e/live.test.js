@@ -177,7 +177,8 @@ live('the picture stops with the booking, and the page says why',
     await untilState(page, 'live', 20000);
     await until('the warning', async () => /Your session ends in \d+ s/
       .test(await textOf(page, 'notice')));
-    assert.match(await textOf(page, 'remaining'), /^0:\d\d$/);
+    await until('the time left', async () =>
+      /^0:\d\d$/.test(await textOf(page, 'remaining')));
     await untilState(page, 'ended');
     assert.ok(Date.now() >= end - 100, `${end - Date.now()} ms too early`);
     assert.match(await textOf(page, 'notice'),

@@ -202,6 +202,11 @@ test('the end is announced and explained', async t => {
     expiresAt: end, serverTime: Date.now() });
   await until('a notice', async () => /Your session ends in 4\d s, at /
     .test(await textOf(page, 'notice')));
+  page.say('session-updated', { peerId: 'p', session: { role: 'viewer',
+    notBefore: 0, expiresAt: end + 600000, serverTime: Date.now() } });
+  await until('the notice to go', async () =>
+    await textOf(page, 'notice') === ''
+      && /^10:\d\d$/.test(await textOf(page, 'remaining')));
   page.say('session-ended', { peerId: 'p', robotId: 'robot_1',
     reason: 'expired' });
   await untilState(page, 'ended');
