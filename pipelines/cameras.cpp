@@ -3,7 +3,11 @@
 // Which cameras there are to be tried: GStreamer's device providers know.
 #include "probe.hpp"
 #include <algorithm>
+#include <fcntl.h>
 #include <gst/gst.h>
+#include <linux/videodev2.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 namespace robotlive::robot {
 
@@ -91,6 +95,27 @@ add_device (
   gst_object_unref (element);
 }
 
+// GStreamer's provider asks udev, which a container or a small system has not:
+// there the device nodes are asked themselves.
+void
+add_device_nodes (const RobotConf &conf, std::vector<Candidate> &found)
+{
+  for (int number = 0; number < 64; number++) {
+    std::string path = "/dev/video" + std::to_string (number);
+    int fd = open (path.c_str (), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+      continue;
+    v4l2_capability is = {};
+    bool asked = ioctl (fd, VIDIOC_QUERYCAP, &is) == 0;
+    close (fd);
+    // A node that takes pictures as well is an encoder or converter.
+    if (asked && (is.device_caps & V4L2_CAP_VIDEO_CAPTURE) &&
+        !(is.device_caps & V4L2_CAP_VIDEO_OUTPUT))
+      add_v4l2 (
+          path, reinterpret_cast<const char *> (is.card), nullptr, conf, found);
+  }
+}
+
 } // namespace
 
 std::vector<Candidate>
@@ -119,6 +144,8 @@ find_cameras (const RobotConf &conf)
   }
   gst_object_unref (monitor);
 
+  if (found.empty () && device.empty ())
+    add_device_nodes (conf, found);
   // A device that was named is tried even if no provider knows it, such as a
   // /dev/v4l/by-id/ link.
   if (found.empty () && !device.empty ()) {
