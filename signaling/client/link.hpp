@@ -6,6 +6,7 @@
 #pragma once
 #include "client/endpoint.hpp"
 #include "client/timeout.hpp"
+#include <cstdint>
 #include <functional>
 #include <gio/gio.h>
 #include <libsoup/soup.h>
