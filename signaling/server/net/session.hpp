@@ -139,11 +139,11 @@ private:
   State state_ = State::open;
   bool pong_due_ = false;
   bool pong_extended_ = false;
-  bool upgrading_ = false;  // the probe was answered
+  bool upgrading_ = false;   // the probe was answered
   std::string close_reason_; // closed during the upgrade: done after it
-  bool dirty_ = false;      // to be flushed this turn
-  bool overflowed_ = false; // about to be cut off as a slow reader
-  bool count_address_;      // limits per address apply
+  bool dirty_ = false;       // to be flushed this turn
+  bool overflowed_ = false;  // about to be cut off as a slow reader
+  bool count_address_;       // limits per address apply
 };
 
 } // namespace robotlive::server::net

@@ -1,0 +1,580 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The Room without sockets: every (role, event, state), and time that passes
+// because the test says so.
+#include "server/room.hpp"
+#include "protocol/json.hpp"
+#include <gtest/gtest.h>
+
+using namespace robotlive;
+using namespace robotlive::server;
+
+namespace {
+
+const char kSdp[] = "\"type\":\"offer\",\"sdp\":\"v=0\"";
+constexpr TimeMs kStart = 1'800'000'000'000;
+
+struct FakeSockets final : SocketServer
+{
+  struct Sent
+  {
+    SocketId socket;
+    std::string payload;
+  };
+  std::vector<Sent> sent;
+  std::vector<SocketId> accepted, rejected, disconnected;
+  std::vector<Sent> acks;
+
+  void accept (SocketId s) override { accepted.push_back (s); }
+  void reject (SocketId s, std::string_view) override
+  {
+    rejected.push_back (s);
+  }
+  void emit (SocketId s, std::shared_ptr<const std::string> p) override
+  {
+    EXPECT_TRUE (json_valid (*p)) << *p;
+    sent.push_back ({s, *p});
+  }
+  void ack (SocketId s, std::uint64_t, std::string_view p) override
+  {
+    EXPECT_TRUE (json_valid (p)) << p;
+    acks.push_back ({s, std::string (p)});
+  }
+  void disconnect (SocketId s) override { disconnected.push_back (s); }
+  std::size_t connections () const override { return accepted.size (); }
+
+  // Payloads of *event* to *socket*, in order.
+  std::vector<std::string> of (SocketId socket, const std::string &event) const
+  {
+    std::vector<std::string> list;
+    for (const Sent &s : sent)
+      if (s.socket == socket && s.payload.rfind ("[\"" + event + "\"", 0) == 0)
+        list.push_back (s.payload);
+    return list;
+  }
+};
+
+// Answers at once, or, when held, when the test lets go.
+struct FakeBackend final : Backend
+{
+  std::map<std::string, std::vector<Booking>> bookings;
+  bool available = true, allowed = true, token_valid = true;
+  bool hold = false;
+  std::vector<std::function<void ()>> held;
+  TimeMs now = kStart;
+  std::vector<SessionEntry> log;
+
+  void answer (std::function<void ()> fn)
+  {
+    if (hold)
+      held.push_back (fn);
+    else
+      fn ();
+  }
+  void release ()
+  {
+    hold = false;
+    auto list = std::move (held);
+    held.clear ();
+    for (auto &fn : list)
+      fn ();
+  }
+  void find_viewer (const Identity &identity, const std::string &,
+      const std::string &robot,
+      std::function<void (const ViewerAnswer &, TimeMs)> reply) override
+  {
+    answer ([this, id = identity.subject, robot, reply] {
+      ViewerAnswer a;
+      a.available = available;
+      a.allowed = allowed;
+      if (available)
+        a.bookings = bookings[id];
+      a.robot_known = robot == "r1" || robot == "r2";
+      a.robot_type = a.robot_known ? "pi" : "";
+      reply (a, now);
+    });
+  }
+  void find_robot (const Identity &,
+      std::function<void (const RobotAnswer &, TimeMs)> reply) override
+  {
+    answer ([this, reply] {
+      RobotAnswer a;
+      a.available = available;
+      a.known = true;
+      a.type = "pi";
+      a.token_valid = token_valid;
+      reply (a, now);
+    });
+  }
+  void session_changed (const SessionEntry &entry) override
+  {
+    log.push_back (entry);
+  }
+};
+
+// A Room and all it touches.
+struct World
+{
+  World ()
+  {
+    config.admin_step_ms = 600000;
+    room = std::make_unique<Room> (
+        sockets, backend, config,
+        // A token is "role:id", or "role:id:expiry".
+        [] (std::string_view token, TimeMs, Identity *out) {
+          std::string text (token);
+          std::size_t colon = text.find (':');
+          if (colon == std::string::npos)
+            return TokenError::Malformed;
+          out->role = text.substr (0, colon);
+          out->subject = text.substr (colon + 1);
+          colon = out->subject.find (':');
+          if (colon != std::string::npos) {
+            out->expires_at = std::stoll (out->subject.substr (colon + 1));
+            out->subject.resize (colon);
+          }
+          return TokenError::None;
+        },
+        [] (const std::string &, TimeMs, TimeMs) {
+          return std::vector<IceServer> ();
+        });
+    room->set_grant_key (JwtKey::generate_es256 ());
+  }
+
+  SocketId connect (const std::string &token)
+  {
+    SocketId id = next++;
+    std::string auth =
+        token.empty () ? "" : "{\"token\":" + json_string (token) + "}";
+    room->connect (id, {}, auth, backend.now);
+    return id;
+  }
+  void send (SocketId socket, const std::string &name, const std::string &arg)
+  {
+    Event event;
+    event.name = name;
+    event.arguments = {arg};
+    event.ack_id = 1;
+    room->event (socket, event, backend.now);
+  }
+  SocketId join (const std::string &role, const std::string &id,
+      const std::string &more = "")
+  {
+    SocketId s = connect (role + ":" + id);
+    send (s, "register",
+        "{\"userId\":" + json_string (id) + ",\"userType\":\"" +
+            (role == "robot" ? "robot" : "viewer") + "\"" + more + "}");
+    return s;
+  }
+  void offer (SocketId s, const std::string &to, const std::string &more = "")
+  {
+    send (s, "offer",
+        "{\"to\":\"" + to + "\",\"offer\":{" + kSdp + "}" + more + "}");
+  }
+  void book (const std::string &user, TimeMs from, TimeMs to,
+      const std::string &robot = "r1", const std::string &type = "pi")
+  {
+    backend.bookings[user].push_back (
+        {1, robot, type, {kStart + from, kStart + to}});
+  }
+  void pass (TimeMs ms)
+  {
+    backend.now += ms;
+    room->tick (backend.now);
+  }
+  std::string last_code (SocketId s)
+  {
+    auto errors = sockets.of (s, "error");
+    ErrorMessage e;
+    std::string why;
+    if (errors.empty ())
+      return "";
+    std::string object = errors.back ().substr (9);
+    object.pop_back ();
+    EXPECT_TRUE (parse_error (object, &e, &why)) << why << object;
+    return e.code;
+  }
+  std::string peer_id () { return room->sessions ().at (0).peer_id; }
+
+  FakeSockets sockets;
+  FakeBackend backend;
+  RoomConfig config;
+  std::unique_ptr<Room> room;
+  SocketId next = 1;
+};
+
+// What each event gets from each role before register, registered but outside
+// a session, and inside one. "": success, "-": it waits, "closed".
+TEST (Room, EveryRoleEventAndState)
+{
+  struct Row
+  {
+    const char *event;
+    const char *payload;
+    const char *viewer[3];
+    const char *robot[3];
+  };
+  const Row rows[] = {
+      {"offer", R"({"to":"r1","offer":{"type":"offer","sdp":"v=0"}})",
+          {"-", "no-active-booking", ""}, {"-", "forbidden", "forbidden"}},
+      {"answer", R"({"to":"OTHER","answer":{"type":"answer","sdp":"v=0"}})",
+          {"-", "forbidden", "forbidden"}, {"-", "forbidden", ""}},
+      {"ice-candidate", R"({"to":"OTHER","candidate":null})",
+          {"-", "forbidden", ""}, {"-", "forbidden", ""}},
+      {"leave", R"({"to":"OTHER"})", {"-", "forbidden", ""},
+          {"-", "forbidden", ""}},
+      {"join-room", R"({"roomId":"r1"})", {"-", "forbidden", ""},
+          {"-", "", ""}},
+      {"no-such", "{}", {"-", "bad-message", "bad-message"},
+          {"-", "bad-message", "bad-message"}},
+      {"register", R"({"userId":"other","userType":"viewer"})",
+          {"closed", "forbidden", "forbidden"},
+          {"closed", "forbidden", "forbidden"}},
+  };
+  for (const Row &row : rows)
+    for (bool robot : {false, true})
+      for (int state = 0; state < 3; ++state) {
+        SCOPED_TRACE (std::string (row.event) +
+                      (robot ? " robot " : " viewer ") +
+                      std::to_string (state));
+        World w;
+        SocketId bystander = w.join ("viewer", "b");
+        SocketId r = w.join ("robot", "r1");
+        SocketId v =
+            state == 0 ? w.connect ("viewer:v") : w.join ("viewer", "v");
+        SocketId subject = v;
+        if (robot)
+          subject = state == 0 ? w.connect ("robot:r2") : r;
+        if (state == 2) {
+          w.book ("v", -1000, 60000);
+          w.offer (v, "r1");
+          ASSERT_EQ (w.room->sessions ().size (), 1u);
+        }
+        std::string payload = row.payload;
+        std::size_t other = payload.find ("OTHER");
+        if (other != std::string::npos)
+          payload.replace (other, 5, robot ? "v" : "r1");
+        w.sockets.acks.clear ();
+        w.send (subject, row.event, payload);
+        std::string want = robot ? row.robot[state] : row.viewer[state];
+        if (want == "-") {
+          EXPECT_TRUE (w.sockets.acks.empty ());
+        } else if (want == "closed") {
+          EXPECT_EQ (w.sockets.disconnected.back (), subject);
+        } else {
+          ASSERT_EQ (w.sockets.acks.size (), 1u);
+          EXPECT_NE (
+              w.sockets.acks[0].payload.find (
+                  want.empty () ? "\"ok\":true" : "\"code\":\"" + want + "\""),
+              std::string::npos)
+              << w.sockets.acks[0].payload;
+        }
+        for (const auto &sent : w.sockets.sent)
+          EXPECT_TRUE (sent.socket != bystander ||
+                       sent.payload.rfind ("[\"registered\"", 0) == 0)
+              << sent.payload;
+      }
+}
+
+TEST (Room, ABookingIsHalfOpen)
+{
+  World w;
+  w.join ("robot", "r1");
+  SocketId v = w.join ("viewer", "v");
+  w.book ("v", 1000, 3000);
+  w.room->recheck_all (w.backend.now);
+  w.pass (999);
+  EXPECT_TRUE (w.sockets.of (v, "robot-available").empty ());
+  w.offer (v, "r1");
+  EXPECT_EQ (w.last_code (v), "no-active-booking");
+  w.pass (1);
+  EXPECT_EQ (w.sockets.of (v, "robot-available").size (), 1u);
+  w.offer (v, "r1");
+  ASSERT_EQ (w.room->sessions ().size (), 1u);
+  w.pass (1999);
+  EXPECT_EQ (w.room->sessions ().size (), 1u);
+  EXPECT_TRUE (w.sockets.of (v, "session-ended").empty ());
+  w.pass (1);
+  EXPECT_TRUE (w.room->sessions ().empty ());
+  EXPECT_NE (w.sockets.of (v, "session-ended").at (0).find ("expired"),
+      std::string::npos);
+  EXPECT_EQ (w.sockets.of (v, "robot-unavailable").size (), 1u);
+  EXPECT_EQ (w.backend.log.back ().reason, "expired");
+  EXPECT_EQ (w.backend.log.back ().ended_at, kStart + 3000);
+}
+
+TEST (Room, WarnsOnceBeforeTheEnd)
+{
+  World w;
+  w.join ("robot", "r1");
+  SocketId v = w.join ("viewer", "v");
+  w.book ("v", 0, 120000);
+  w.offer (v, "r1");
+  w.pass (59999);
+  EXPECT_EQ (w.sockets.of (v, "session-expiring").size (), 0u);
+  EXPECT_LE (w.room->next_deadline (), kStart + 60000);
+  w.pass (1);
+  w.pass (1000);
+  EXPECT_EQ (w.sockets.of (v, "session-expiring").size (), 1u);
+}
+
+TEST (Room, NextDeadlineIsEnoughToBeOnTime)
+{
+  World w;
+  w.join ("robot", "r1");
+  SocketId v = w.join ("viewer", "v");
+  w.book ("v", 5000, 90000);
+  w.room->recheck_all (w.backend.now);
+  for (int i = 0; i < 20 && w.backend.now < kStart + 90000; ++i) {
+    ASSERT_NE (w.room->next_deadline (), kNever);
+    w.pass (std::max<TimeMs> (1, w.room->next_deadline () - w.backend.now));
+    if (w.backend.now == kStart + 5000)
+      w.offer (v, "r1");
+  }
+  EXPECT_EQ (w.backend.now, kStart + 90000);
+  EXPECT_EQ (w.sockets.of (v, "session-ended").size (), 1u);
+}
+
+TEST (Room, AnAdminIsRenewedUntilRevoked)
+{
+  World w;
+  SocketId r = w.join ("robot", "r1");
+  SocketId a = w.join ("admin", "root");
+  w.offer (a, "r1");
+  for (int i = 1; i <= 5; ++i) {
+    w.pass (300000);
+    auto updates = w.sockets.of (r, "session-updated");
+    ASSERT_EQ (updates.size (), static_cast<std::size_t> (i));
+    EXPECT_NE (updates.back ().find ("\"grant\":\""), std::string::npos);
+    EXPECT_EQ (w.sockets.of (a, "session-updated").back ().find ("grant"),
+        std::string::npos);
+  }
+  w.backend.allowed = false;
+  w.pass (300000);
+  EXPECT_NE (w.sockets.of (r, "session-ended").at (0).find ("revoked"),
+      std::string::npos);
+}
+
+TEST (Room, AnAdminIsNotRenewedBeyondItsToken)
+{
+  World w;
+  SocketId r = w.join ("robot", "r1");
+  SocketId a = w.connect ("admin:root:" + std::to_string (kStart + 400000));
+  w.send (a, "register", R"({"userId":"root","userType":"viewer"})");
+  w.offer (a, "r1");
+  w.pass (600000);
+  EXPECT_TRUE (w.sockets.of (r, "session-updated").empty ());
+  EXPECT_EQ (w.sockets.of (r, "session-ended").size (), 1u);
+  w.offer (a, "r1");
+  EXPECT_EQ (w.last_code (a), "unauthorized");
+}
+
+TEST (Room, AStoreThatIsDownChangesNothingThatRuns)
+{
+  World w;
+  w.join ("robot", "r1");
+  SocketId v = w.join ("viewer", "v");
+  w.book ("v", 0, 60000);
+  w.offer (v, "r1");
+  w.backend.available = false;
+  w.room->recheck_all (w.backend.now);
+  w.pass (59000);
+  EXPECT_EQ (w.room->sessions ().size (), 1u);
+  w.offer (v, "r1");
+  EXPECT_EQ (w.last_code (v), "unavailable");
+  w.pass (1000);
+  EXPECT_TRUE (w.room->sessions ().empty ());
+}
+
+TEST (Room, ExtendedShortenedMovedAndCancelled)
+{
+  World w;
+  SocketId r = w.join ("robot", "r1");
+  SocketId v = w.join ("viewer", "v");
+  SocketId other = w.join ("viewer", "o");
+  w.book ("v", 0, 60000);
+  w.offer (v, "r1");
+  for (TimeMs end : {120000, 30000}) {
+    w.backend.bookings["v"][0].window.ends_at = kStart + end;
+    w.room->recheck ("v", w.backend.now);
+    EXPECT_EQ (w.room->sessions ().at (0).expires_at, kStart + end);
+  }
+  EXPECT_EQ (w.sockets.of (r, "session-updated").size (), 2u);
+  EXPECT_EQ (w.sockets.of (v, "session-updated").size (), 2u);
+  w.backend.bookings["v"][0].window = {kStart + 90000, kStart + 120000};
+  w.room->recheck ("v", w.backend.now);
+  EXPECT_NE (w.sockets.of (v, "session-ended").at (0).find ("revoked"),
+      std::string::npos);
+  EXPECT_EQ (w.sockets.of (other, "session-ended").size (), 0u);
+}
+
+TEST (Room, MessagesKeepTheirOrderWhileTheStoreThinks)
+{
+  World w;
+  SocketId r = w.join ("robot", "r1");
+  SocketId v = w.join ("viewer", "v");
+  w.book ("v", 0, 60000);
+  w.backend.hold = true;
+  w.offer (v, "r1");
+  for (int i = 0; i < 3; ++i)
+    w.send (v, "ice-candidate",
+        R"({"to":"r1","candidate":{"candidate":"c)" + std::to_string (i) +
+            R"(","sdpMid":"0","sdpMLineIndex":0}})");
+  EXPECT_TRUE (w.sockets.of (r, "offer").empty ());
+  w.backend.release ();
+  EXPECT_EQ (w.sockets.of (r, "offer").size (), 1u);
+  auto candidates = w.sockets.of (r, "ice-candidate");
+  ASSERT_EQ (candidates.size (), 3u);
+  for (std::size_t i = 0; i < 3; ++i)
+    EXPECT_NE (
+        candidates[i].find ("\"c" + std::to_string (i)), std::string::npos);
+}
+
+TEST (Room, AnswersOfTheStoreAfterTheEndAreDropped)
+{
+  World w;
+  SocketId r = w.join ("robot", "r1");
+  SocketId v = w.join ("viewer", "v");
+  w.book ("v", 0, 60000);
+  w.backend.hold = true;
+  w.offer (v, "r1");
+  w.room->disconnect (v, "transport close", w.backend.now);
+  w.backend.release ();
+  EXPECT_TRUE (w.sockets.of (r, "offer").empty ());
+  EXPECT_TRUE (w.room->sessions ().empty ());
+  w.backend.hold = true;
+  w.join ("viewer", "v2");
+  w.room.reset ();
+  w.backend.release (); // must not touch the Room
+}
+
+TEST (Room, APeerIdOpensNothingToOthers)
+{
+  World w;
+  SocketId r = w.join ("robot", "r1");
+  SocketId r2 = w.join ("robot", "r2");
+  SocketId v = w.join ("viewer", "v");
+  SocketId eve = w.join ("viewer", "eve");
+  w.book ("v", 0, 60000);
+  w.book ("eve", 0, 60000, "r2");
+  w.offer (v, "r1");
+  std::string id = w.peer_id ();
+  w.send (eve, "leave", "{\"to\":\"r1\",\"peerId\":\"" + id + "\"}");
+  EXPECT_EQ (w.last_code (eve), "forbidden");
+  w.send (r2, "answer",
+      "{\"to\":\"v\",\"peerId\":\"" + id +
+          "\",\"answer\":{\"type\":\"answer\",\"sdp\":\"x\"}}");
+  EXPECT_EQ (w.last_code (r2), "forbidden");
+  w.offer (eve, "r2", ",\"peerId\":\"" + id + "\"");
+  EXPECT_EQ (w.room->sessions ().size (), 2u);
+  EXPECT_EQ (w.sockets.of (r2, "offer").at (0).find (id), std::string::npos);
+  // The same viewer on another socket: a reload goes on with its peer.
+  SocketId reloaded = w.join ("viewer", "v");
+  w.offer (reloaded, "r1", ",\"peerId\":\"" + id + "\"");
+  EXPECT_EQ (w.room->sessions ().size (), 2u);
+  w.room->disconnect (v, "transport close", w.backend.now);
+  EXPECT_EQ (w.room->sessions ().size (), 2u);
+  w.room->disconnect (reloaded, "transport close", w.backend.now);
+  EXPECT_NE (w.sockets.of (r, "session-ended").at (0).find ("viewer-left"),
+      std::string::npos);
+}
+
+TEST (Room, ARobotMayComeBackWithinItsGrace)
+{
+  World w;
+  const std::string instance = ",\"instance\":\"i\"";
+  SocketId r = w.join ("robot", "r1", instance);
+  SocketId v = w.join ("viewer", "v");
+  w.book ("v", 0, 60000);
+  w.offer (v, "r1");
+  w.room->disconnect (r, "ping timeout", w.backend.now);
+  EXPECT_EQ (w.sockets.of (v, "robot-unavailable").size (), 1u);
+  w.pass (w.config.robot_grace_ms - 1);
+  r = w.join ("robot", "r1", instance);
+  EXPECT_EQ (w.room->sessions ().size (), 1u);
+  EXPECT_EQ (w.sockets.of (v, "robot-available").size (), 2u);
+  w.room->disconnect (r, "ping timeout", w.backend.now);
+  w.pass (w.config.robot_grace_ms);
+  EXPECT_NE (w.sockets.of (v, "session-ended").at (0).find ("robot-offline"),
+      std::string::npos);
+  r = w.join ("robot", "r1", instance);
+  w.offer (v, "r1");
+  w.room->disconnect (r, "client namespace disconnect", w.backend.now);
+  EXPECT_EQ (w.sockets.of (v, "session-ended").size (), 2u); // a goodbye
+}
+
+TEST (Room, ARevokedRobotIsCutAtOnce)
+{
+  World w;
+  SocketId r = w.join ("robot", "r1");
+  SocketId v = w.join ("viewer", "v");
+  w.book ("v", 0, 60000);
+  w.offer (v, "r1");
+  w.backend.token_valid = false;
+  w.room->revoke_robot ("r1", w.backend.now);
+  EXPECT_EQ (w.sockets.disconnected.back (), r);
+  EXPECT_NE (w.sockets.of (v, "session-ended").at (0).find ("revoked"),
+      std::string::npos);
+  SocketId again = w.join ("robot", "r1");
+  EXPECT_EQ (w.sockets.disconnected.back (), again);
+  EXPECT_FALSE (w.room->robot_online ("r1"));
+}
+
+TEST (Room, LimitsWhatWaitsAndWhoWatches)
+{
+  World w;
+  SocketId s = w.connect ("viewer:v");
+  for (int i = 0; i < 40; ++i)
+    w.offer (s, "r1");
+  EXPECT_EQ (w.sockets.of (s, "error").size (), 8u);
+  EXPECT_EQ (w.last_code (s), "busy");
+  w.pass (w.config.register_wait_ms);
+  EXPECT_EQ (w.sockets.of (s, "error").size (), 40u);
+  w.pass (w.config.register_limit_ms);
+  EXPECT_EQ (w.sockets.disconnected.back (), s);
+
+  w.config.max_viewers = 2;
+  w.room->set_config (w.config);
+  w.join ("robot", "r1");
+  w.book ("v", 0, 600000);
+  for (int i = 0; i < 3; ++i) {
+    s = w.join ("viewer", "v");
+    w.offer (s, "r1");
+  }
+  EXPECT_EQ (w.last_code (s), "busy");
+  EXPECT_EQ (w.room->sessions ().size (), 2u);
+}
+
+TEST (Room, SessionsOfBeforeARestartAreFoundAgain)
+{
+  World w;
+  w.book ("v", -1000, 60000);
+  SessionEntry entry;
+  entry.peer_id = "old";
+  entry.viewer_id = "v";
+  entry.robot_id = "r1";
+  entry.role = "viewer";
+  entry.started_at = kStart - 1000;
+  entry.expires_at = kStart + 60000;
+  w.room->restore ({entry}, kStart);
+  SocketId r = w.join ("robot", "r1");
+  SocketId v = w.join ("viewer", "v");
+  w.send (v, "ice-candidate", R"({"to":"r1","peerId":"old","candidate":null})");
+  EXPECT_EQ (w.sockets.of (r, "ice-candidate").size (), 1u);
+  w.pass (60000);
+  EXPECT_EQ (w.sockets.of (r, "session-ended").size (), 1u);
+  EXPECT_EQ (w.sockets.of (v, "session-ended").size (), 1u);
+}
+
+TEST (Room, BookingsThatFollowEachOtherAreOneSession)
+{
+  std::vector<Booking> list = {{1, "r1", "", {0, 10}}, {2, "r1", "", {20, 30}},
+      {3, "", "pi", {10, 20}}, {4, "r2", "", {30, 40}}};
+  EXPECT_EQ (open_window (list, "r1", "pi", 5)->ends_at, 30);
+  EXPECT_EQ (open_window (list, "r1", "car", 5)->ends_at, 10);
+  EXPECT_FALSE (open_window (list, "r1", "pi", 30));
+  EXPECT_FALSE (open_window (list, "r3", "", 15));
+  EXPECT_EQ (next_window (list, "r1", "car", 15)->starts_at, 20);
+}
+
+} // namespace
