@@ -259,6 +259,8 @@ GST_START_TEST (test_added_to_a_running_pipeline)
     gst_object_unref (queue_pad);
     gst_object_unref (pad);
     for (GstElement *element : {queue, gate, sink}) {
+      // The pipeline may still be on its way up and must not take it along.
+      gst_element_set_locked_state (element, TRUE);
       gst_element_set_state (element, GST_STATE_NULL);
       gst_bin_remove (GST_BIN (pipeline), element);
     }

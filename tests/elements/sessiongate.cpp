@@ -408,7 +408,7 @@ GST_START_TEST (test_queries)
         gst_harness_query_latency (f.harness), 7 * kSecond);
     query = gst_query_new_custom (
         static_cast<GstQueryType> (GST_QUERY_MAKE_TYPE (
-            900, GST_QUERY_TYPE_DOWNSTREAM | GST_QUERY_TYPE_SERIALIZED)),
+            250, GST_QUERY_TYPE_DOWNSTREAM | GST_QUERY_TYPE_SERIALIZED)),
         gst_structure_new_empty ("x"));
     fail_if (gst_pad_peer_query (pad, query) && !open);
     gst_query_unref (query);
