@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What the open gate costs per buffer, beside valve, identity and a bare link of
+# pads in the same process and run: a table on stdout, RESULTS/gate.json and
+# RESULTS/gate.md. Exit status 1 when the gate costs 1 µs or more.
+#   tests/bench/gate/run.sh [--quick] [--results DIR]
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../../.." && pwd)
+build=${BUILD_DIR:-$top/build}
+results=$top/tests/bench/results buffers=200000 rounds=15
+while [ $# -gt 0 ]; do
+  case $1 in
+    --quick) buffers=20000 rounds=3 ;;
+    --results) results=${2:?"$1 needs a folder"}; shift ;;
+    --runs) rounds=${2:?"$1 needs a number"}; shift ;;
+    --seconds | --only) shift ;; # of the other benchmarks
+    *) sed -n 4,8p "$0" | cut -c3- >&2; exit 2 ;;
+  esac
+  shift
+done
+[ -f "$build/build.ninja" ] || meson setup "$build" "$top"
+ninja -C "$build" gst/libgstrobotlive.so >&2
+# shellcheck disable=SC2046 # a list of options
+g++ -O2 -std=c++17 "$here/gate.cpp" -o "$build/bench-gate" \
+  $(pkg-config --cflags --libs gstreamer-1.0)
+mkdir -p "$results"
+status=0
+GST_PLUGIN_PATH_1_0=$build/gst GST_REGISTRY_1_0=$build/bench-gate.registry \
+  "$build/bench-gate" "$buffers" "$rounds" >"$results/gate.json" || status=$?
+/usr/bin/python3 - "$results" <<'PYTHON'
+import json
+import pathlib
+import sys
+
+folder = pathlib.Path(sys.argv[1])
+data = json.loads((folder / "gate.json").read_text())
+lines = [
+    f"Nanoseconds per buffer: median (least–most) of {data['rounds']} rounds "
+    f"of {data['buffers']} buffers, and the median over a bare link.", "",
+    "| element | per buffer | over a bare link |", "| --- | --- | --- |"]
+for row in data["results"]:
+    lines.append(f"| {row['name']} | {row['median']} ({row['min']}–{row['max']})"
+                 f" | {row['over_bare']} |")
+text = "\n".join(lines) + "\n"
+(folder / "gate.md").write_text(text)
+print(text, end="")
+PYTHON
+exit "$status"
