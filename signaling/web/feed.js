@@ -389,6 +389,7 @@ export class Feed extends EventTarget {
 
   #set(state, detail = {}) {
     this.state = state;
-    this.dispatchEvent(new CustomEvent('state', { detail: { state, ...detail } }));
+    this.dispatchEvent(
+      Object.assign(new Event('state'), { detail: { state, ...detail } }));
   }
 }

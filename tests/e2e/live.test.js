@@ -62,7 +62,7 @@ function live(name, body) {
       return page;
     };
     try {
-      await body(open);
+      await body(open, t);
     } catch (error) {
       failed = true;
       throw error;
@@ -142,7 +142,7 @@ live('without a booking there is no picture, and the next one is named',
   });
 
 live('the picture stops with the booking, and the page says why',
-  async open => {
+  async (open, t) => {
     // What the robot sends is looked at below the page: its peer connection
     // is kept open when the page closes it.
     const script = () => {
@@ -187,6 +187,7 @@ live('the picture stops with the booking, and the page says why',
     const first = await lastPacket(page);
     await new Promise(resolve => setTimeout(resolve, 3000));
     const last = await lastPacket(page);
+    t.diagnostic(`last packet ${Math.round(last - end)} ms after the end`);
     assert.equal(last, first, 'packets after the end');
     assert.ok(last > end - 5000, `the picture stopped ${end - last} ms early`);
     assert.ok(last <= end + FRAME + NETWORK,
