@@ -35,7 +35,6 @@ build_and_test() { # $1 folder, $2 sanitizer
   [ -f "$1/build.ninja" ] || meson setup "$1" "$top" -Db_sanitize="$2" \
     -Db_lundef=false -Dserver=disabled
   ninja -j"${JOBS:-2}" -C "$1"
-  # An instrumented plugin in Python or gst-launch needs its runtime first.
   meson test -C "$1" --no-rebuild --print-errorlogs --timeout-multiplier 10 \
     "${tests[@]}"
 }
@@ -46,12 +45,11 @@ for mode in "${modes[@]}"; do
     address | undefined)
       export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:strict_string_checks=1
       export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-      LD_PRELOAD_FOR_TESTS=$(gcc -print-file-name=libasan.so)
-      export LD_PRELOAD_FOR_TESTS
       build_and_test "$top/build-address-undefined" address,undefined
       ;;
     thread)
-      export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+      # GLib and GStreamer are not instrumented: what they do is not judged.
+      export TSAN_OPTIONS=ignore_noninstrumented_modules=1:exitcode=66
       export TSAN_OPTIONS=$TSAN_OPTIONS:suppressions=$top/tests/tsan.supp
       build_and_test "$top/build-thread" thread
       ;;
@@ -64,7 +62,6 @@ for mode in "${modes[@]}"; do
         --wrapper "valgrind --quiet --error-exitcode=1 --leak-check=full \
           --show-leak-kinds=definite --errors-for-leak-kinds=definite \
           --suppressions=/usr/share/glib-2.0/valgrind/glib.supp \
-          --suppressions=/usr/share/gstreamer-1.0/gst.supp \
           --suppressions=$top/tests/valgrind.supp" \
         sessiongate sessiongate-grant sessiongate-states session gatecore
       ;;
