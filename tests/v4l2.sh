@@ -10,7 +10,7 @@ PATH=$PATH:/usr/sbin:/sbin
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=${BUILD_DIR:-$top/build}
 work=${WORK_DIR:-$build/v4l2}
-seconds=${SECONDS_MAX:-600}
+seconds=${SECONDS_MAX:-1200}
 
 cannot() {
   echo "tests/v4l2.sh does not run here: $*" >&2
@@ -89,7 +89,7 @@ timeout "$seconds" qemu-system-x86_64 -machine q35,accel=tcg -cpu max -smp 2 \
   -kernel "$work/kernel/boot/vmlinuz-$version" -initrd "$work/initrd" \
   -append "console=ttyS0 quiet panic=-1" \
   -virtfs "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap" ||
-  cannot "qemu ended with $?; $(tail -1 "$log" 2>/dev/null)"
+  echo "qemu ended with $?" >&2
 tr -d '\r' < "$log" | grep -aE '^(ok|not ok|#)' || true
 passed=$(grep -ac '^ok ' "$log" || true)
 failed=$(grep -ac '^not ok ' "$log" || true)

@@ -4,6 +4,7 @@
 // and those for which there is a camera, real or a stand-in, run.
 #include "launch.hpp"
 #include "standins.hpp"
+#include <cstring>
 #include <fstream>
 #include <glib/gstdio.h>
 #include <gst/gst.h>
@@ -43,6 +44,26 @@ parse (const std::vector<std::string> &arguments)
     g_error_free (error);
   }
   return Pipeline (pipeline, stop);
+}
+
+bool
+has_element (const char *name)
+{
+  GstElementFactory *factory = gst_element_factory_find (name);
+  if (factory)
+    gst_object_unref (factory);
+  return factory != nullptr;
+}
+
+bool
+takes_audio ()
+{
+  GstElement *bin = gst_element_factory_make ("signalingbin", nullptr);
+  if (!bin)
+    return true;
+  bool takes = gst_element_get_pad_template (bin, "audio_%u") != nullptr;
+  gst_object_unref (bin);
+  return takes;
 }
 
 class Launch : public testing::Test
@@ -149,6 +170,12 @@ TEST_F (Launch, EveryFileParsesWithEveryEncoderAndGate)
     for (const char *encoder : {"v4l2h264enc", "x264enc", "openh264enc"})
       for (const char *gate : {"after-encoder", "before-encoder", "none"})
         for (const char *sound : {"none", "alsa", "test"}) {
+          // alsasrc is in a package of its own that a build does not need;
+          // sound needs a signalingbin that takes it.
+          if (strcmp (sound, "alsa") == 0 && !has_element ("alsasrc"))
+            continue;
+          if (strcmp (sound, "none") != 0 && !takes_audio ())
+            continue;
           conf_.set ("gate.position", gate);
           conf_.set ("audio.source", sound);
           Pipeline pipeline =
