@@ -29,9 +29,7 @@ struct Command
 
 const std::vector<Option> kCommon = {
     {"config", "FILE", "Configuration (/etc/robotlive/signaling.conf)"},
-    {"database", "URL",
-        "sqlite:///PATH, postgresql://… or mysql://…; serve: "
-        "console+https://…"},
+    {"database", "URL", "sqlite:///PATH, postgresql://… or mysql://…"},
 };
 
 const std::vector<Command> kCommands = {

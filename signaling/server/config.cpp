@@ -255,10 +255,6 @@ load_config (const std::string &wanted)
                        ": [ice] turn-urls needs turn-secret-file (coturn's "
                        "static-auth-secret)");
 
-  f.get ("console", "ca-file", &c.console_ca_file);
-  f.duration ("console", "timeout", &c.console_timeout_ms);
-  f.duration ("console", "cache", &c.console_cache_ms);
-
   ServerOptions &n = c.network;
   f.get ("limits", "connections", &n.max_connections);
   f.get ("limits", "connections-per-address", &n.max_connections_per_address);

@@ -65,11 +65,6 @@ struct Config
   std::string turn_secret_file;
   TimeMs turn_ttl_ms = TimeMs{3600} * 1000;
 
-  // console backend, when database is console+http(s)://…
-  std::string console_ca_file;
-  TimeMs console_timeout_ms = 3000;
-  TimeMs console_cache_ms = 10000;
-
   ServerOptions network;
 };
 
