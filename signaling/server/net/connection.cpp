@@ -428,8 +428,14 @@ Connection::finish_response ()
   mode_ = Mode::request;
   http_->next ();
   timer_.arm (Clock::now () + context_.options.idle_timeout);
-  process_http ();
   wait_readable ();
+  // Not from here: a session may be in the middle of ending with this answer,
+  // and the next request, sent early, must not find it half-way.
+  if (!processing_ && http_->buffered () > 0)
+    boost::asio::post (context_.io, [self = shared_from_this ()] {
+      if (self->mode_ == Mode::request)
+        self->process_http ();
+    });
 }
 
 void

@@ -164,6 +164,11 @@ HttpReader::parse_head ()
   if (head.find ("\r\n ") != head.npos || head.find ("\r\n\t") != head.npos)
     return refuse (400);
 
+  for (std::size_t i = head.find ('\n'); i != head.npos;
+       i = head.find ('\n', i + 1))
+    if (i == 0 || head[i - 1] != '\r')
+      return refuse (400);
+
   http::request_parser<http::empty_body> parser;
   parser.header_limit (static_cast<std::uint32_t> (max_head_));
   parser.body_limit (boost::none);

@@ -301,6 +301,8 @@ Session::poll (Connection &connection)
     connection.respond (polling_response (take_poll_body ()));
     return finish ();
   }
+  if (state_ == State::closed)
+    return Engine::respond_error (connection, EngineError::unknown_sid);
   if (poll_) {
     context_.counters.protocol_errors++;
     end ("transport error", PacketType::close);
