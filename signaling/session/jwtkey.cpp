@@ -369,7 +369,7 @@ JwtKey::from_secret (std::string_view secret)
 JwtKey
 JwtKey::generate_es256 ()
 {
-  const PkeyPtr pkey (EVP_EC_gen ("P-256"));
+  const PkeyPtr pkey (EVP_PKEY_Q_keygen (nullptr, nullptr, "EC", "P-256"));
   std::string error;
   auto material = pkey ? material_of<Material> (pkey.get (), &error) : nullptr;
   // No randomness or no memory: an empty key that can neither sign nor check.
