@@ -175,10 +175,13 @@ open_loop (GstSignalingBin *self)
         &state->input->encoder ());
   });
   // The process's DTLS key takes a quarter of a second to make, once; better
-  // now than when the first viewer waits.
-  loop->post ([] () {
-    auto warm = sink (gst_element_factory_make ("dtlsdec", nullptr));
-  });
+  // now than when the first viewer waits. On a thread that nobody waits for.
+  gst_element_call_async (
+      GST_ELEMENT (self),
+      [] (GstElement *, gpointer) {
+        auto warm = sink (gst_element_factory_make ("dtlsdec", nullptr));
+      },
+      nullptr, nullptr);
   std::lock_guard<std::mutex> lock (state->loop_mutex);
   state->loop = std::move (loop);
 }

@@ -169,7 +169,7 @@ Viewer::promise (const char *sdp_field,
     const char *sdp_field;
     void (Viewer::*handler) (const std::string &, const std::string &);
   };
-  return gst_promise_new_with_change_func (
+  GstPromise *made = gst_promise_new_with_change_func (
       [] (GstPromise *promise, gpointer data) {
         auto *reply = static_cast<Reply *> (data);
         std::string sdp, failure;
@@ -203,6 +203,8 @@ Viewer::promise (const char *sdp_field,
       },
       new Reply{std::unique_ptr<Hop> (hop ()), sdp_field, handler},
       [] (gpointer data) { delete static_cast<Reply *> (data); });
+  outstanding_.reset (gst_promise_ref (made));
+  return made;
 }
 
 void
@@ -418,6 +420,10 @@ Viewer::stop ()
   for (auto &connection : connections_)
     g_signal_handler_disconnect (connection.object.get (), connection.id);
   connections_.clear ();
+  // A promise that webrtcbin takes down with itself would be reported lost.
+  if (outstanding_)
+    gst_promise_interrupt (outstanding_.get ());
+  outstanding_.reset ();
   unlink_from_tee ();
   if (branch_) {
     gst_element_set_locked_state (branch_.get (), TRUE);

@@ -150,6 +150,12 @@ private:
   GstElement *queue_ = nullptr, *payloader_ = nullptr, *filter_ = nullptr;
   GPtr<GstElement> gate_, webrtc_;
   GPtr<GstPad> tee_pad_;
+  struct PromiseUnref
+  {
+    void operator() (GstPromise *promise) const { gst_promise_unref (promise); }
+  };
+  // The one that webrtcbin has yet to reply to, or the last that it did.
+  std::unique_ptr<GstPromise, PromiseUnref> outstanding_;
   struct Connection
   {
     GPtr<GObject> object;

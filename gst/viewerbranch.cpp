@@ -217,7 +217,7 @@ Viewer::add_branch (std::string *error)
   gst_pad_set_chain_function (ghost, take_all);
   gst_pad_set_active (ghost, TRUE);
   gst_element_add_pad (branch_.get (), ghost);
-  if (!gst_bin_add (bin_, GST_ELEMENT (gst_object_ref (branch_.get ())))) {
+  if (!gst_bin_add (bin_, branch_.get ())) {
     *error = "the viewer's branch cannot be added";
     return false;
   }

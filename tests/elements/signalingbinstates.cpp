@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// signalingbin's states, ends and errors, and what it leaves behind: nothing.
+#include "bintest.hpp"
+
+using namespace robotlive;
+using namespace robotlive::test;
+
+namespace {
+
+unsigned
+entries_of (const char *folder)
+{
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, nullptr);
+  unsigned count = 0;
+  while (dir && g_dir_read_name (dir))
+    count++;
+  return count;
+}
+
+// The state change of a bin of its own with *properties* fails, with this
+// error and a sentence that says *word*.
+void
+fails_with (const char *properties, GQuark domain, int code, const char *word)
+{
+  g_autoptr (GError) error = nullptr;
+  const std::string text = std::string ("signalingbin ") + properties;
+  GstElement *bin = gst_parse_launch (text.c_str (), &error);
+  g_assert_no_error (error);
+  GstBus *bus = gst_bus_new ();
+  gst_element_set_bus (bin, bus);
+  fail_unless_equals_int (
+      GST_STATE_CHANGE_FAILURE, gst_element_set_state (bin, GST_STATE_READY));
+  GstMessage *message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
+  fail_unless (message != nullptr, "%s", properties);
+  g_autoptr (GError) got = nullptr;
+  gst_message_parse_error (message, &got, nullptr);
+  fail_unless (got->domain == domain && got->code == code, "%s: code %d: %s",
+      properties, got->code, got->message);
+  fail_unless (strstr (got->message, word) != nullptr, "%s: %s", properties,
+      got->message);
+  gst_message_unref (message);
+  gst_element_set_state (bin, GST_STATE_NULL);
+  gst_element_set_bus (bin, nullptr);
+  gst_object_unref (bus);
+  gst_object_unref (bin);
+}
+
+} // namespace
+
+GST_START_TEST (test_settings_that_cannot_work_are_errors)
+{
+  const GQuark resource = GST_RESOURCE_ERROR;
+  fails_with (
+      "robot-id=r", resource, GST_RESOURCE_ERROR_SETTINGS, "signaling-server");
+  fails_with ("signaling-server=http://127.0.0.1:1", resource,
+      GST_RESOURCE_ERROR_SETTINGS, "robot-id");
+  fails_with ("signaling-server=ftp://h robot-id=r", resource,
+      GST_RESOURCE_ERROR_SETTINGS, "wss");
+  fails_with ("signaling-server=nonsense robot-id=r", resource,
+      GST_RESOURCE_ERROR_SETTINGS, "URI");
+  // A key that comes in the clear from another host proves nothing.
+  fails_with ("signaling-server=http://robots.example:8080 robot-id=r",
+      resource, GST_RESOURCE_ERROR_SETTINGS, "grant-key");
+  fails_with (
+      "signaling-server=http://127.0.0.1:1 robot-id=r token-file=/nonexistent",
+      resource, GST_RESOURCE_ERROR_NOT_FOUND, "token");
+  fails_with (
+      "signaling-server=http://127.0.0.1:1 robot-id=r grant-key=/nonexistent",
+      resource, GST_RESOURCE_ERROR_NOT_FOUND, "grant-key");
+  fails_with ("signaling-server=http://127.0.0.1:1 robot-id=r token=a "
+              "token-file=/dev/null",
+      resource, GST_RESOURCE_ERROR_SETTINGS, "token");
+  fails_with ("signaling-server=http://127.0.0.1:1 robot-id=r "
+              "min-rtp-port=9000 max-rtp-port=8000",
+      resource, GST_RESOURCE_ERROR_SETTINGS, "rtp-port");
+  fails_with ("signaling-server=http://127.0.0.1:1 robot-id=r "
+              "turn-server=http://u:secret@h",
+      resource, GST_RESOURCE_ERROR_SETTINGS, "turn-server");
+}
+GST_END_TEST
+
+GST_START_TEST (test_secrets_do_not_come_out)
+{
+  GstElement *bin = gst_element_factory_make ("signalingbin", nullptr);
+  g_object_set (bin, "turn-server", "turn://user:se%40cret@turn.example:3478",
+      "token", "secret", nullptr);
+  g_autofree char *turn = nullptr;
+  g_object_get (bin, "turn-server", &turn, nullptr);
+  fail_unless_equals_string ("turn://turn.example:3478", turn);
+  const GParamSpec *token =
+      g_object_class_find_property (G_OBJECT_GET_CLASS (bin), "token");
+  fail_if (token->flags & G_PARAM_READABLE);
+  gst_object_unref (bin);
+}
+GST_END_TEST
+
+GST_START_TEST (test_defaults_are_what_the_specs_say)
+{
+  GstElement *bin = gst_element_factory_make ("signalingbin", nullptr);
+  guint count = 0;
+  GParamSpec **specs =
+      g_object_class_list_properties (G_OBJECT_GET_CLASS (bin), &count);
+  for (guint i = 0; i < count; i++) {
+    GParamSpec *spec = specs[i];
+    if (spec->owner_type != GST_TYPE_SIGNALING_BIN)
+      continue;
+    fail_unless (g_param_spec_get_blurb (spec) != nullptr);
+    if (!(spec->flags & G_PARAM_READABLE) || g_str_equal (spec->name, "stats"))
+      continue;
+    g_auto (GValue) value = G_VALUE_INIT;
+    g_value_init (&value, spec->value_type);
+    g_object_get_property (G_OBJECT (bin), spec->name, &value);
+    fail_unless (
+        g_param_value_defaults (spec, &value), "default of %s", spec->name);
+  }
+  g_free (specs);
+  gst_object_unref (bin);
+}
+GST_END_TEST
+
+GST_START_TEST (test_a_hundred_rounds_leave_nothing_behind)
+{
+  Robot robot ("VP8", "session-policy=open", Key::None, false);
+  unsigned threads = 0, files = 0;
+  for (int i = 0; i < 100; i++) {
+    gst_element_set_state (robot.pipeline, GST_STATE_PLAYING);
+    // In some rounds it gets as far as the link, in others it does not.
+    if (i % 10 == 0)
+      fail_unless (
+          robot.link->wait ([&] () { return robot.link->context != nullptr; }));
+    gst_element_set_state (
+        robot.pipeline, i % 3 == 0 ? GST_STATE_READY : GST_STATE_NULL);
+    if (i % 4 == 0)
+      gst_element_set_state (robot.pipeline, GST_STATE_PAUSED);
+    gst_element_set_state (robot.pipeline, GST_STATE_NULL);
+    if (i == 20) {
+      threads = entries_of ("/proc/self/task");
+      files = entries_of ("/proc/self/fd");
+    }
+  }
+  fail_unless_equals_int (robot.link->starts, robot.link->stops);
+  // Threads of GLib's pool come and go; eighty rounds' worth would not.
+  fail_unless (robot.wait ([&] () {
+    return entries_of ("/proc/self/task") <= threads + 4 &&
+           entries_of ("/proc/self/fd") <= files + 4;
+  }));
+}
+GST_END_TEST
+
+GST_START_TEST (test_null_at_any_moment_of_a_join)
+{
+  for (int stage = 0; stage < 8; stage++) {
+    Robot robot ("VP8", "session-policy=open");
+    TestViewer viewer (robot.link, "ann", "p1");
+    fail_unless (viewer.offer ());
+    if (stage >= 4)
+      fail_unless (robot.link->wait_answer ("p1"));
+    if (stage >= 6)
+      fail_unless (viewer.take_answer ());
+    g_usleep ((stage % 4) * 7000);
+    const auto before = g_get_monotonic_time ();
+    gst_element_set_state (robot.pipeline, GST_STATE_NULL);
+    // A second on a quiet machine; far from the minute of a deadlock.
+    fail_unless (g_get_monotonic_time () - before < 10 * G_USEC_PER_SEC);
+  }
+}
+GST_END_TEST
+
+GST_START_TEST (test_joins_and_leaves_leave_nothing_behind)
+{
+  Robot robot ("VP8", "session-policy=open");
+  unsigned threads = 0, files = 0;
+  for (int i = 0; i < 30; i++) {
+    const auto id = "p" + std::to_string (i);
+    {
+      TestViewer viewer (robot.link, "ann", id);
+      if (i % 3 == 2) { // goes before it is connected
+        fail_unless (viewer.offer ());
+        fail_unless (robot.link->wait_answer (id));
+      } else {
+        fail_unless (viewer.join ());
+      }
+      robot.link->call (
+          [id] (SignallerListener &listener) { listener.on_leave (id, ""); });
+      fail_unless (robot.wait ([&] () { return robot.viewer_count () == 0; }));
+    }
+    if (i == 8) {
+      threads = entries_of ("/proc/self/task");
+      files = entries_of ("/proc/self/fd");
+    }
+  }
+  // Threads end a moment after they are done with.
+  fail_unless (robot.wait ([&] () {
+    return entries_of ("/proc/self/task") <= threads + 2 &&
+           entries_of ("/proc/self/fd") <= files + 4;
+  }));
+}
+GST_END_TEST
+
+static void
+ends_with_viewers (unsigned count)
+{
+  Robot robot ("VP8", "session-policy=open");
+  std::list<TestViewer> viewers;
+  for (unsigned i = 0; i < count; i++) {
+    viewers.emplace_back (robot.link, "ann", "p" + std::to_string (i));
+    fail_unless (viewers.back ().join ());
+  }
+  fail_unless (gst_element_send_event (robot.pipeline, gst_event_new_eos ()));
+  GstBus *bus = gst_element_get_bus (robot.pipeline);
+  GstMessage *message = gst_bus_timed_pop_filtered (bus, 20 * GST_SECOND,
+      static_cast<GstMessageType> (GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
+  fail_unless (message != nullptr);
+  fail_unless_equals_int (GST_MESSAGE_EOS, GST_MESSAGE_TYPE (message));
+  gst_message_unref (message);
+  gst_object_unref (bus);
+}
+
+GST_START_TEST (test_eos_ends_the_pipeline_with_any_number_of_viewers)
+{
+  ends_with_viewers (0);
+  ends_with_viewers (1);
+  ends_with_viewers (2);
+}
+GST_END_TEST
+
+static Suite *
+signalingbinstates_suite (void)
+{
+  register_elements ();
+  Suite *s = suite_create ("signalingbinstates");
+  TCase *tc = tcase_create ("states");
+  tcase_set_timeout (tc, 150);
+  suite_add_tcase (s, tc);
+  tcase_add_test (tc, test_settings_that_cannot_work_are_errors);
+  tcase_add_test (tc, test_secrets_do_not_come_out);
+  tcase_add_test (tc, test_defaults_are_what_the_specs_say);
+  tcase_add_test (tc, test_a_hundred_rounds_leave_nothing_behind);
+  tcase_add_test (tc, test_null_at_any_moment_of_a_join);
+  tcase_add_test (tc, test_joins_and_leaves_leave_nothing_behind);
+  tcase_add_test (tc, test_eos_ends_the_pipeline_with_any_number_of_viewers);
+  return s;
+}
+
+GST_CHECK_MAIN (signalingbinstates)
