@@ -6,48 +6,6 @@
 namespace robotlive::server {
 
 bool
-Booking::covers (std::string_view robot, std::string_view type) const
-{
-  if (!robot_id.empty ())
-    return robot_id == robot;
-  return !robot_type.empty () && robot_type == type;
-}
-
-std::optional<Window>
-open_window (const std::vector<Booking> &bookings, std::string_view robot,
-    std::string_view type, TimeMs now)
-{
-  std::optional<Window> open;
-  for (const Booking &b : bookings)
-    if (b.covers (robot, type) && b.window.state (now) == WindowState::Open &&
-        (!open || b.window.ends_at > open->ends_at))
-      open = b.window;
-  // Each round takes in at least one booking more, so it ends.
-  for (bool grown = open.has_value (); grown;) {
-    grown = false;
-    for (const Booking &b : bookings)
-      if (b.covers (robot, type) && b.window.starts_at <= open->ends_at &&
-          b.window.ends_at > open->ends_at) {
-        open->ends_at = b.window.ends_at;
-        grown = true;
-      }
-  }
-  return open;
-}
-
-std::optional<Window>
-next_window (const std::vector<Booking> &bookings, std::string_view robot,
-    std::string_view type, TimeMs now)
-{
-  std::optional<Window> next;
-  for (const Booking &b : bookings)
-    if (b.covers (robot, type) && b.window.starts_at > now &&
-        (!next || b.window.starts_at < next->starts_at))
-      next = b.window;
-  return next;
-}
-
-bool
 Room::Peer::unlimited () const
 {
   return anonymous || (identity && identity->role == "admin");
@@ -311,8 +269,8 @@ Room::robot_registered (Peer &peer, const RobotAnswer &answer, TimeMs now)
   // the server's restart: the robot still has them.
   bool first = robots_.find (peer.user_id) == robots_.end ();
   Robot &robot = robots_[peer.user_id];
-  bool same_process = first || (!peer.instance.empty () &&
-                                   peer.instance == robot.instance);
+  bool same_process =
+      first || (!peer.instance.empty () && peer.instance == robot.instance);
   SocketId old = robot.socket;
   if (!same_process) // by the old connection, if it still hears us
     end_robot_sessions (
@@ -370,108 +328,6 @@ Room::finish_register (Peer &peer, const Message &message, TimeMs now)
       ice_servers_ (peer.user_id, now, peer.identity->expires_at);
   emit (peer.socket, registered_payload (answer));
   succeed (peer, message);
-}
-
-bool
-Room::may_watch (const Peer &viewer, const std::string &robot_id,
-    const std::string &type, TimeMs now) const
-{
-  return viewer.unlimited () ||
-         open_window (viewer.bookings, robot_id, type, now).has_value ();
-}
-
-// Tells a viewer of the robots that came into or fell out of its reach.
-void
-Room::update_presence (Peer &viewer, TimeMs now)
-{
-  if (viewer.robot || viewer.state != State::Registered)
-    return;
-  std::set<std::string> reach;
-  for (const auto &[id, robot] : robots_)
-    if (robot.socket != 0 && may_watch (viewer, id, robot.type, now)) {
-      reach.insert (id);
-      if (!viewer.visible.count (id))
-        emit (viewer.socket, robot_available_payload (id, robot.type));
-    }
-  for (const std::string &id : viewer.visible)
-    if (!reach.count (id)) {
-      emit (viewer.socket, robot_unavailable_payload (id));
-      if (viewer.rooms.count (id))
-        leave_room (viewer, id);
-    }
-  viewer.visible = std::move (reach);
-  for (const Booking &b : viewer.bookings)
-    wake_at (b.window.next_change (now));
-}
-
-// A robot came or went. *again*: viewers that know it are told as well, since
-// it may be another process.
-void
-Room::announce (const std::string &robot_id, bool again, TimeMs now)
-{
-  for (auto &[socket, peer] : peers_) {
-    if (again)
-      peer.visible.erase (robot_id);
-    update_presence (peer, now);
-  }
-}
-
-void
-Room::on_join_room (Peer &peer, const Message &message, TimeMs now)
-{
-  std::string room, error;
-  if (!parse_join_room (message.argument, &room, &error))
-    return fail (peer, message, {"bad-message", error});
-  auto ends_with = [] (const std::string &text, const std::string &end) {
-    return text.size () >= end.size () &&
-           text.compare (text.size () - end.size (), end.size (), end) == 0;
-  };
-  bool allowed = false;
-  if (peer.robot) {
-    const std::string &type = robots_[peer.user_id].type;
-    std::string own = "robot_" + type;
-    allowed =
-        room == peer.user_id ||
-        (!type.empty () && (room == own || room.rfind (own + "_", 0) == 0));
-  } else {
-    std::string type;
-    auto robot = robots_.find (room);
-    if (robot != robots_.end ())
-      type = robot->second.type;
-    allowed = (room.rfind ("robot_", 0) == 0 &&
-                  ends_with (room, "_" + peer.user_id)) ||
-              may_watch (peer, room, type, now);
-  }
-  if (!allowed)
-    return fail (peer, message, {"forbidden", "not your room"});
-  if (!peer.rooms.count (room) && peer.rooms.size () >= config_.max_rooms)
-    return fail (peer, message, {"rate-limited", "too many rooms"});
-  if (peer.rooms.insert (room).second) {
-    auto payload = std::make_shared<const std::string> (user_presence_payload (
-        "user-joined", peer.user_id, peer.robot ? "robot" : "viewer"));
-    for (SocketId member : rooms_[room])
-      sockets_.emit (member, payload);
-    rooms_[room].insert (peer.socket);
-  }
-  emit (peer.socket, joined_room_payload (room));
-  succeed (peer, message);
-}
-
-void
-Room::leave_room (Peer &peer, const std::string &room_id)
-{
-  std::string room = room_id; // may be the element that is erased
-  peer.rooms.erase (room);
-  auto members = rooms_.find (room);
-  if (members == rooms_.end ())
-    return;
-  members->second.erase (peer.socket);
-  auto payload = std::make_shared<const std::string> (user_presence_payload (
-      "user-left", peer.user_id, peer.robot ? "robot" : "viewer"));
-  for (SocketId member : members->second)
-    sockets_.emit (member, payload);
-  if (members->second.empty ())
-    rooms_.erase (members);
 }
 
 void

@@ -3,8 +3,9 @@
 // Room: who is connected, who may talk to whom, until when. A state machine
 // without sockets, threads or clock: (socket, event, now) in, packets out
 // through SocketServer. signaling/PROTOCOL.md says what it does; this file says
-// where. room.cpp: sockets, registration, presence. room_sessions.cpp: offers,
-// relaying, expiry.
+// where. room.cpp: sockets, registration, robots that come and go.
+// room_presence.cpp: who is told of whom. room_sessions.cpp: offers, relaying,
+// expiry.
 //
 //   connect ─► Connected ─ register ─► Registering ─ backend ─► Registered
 //   offer ─► backend: bookings ─► Session ─ answer, candidates ─► end
@@ -36,6 +37,8 @@ struct RoomConfig
   std::size_t max_waiting = 32;     // events that wait, a socket
   std::size_t max_viewers = 64;     // sessions of one robot
   std::size_t max_rooms = 16;       // of one socket
+  TimeMs late_ms = 30000;           // messages of a session that is over
+  std::size_t max_ended = 1024;     // sessions remembered for that
 };
 
 struct RoomCounters
@@ -149,6 +152,15 @@ private:
   };
   using Sessions = std::map<std::string, Session>; // by peerId
 
+  // A session that is over: what its two still had on the way is no error.
+  struct Ended
+  {
+    std::string peer_id;
+    std::string viewer_id;
+    std::string robot_id;
+    TimeMs at = 0;
+  };
+
   // room.cpp
   void dispatch (Peer &peer, const Message &message, TimeMs now);
   void on_register (Peer &peer, const Message &message, TimeMs now);
@@ -158,15 +170,9 @@ private:
   void finish_register (Peer &peer, const Message &message, TimeMs now);
   void refuse_register (Peer &peer, const Message &message, const char *code,
       const std::string &text, bool close);
-  void on_join_room (Peer &peer, const Message &message, TimeMs now);
-  void leave_room (Peer &peer, const std::string &room_id);
   void drain (SocketId socket, TimeMs now);
   void refuse_waiting (Peer &peer);
   void robot_gone (const std::string &robot_id, bool goodbye, TimeMs now);
-  bool may_watch (const Peer &viewer, const std::string &robot_id,
-      const std::string &type, TimeMs now) const;
-  void update_presence (Peer &viewer, TimeMs now);
-  void announce (const std::string &robot_id, bool again, TimeMs now);
   void fail (Peer &peer, const Message &message, ErrorMessage error);
   void succeed (Peer &peer, const Message &message,
       std::string_view json = "{\"ok\":true}");
@@ -174,6 +180,14 @@ private:
   Peer *find (SocketId socket);
   void wake_at (TimeMs at);
   void tick_peer (Peer &peer, TimeMs now, std::vector<SocketId> *late);
+
+  // room_presence.cpp
+  bool may_watch (const Peer &viewer, const std::string &robot_id,
+      const std::string &type, TimeMs now) const;
+  void update_presence (Peer &viewer, TimeMs now);
+  void announce (const std::string &robot_id, bool again, TimeMs now);
+  void on_join_room (Peer &peer, const Message &message, TimeMs now);
+  void leave_room (Peer &peer, const std::string &room_id);
 
   // room_sessions.cpp
   void on_offer (Peer &peer, const Message &message, Signal signal, TimeMs now);
@@ -186,6 +200,7 @@ private:
       const std::string &wanted_peer_id, const Window &window, TimeMs now);
   void on_signal (Peer &peer, const Message &message, TimeMs now);
   Session *find_session (const Peer &peer, const Signal &signal);
+  bool ended_lately (const Peer &peer, const Signal &signal, TimeMs now) const;
   SessionTerms terms (
       const Session &session, TimeMs now, bool with_grant) const;
   Window admin_window (TimeMs now) const;
@@ -209,6 +224,7 @@ private:
   std::unordered_map<SocketId, Peer> peers_;
   std::map<std::string, Robot> robots_; // online, or in their grace time
   Sessions sessions_;
+  std::deque<Ended> ended_; // the newest last
   std::map<std::string, std::set<SocketId>> rooms_;
   std::uint64_t next_serial_ = 1;
   TimeMs next_deadline_ = kNever;

@@ -42,6 +42,8 @@ Room::on_signal (Peer &peer, const Message &message, TimeMs now)
   if (kind == SignalKind::Offer)
     return on_offer (peer, message, std::move (signal), now);
   Session *session = find_session (peer, signal);
+  if (!session && ended_lately (peer, signal, now))
+    return succeed (peer, message);
   if (!session)
     return fail (peer, message,
         {"forbidden", "there is no such session", "", signal.to});
@@ -98,6 +100,20 @@ Room::find_session (const Peer &peer, const Signal &signal)
       newest = &s;
   }
   return newest;
+}
+
+// Whether the message is of a session that its sender was part of and that
+// ended a moment ago: the two ends cannot know of it at the same time.
+bool
+Room::ended_lately (const Peer &peer, const Signal &signal, TimeMs now) const
+{
+  return std::any_of (ended_.begin (), ended_.end (), [&] (const Ended &e) {
+    const std::string &self = peer.robot ? e.robot_id : e.viewer_id;
+    const std::string &other = peer.robot ? e.viewer_id : e.robot_id;
+    return self == peer.user_id && now < e.at + config_.late_ms &&
+           (signal.peer_id.empty () ? other == signal.to
+                                    : e.peer_id == signal.peer_id);
+  });
 }
 
 void
@@ -327,6 +343,10 @@ Room::end (Sessions::iterator it, const char *reason, TimeMs now,
     emit (session.viewer_socket, payload);
   session.entry.ended_at = now;
   session.entry.reason = reason;
+  ended_.push_back ({entry.peer_id, entry.viewer_id, entry.robot_id, now});
+  while (ended_.size () > config_.max_ended ||
+         ended_.front ().at + config_.late_ms <= now)
+    ended_.pop_front ();
   ++counters_.ended[reason];
   backend_.session_changed (session.entry);
 }

@@ -479,6 +479,64 @@ TEST (Room, APeerIdOpensNothingToOthers)
       std::string::npos);
 }
 
+// Both ends cannot learn of the end at once: what one of the two still had on
+// the way is dropped, for a while, and nobody else may say anything of it.
+TEST (Room, LateMessagesOfASessionThatIsOverAreNoErrors)
+{
+  const std::string candidate = ",\"candidate\":null}";
+  for (bool with_id : {true, false}) {
+    World w;
+    SocketId r = w.join ("robot", "r1");
+    SocketId r2 = w.join ("robot", "r2");
+    SocketId v = w.join ("viewer", "v");
+    SocketId eve = w.join ("viewer", "eve");
+    w.book ("v", 0, 60000);
+    w.offer (v, "r1");
+    std::string id = ",\"peerId\":\"" + w.peer_id () + "\"";
+    if (!with_id)
+      id.clear ();
+    w.room->disconnect (v, "transport close", w.backend.now);
+    v = w.join ("viewer", "v");
+    w.sockets.acks.clear ();
+    std::size_t before = w.sockets.sent.size ();
+    w.send (r, "leave", "{\"to\":\"v\"" + id + "}");
+    w.send (r, "ice-candidate", "{\"to\":\"v\"" + id + candidate);
+    w.send (v, "ice-candidate", "{\"to\":\"r1\"" + id + candidate);
+    EXPECT_EQ (w.sockets.sent.size (), before); // nobody hears of it
+    ASSERT_EQ (w.sockets.acks.size (), 3u);
+    for (const auto &ack : w.sockets.acks)
+      EXPECT_EQ (ack.payload, "[{\"ok\":true}]");
+    w.send (r2, "leave", "{\"to\":\"v\"" + id + "}");
+    EXPECT_EQ (w.last_code (r2), "forbidden");
+    w.send (eve, "leave", "{\"to\":\"r1\"" + id + "}");
+    EXPECT_EQ (w.last_code (eve), "forbidden");
+    w.send (r, "leave", "{\"to\":\"eve\"}");
+    EXPECT_EQ (w.sockets.of (r, "error").size (), 1u);
+    w.pass (w.config.late_ms);
+    w.send (r, "leave", "{\"to\":\"v\"" + id + "}");
+    EXPECT_EQ (w.sockets.of (r, "error").size (), 2u);
+  }
+}
+
+TEST (Room, RemembersAFewSessionsThatAreOverOnly)
+{
+  World w;
+  w.config.max_ended = 2;
+  w.room->set_config (w.config);
+  SocketId r = w.join ("robot", "r1");
+  for (const char *user : {"a", "b", "c"}) {
+    w.book (user, 0, 60000);
+    SocketId v = w.join ("viewer", user);
+    w.offer (v, "r1");
+    w.room->disconnect (v, "transport close", w.backend.now);
+  }
+  w.send (r, "leave", R"({"to":"c"})");
+  w.send (r, "leave", R"({"to":"b"})");
+  EXPECT_TRUE (w.sockets.of (r, "error").empty ());
+  w.send (r, "leave", R"({"to":"a"})");
+  EXPECT_EQ (w.last_code (r), "forbidden");
+}
+
 TEST (Room, ARobotMayComeBackWithinItsGrace)
 {
   World w;

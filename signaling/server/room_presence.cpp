@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The Room's presence: which robots a viewer is told of, and the rooms that
+// members of one robot meet in. No media signalling passes through a room.
+#include "server/room.hpp"
+
+namespace robotlive::server {
+
+bool
+Room::may_watch (const Peer &viewer, const std::string &robot_id,
+    const std::string &type, TimeMs now) const
+{
+  return viewer.unlimited () ||
+         open_window (viewer.bookings, robot_id, type, now).has_value ();
+}
+
+// Tells a viewer of the robots that came into or fell out of its reach.
+void
+Room::update_presence (Peer &viewer, TimeMs now)
+{
+  if (viewer.robot || viewer.state != State::Registered)
+    return;
+  std::set<std::string> reach;
+  for (const auto &[id, robot] : robots_)
+    if (robot.socket != 0 && may_watch (viewer, id, robot.type, now)) {
+      reach.insert (id);
+      if (!viewer.visible.count (id))
+        emit (viewer.socket, robot_available_payload (id, robot.type));
+    }
+  for (const std::string &id : viewer.visible)
+    if (!reach.count (id)) {
+      emit (viewer.socket, robot_unavailable_payload (id));
+      if (viewer.rooms.count (id))
+        leave_room (viewer, id);
+    }
+  viewer.visible = std::move (reach);
+  for (const Booking &b : viewer.bookings)
+    wake_at (b.window.next_change (now));
+}
+
+// A robot came or went. *again*: viewers that know it are told as well, since
+// it may be another process.
+void
+Room::announce (const std::string &robot_id, bool again, TimeMs now)
+{
+  for (auto &[socket, peer] : peers_) {
+    if (again)
+      peer.visible.erase (robot_id);
+    update_presence (peer, now);
+  }
+}
+
+void
+Room::on_join_room (Peer &peer, const Message &message, TimeMs now)
+{
+  std::string room, error;
+  if (!parse_join_room (message.argument, &room, &error))
+    return fail (peer, message, {"bad-message", error});
+  auto ends_with = [] (const std::string &text, const std::string &end) {
+    return text.size () >= end.size () &&
+           text.compare (text.size () - end.size (), end.size (), end) == 0;
+  };
+  bool allowed = false;
+  if (peer.robot) {
+    const std::string &type = robots_[peer.user_id].type;
+    std::string own = "robot_" + type;
+    allowed =
+        room == peer.user_id ||
+        (!type.empty () && (room == own || room.rfind (own + "_", 0) == 0));
+  } else {
+    std::string type;
+    auto robot = robots_.find (room);
+    if (robot != robots_.end ())
+      type = robot->second.type;
+    allowed = (room.rfind ("robot_", 0) == 0 &&
+                  ends_with (room, "_" + peer.user_id)) ||
+              may_watch (peer, room, type, now);
+  }
+  if (!allowed)
+    return fail (peer, message, {"forbidden", "not your room"});
+  if (!peer.rooms.count (room) && peer.rooms.size () >= config_.max_rooms)
+    return fail (peer, message, {"rate-limited", "too many rooms"});
+  if (peer.rooms.insert (room).second) {
+    auto payload = std::make_shared<const std::string> (user_presence_payload (
+        "user-joined", peer.user_id, peer.robot ? "robot" : "viewer"));
+    for (SocketId member : rooms_[room])
+      sockets_.emit (member, payload);
+    rooms_[room].insert (peer.socket);
+  }
+  emit (peer.socket, joined_room_payload (room));
+  succeed (peer, message);
+}
+
+void
+Room::leave_room (Peer &peer, const std::string &room_id)
+{
+  std::string room = room_id; // may be the element that is erased
+  peer.rooms.erase (room);
+  auto members = rooms_.find (room);
+  if (members == rooms_.end ())
+    return;
+  members->second.erase (peer.socket);
+  auto payload = std::make_shared<const std::string> (user_presence_payload (
+      "user-left", peer.user_id, peer.robot ? "robot" : "viewer"));
+  for (SocketId member : members->second)
+    sockets_.emit (member, payload);
+  if (members->second.empty ())
+    rooms_.erase (members);
+}
+
+} // namespace robotlive::server
