@@ -372,7 +372,8 @@ Controller::on_session_ended (
     const std::string &peer_id, const std::string &reason)
 {
   pending_.erase (peer_id);
-  end_viewer (peer_id, reason.empty () ? "revoked" : reason);
+  // The server has told the viewer as well, or that one has gone.
+  remove (peer_id, reason.empty () ? "revoked" : reason, "", "", false);
 }
 
 void
@@ -422,6 +423,15 @@ Controller::viewer_remove (const std::string &peer_id,
     const std::string &reason, const std::string &code,
     const std::string &message)
 {
+  remove (
+      peer_id, reason, code, message, reason != "left" && reason != "replaced");
+}
+
+// By value: the id may be the very key that goes.
+void
+Controller::remove (std::string peer_id, const std::string &reason,
+    const std::string &code, const std::string &message, bool tell_viewer)
+{
   const auto found = viewers_.find (peer_id);
   if (found == viewers_.end ())
     return;
@@ -430,7 +440,7 @@ Controller::viewer_remove (const std::string &peer_id,
   viewer->stop ();
   if (!message.empty ())
     signaller_->send_error (viewer->user (), peer_id, code, message);
-  else if (reason != "left" && reason != "replaced")
+  else if (tell_viewer)
     signaller_->send_leave (viewer->user (), peer_id, reason);
   GST_INFO_OBJECT (element_, "viewer %s removed: %s %s", peer_id.c_str (),
       reason.c_str (), message.c_str ());

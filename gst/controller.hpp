@@ -99,6 +99,8 @@ private:
     std::vector<std::string> candidates;
   };
 
+  void remove (std::string peer_id, const std::string &reason,
+      const std::string &code, const std::string &message, bool tell_viewer);
   void refuse (const std::string &from, const std::string &peer_id,
       const Refusal &refusal);
   void proceed (const std::string &peer_id);

@@ -135,6 +135,8 @@ GST_START_TEST (test_a_fresh_grant_extends_and_the_server_shortens)
     listener.on_session_ended ("p1", "revoked");
   });
   fail_unless (robot.wait_removed ("p1", "revoked", &viewer));
+  // The server, which said so, need not be told.
+  fail_unless (robot.link->peer ("p1").leave.empty ());
 }
 GST_END_TEST
 
