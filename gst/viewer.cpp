@@ -19,6 +19,9 @@ constexpr std::int64_t kConnectLimit = 20 * kSecond;
 constexpr std::int64_t kSilenceLimit = 5 * kSecond;
 constexpr std::int64_t kFirstRtcpLimit = 15 * kSecond;
 constexpr std::int64_t kLongestSilence = 20 * kSecond;
+// Others follow RFC 3550, section 6.2: two reports at once, then one each 2.5
+// to 7.5 s. How often a viewer reports is known after this many.
+constexpr unsigned kReportsToLearn = 6;
 
 } // namespace
 
@@ -134,6 +137,7 @@ Viewer::connect_callbacks ()
         const auto old = hop->shared->rtcp_interval.load ();
         if (last)
           hop->shared->rtcp_interval = std::max (now - last, old - old / 8);
+        hop->shared->rtcp_reports++;
       }));
   connect (rtpbin.get (), "on-bye-ssrc",
       G_CALLBACK (+[] (GstElement *, guint, guint, Hop *hop) {
@@ -400,10 +404,10 @@ Viewer::watch (std::int64_t now)
   else if (state_ == ViewerState::Streaming) {
     const auto last = shared_->last_rtcp.load ();
     const auto interval = shared_->rtcp_interval.load ();
-    // How often this viewer reports is known once it has done so twice.
     const auto limit =
-        interval ? std::clamp (interval * 3, kSilenceLimit, kLongestSilence)
-                 : kFirstRtcpLimit;
+        shared_->rtcp_reports.load () < kReportsToLearn
+            ? kFirstRtcpLimit
+            : std::clamp (interval * 3, kSilenceLimit, kLongestSilence);
     if (now - std::max (last, streaming_at_) > limit)
       fail ("vanished", "", "");
   }

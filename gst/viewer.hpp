@@ -99,6 +99,7 @@ private:
   {
     std::atomic<std::int64_t> last_rtcp{0}; // CLOCK_BOOTTIME ns; 0: none yet
     std::atomic<std::int64_t> rtcp_interval{0}; // longest of late, ns
+    std::atomic<unsigned> rtcp_reports{0};
     std::atomic<guint64> queue_drops{0};
   };
   struct Hop;
