@@ -105,7 +105,6 @@ describe('the robot on a plain Socket.IO console', () => {
     for (const child of processes)
       await stop(child, child.spawnfile.includes('gst-launch') ? 'SIGINT' : 'SIGTERM');
     fs.rmSync(work, { recursive: true });
-    require('node-datachannel').cleanup();
   });
 
   it('streams with session-policy=trust-server, to old clients on both transports', async () => {
