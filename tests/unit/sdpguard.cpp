@@ -227,4 +227,3 @@ TEST (SdpGuard, SortsCandidates)
                        std::string (kMaxCandidateBytes, 'x')),
       V::Refuse);
 }
-
