@@ -11,7 +11,7 @@ import { makeClips } from './lib/clips.mjs';
 const { values, positionals } = parseArgs({ allowPositionals: true, options: {
   runs: { type: 'string' }, seconds: { type: 'string' },
   quick: { type: 'boolean', default: false },
-  only: { type: 'string' },
+  only: { type: 'string' }, viewers: { type: 'string' },
   results: { type: 'string', default: path.join(bench, 'results') },
 } });
 
@@ -33,6 +33,7 @@ for (const name of positionals) {
   const options = {
     work, results: path.resolve(values.results), quick: values.quick,
     only: values.only?.split(','),
+    viewers: values.viewers?.split(',').map(Number),
     runs: number(values.runs, values.quick ? 1 : defaults.runs ?? 6),
     seconds: number(values.seconds, values.quick ? 3 : defaults.seconds ?? 20),
   };

@@ -174,8 +174,12 @@ def main(folder):
     report = []
     for file in sorted(results.glob("*.json")):
         data = json.loads(file.read_text())
-        make = globals().get(data["name"])
+        make = globals().get(data.get("name"))
         if make is None or "rows" not in data:
+            table_of_its_own = file.with_suffix(".md")
+            if table_of_its_own.exists():
+                report += [f"## {file.stem}", "",
+                           table_of_its_own.read_text()]
             continue
         machine = data["machine"]
         lines = list(make(data)) + ["", (

@@ -30,6 +30,7 @@ Measures what is named, or all but the last two:
   --seconds N   length of one measurement in a round
   --quick       one short round: does it work? Its figures mean nothing
   --only A,B    these senders only
+  --viewers A,B these numbers of viewers in fanout (default 0,1,2,4,8,16,32)
   --results DIR where JSON, tables and plots go (default tests/bench/results)
   --no-install  installs and builds nothing
 USAGE
@@ -42,7 +43,7 @@ while [ $# -gt 0 ]; do
     --no-install) install= ;;
     --quick) arguments+=("$1") ;;
     --results) results=${2:?"$1 needs a folder"}; shift ;;
-    --runs | --seconds | --only)
+    --runs | --seconds | --only | --viewers)
       arguments+=("$1" "${2:?"$1 needs a value"}"); shift ;;
     -h | --help) usage; exit 0 ;;
     *)

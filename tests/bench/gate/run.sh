@@ -15,7 +15,7 @@ while [ $# -gt 0 ]; do
     --quick) buffers=20000 rounds=3 ;;
     --results) results=${2:?"$1 needs a folder"}; shift ;;
     --runs) rounds=${2:?"$1 needs a number"}; shift ;;
-    --seconds | --only) shift ;; # of the other benchmarks
+    --seconds | --only | --viewers) shift ;; # of the other benchmarks
     *) sed -n 4,8p "$0" | cut -c3- >&2; exit 2 ;;
   esac
   shift

@@ -19,7 +19,11 @@ const files = {
 const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic',
   '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync',
-  '--autoplay-policy=no-user-gesture-required'];
+  '--autoplay-policy=no-user-gesture-required',
+  // A page that we answer for counts as a public one, which may not reach a
+  // server on a private address without a dialogue.
+  '--disable-features=LocalNetworkAccessChecks,' +
+    'LocalNetworkAccessChecksWebSockets'];
 
 // The programs' names: Debian's, or where CHROMIUM says.
 export async function openBrowser({ work, namespace, host = '127.0.0.1' }) {
@@ -57,8 +61,15 @@ export async function openBrowser({ work, namespace, host = '127.0.0.1' }) {
       peer = of;
       const context = await browser.newContext();
       const page = await context.newPage();
-      await page.goto(`http://${host}:${server.address().port}/`);
       const { signaling, url, token, user, robot } = of;
+      // Our server lets in its own origin only: the page is shown as being
+      // there, and comes from here.
+      const origin = url ?? `http://${host}:${server.address().port}`;
+      if (url)
+        for (const [name, [contentType, body]] of Object.entries(files))
+          await page.route(url + name, (route) =>
+            route.fulfill({ contentType, body }));
+      await page.goto(`${origin}/`);
       const id = options.id ?? `v${Math.random().toString(36).slice(2, 10)}`;
       const viewer = {
         page,

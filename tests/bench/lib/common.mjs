@@ -40,7 +40,7 @@ export function start(command, args, { env = {}, cwd, namespace } = {}) {
   const seen = [];
   let errors = '';
   child.stopping = false;
-  child.stderr.on('data', (data) => { errors = (errors + data).slice(-4000); });
+  child.stderr.on('data', (data) => { errors = (errors + data).slice(-40000); });
   child.stdin.on('error', () => {});
   readline.createInterface({ input: child.stdout }).on('line', (line) => {
     const at = waiting.findIndex(({ match }) => match(line));

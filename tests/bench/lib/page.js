@@ -95,8 +95,10 @@ async function joinJanus(id) {
 
 async function joinSocketIo({ url, token, user, robot, ...options }) {
   socket = io(url, { auth: { token }, transports: ['websocket'] });
-  socket.on('connect_error', (error) => { ended = `refused: ${error}`; });
-  await new Promise((done) => socket.on('connect', done));
+  await new Promise((done, fail) => {
+    socket.on('connect', done);
+    socket.on('connect_error', fail);
+  });
   socket.emit('register', { userId: user, userType: 'viewer', token });
   const registered = await new Promise((done) => socket.on('registered', done));
   if (!registered.success) throw new Error(registered.message);
@@ -142,10 +144,11 @@ async function watch(how) {
   const timeout = new Promise((_, fail) => setTimeout(() => fail(new Error(
     `no frame within 20 s (${connection?.connectionState}, ` +
     `${JSON.stringify(ended)})`)), 20000));
-  const start = how.signaling === 'socketio' ? await joinSocketIo(how)
-    : how.signaling === 'janus' ? await joinJanus(how.id)
-      : await joinByPost(how.id, how);
-  return await Promise.race([first, timeout]) - start;
+  const joined = how.signaling === 'socketio' ? joinSocketIo(how)
+    : how.signaling === 'janus' ? joinJanus(how.id) : joinByPost(how.id, how);
+  const [shown, start] = await Promise.race([Promise.all([first, joined]),
+    timeout]);
+  return shown - start;
 }
 
 async function inboundVideo() {

@@ -7,7 +7,7 @@
 //   socketio  our own server at `url`, with a viewer's `token`, for `robot`
 import fs from 'node:fs';
 import path from 'node:path';
-import { bench, build, output, rigs, start } from './common.mjs';
+import { bench, build, output, rigs, sleep, start } from './common.mjs';
 import { encodedClip, rawClip } from './clips.mjs';
 
 const encode = (text) => Buffer.from(text).toString('base64');
@@ -97,7 +97,7 @@ export async function janus({ raw, work }) {
       if (error instanceof TypeError) throw error; }); break;
     } catch (error) {
       if (tries > 100) throw error;
-      await new Promise((done) => setTimeout(done, 100));
+      await sleep(100);
     }
   }
   const feed = sender(raw, [], `${toViewers(raw)} ! rtph264pay pt=96 ` +
@@ -151,36 +151,65 @@ const janusOthers = (kind, wanted) => fs.readdirSync(janusFolder(kind))
 // --- ours: server, bookings, and the robot -----------------------------------
 
 const server = path.join(build, 'signaling', 'server', 'robotlive-signaling');
-export const ours = async ({ raw, work, namespace, duration = '12h',
-  host = '127.0.0.1', tail = '' }) => {
+const robotId = 'robot_bench_001';
+
+export async function ours({ raw, work, duration = '12h',
+  host = '127.0.0.1', noRobot = false }) {
   const dir = fs.mkdtempSync(path.join(work, 'ours-'));
   const database = ['--database', `sqlite://${dir}/signaling.db`];
   const cli = (...args) => output(server, [...args, ...database]);
-  fs.writeFileSync(path.join(dir, 'password'), 'a bench has no secrets');
+  const keep = (name, text) =>
+    fs.writeFileSync(path.join(dir, name), text + '\n', { mode: 0o600 });
+  keep('password', 'a bench has no secrets');
   const user = cli('user', 'add', 'viewer@bench.example',
     '--password-file', path.join(dir, 'password'));
-  fs.writeFileSync(path.join(dir, 'robot.token'),
-    cli('robot', 'add', 'robot_bench_001', '--type', 'bench') + '\n');
-  fs.writeFileSync(path.join(dir, 'grant.pem'), cli('key', 'show') + '\n');
+  const robotToken = cli('robot', 'add', robotId, '--type', 'bench');
+  keep('robot.token', robotToken);
+  keep('grant.pem', cli('key', 'show'));
   const token = cli('token', '--role', 'viewer', '--sub', user,
     '--ttl', '12h');
-  const book = (length, from = 'now') => cli('booking', 'add', '--user', user,
-    '--robot', 'robot_bench_001', '--start', from, '--duration', length);
-  if (duration) book(duration);
-  const signaling = start(server, ['serve', ...database, '--listen',
-    host === '127.0.0.1' ? '127.0.0.1:0' : '0.0.0.0:0']);
-  const port = (await signaling.line((line) => line.startsWith('listening on')))
-    .split(':').at(-1);
-  const robot = sender(raw, [], `${toViewers(raw)} ! ${tail} signalingbin ` +
-    `name=robot signaling-server=http://127.0.0.1:${port} robot-id=robot_bench_001 ` +
-    `robot-type=bench token-file=${dir}/robot.token ` +
-    `grant-key=${dir}/grant.pem max-viewers=64`,
-  { namespace, env: { GST_PLUGIN_PATH: path.join(build, 'gst'),
-    GST_REGISTRY: path.join(dir, 'registry.bin') } });
-  await robot.line((line) => line === 'ready');
-  return {
-    signaling: 'socketio', pid: robot.pid, child: robot, server: signaling,
-    url: `http://${host}:${port}`, token, user, robot: 'robot_bench_001', book, cli,
-    async stop() { await robot.stop(); await signaling.stop(); },
+  const peer = {
+    signaling: 'socketio', token, robotToken, user, robot: robotId, cli,
+    // Returns the booking's id. Bookings of one robot must not overlap.
+    book: (length, from = 'now') => cli('booking', 'add', '--user', user,
+      '--robot', robotId, '--start', from, '--duration', length),
+    async startServer(port = 0) {
+      peer.server = start(server, ['serve', ...database, '--listen',
+        `${host === '127.0.0.1' ? host : '0.0.0.0'}:${port}`]);
+      const ready = await peer.server.line((line) =>
+        line.startsWith('listening on'));
+      peer.port = ready.split(':').at(-1);
+      peer.url = `http://${host}:${peer.port}`;
+    },
+    // As the README's pipeline; the bin's own limits are not what is measured.
+    async startRobot() {
+      peer.child = sender(raw, [], `${toViewers(raw)} ! sessiongate ! ` +
+        `signalingbin signaling-server=http://127.0.0.1:${peer.port} ` +
+        `robot-id=${robotId} robot-type=bench max-viewers=64 ` +
+        `token-file=${dir}/robot.token grant-key=${dir}/grant.pem`,
+      { env: { GST_PLUGIN_PATH: path.join(build, 'gst'),
+        GST_REGISTRY: path.join(dir, 'registry.bin') } });
+      peer.pid = peer.child.pid;
+      await peer.child.line((line) => line === 'ready');
+      await peer.online();
+    },
+    // Resolves when the server shows the robot as online.
+    async online() {
+      for (let tries = 0; tries < 150; ++tries) {
+        const reply = await fetch(`${peer.url}/robots`,
+          { headers: { Authorization: `Bearer ${token}` } }).catch(() => null);
+        if (reply?.ok) {
+          const robots = await reply.json();
+          if ((robots.robots ?? robots).some((r) => r.online)) return;
+        }
+        await sleep(100);
+      }
+      throw new Error(`the robot is not online: ${peer.child.errors()}`);
+    },
+    async stop() { await peer.child.stop(); await peer.server.stop(); },
   };
-};
+  if (duration) peer.book(duration);
+  await peer.startServer();
+  if (!noRobot) await peer.startRobot();
+  return peer;
+}

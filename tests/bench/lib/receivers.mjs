@@ -39,7 +39,8 @@ export async function openReceivers(peer) {
     // Resolves when the viewer has its first packet.
     join: (id) => call({ join: { id, signaling, url, token, user, robot } }),
     leave: (id) => call({ leave: id }),
-    // Packets, bytes and gaps in sequence numbers since the last call.
+    // Packets, bytes and gaps in sequence numbers since the last call, and when
+    // (ms since 1970) the last packet came and what ended the session.
     counts: () => call({ counts: true }),
     close() { child.kill('SIGKILL'); },
   };
@@ -79,6 +80,7 @@ async function receive() {
         if (step > 1 && step < 0x8000) viewer.lost += step - 1;
       }
       viewer.last = sequence;
+      viewer.lastAt = performance.timeOrigin + performance.now();
       if (viewer.packets++ === 0) done();
       viewer.bytes += packet.length;
     }));
@@ -123,12 +125,14 @@ async function receive() {
         socket.on('error', ({ message }) => fail(new Error(message)));
         socket.on('leave', ({ reason }) => fail(new Error(reason)));
         socket.on('ice-candidate', ({ candidate }) => {
-          if (candidate?.candidate) answered.then(() =>
-            viewer.pc.addRemoteCandidate(candidate.candidate, '0'));
+          if (candidate?.candidate) answered.then(() => {
+            if (viewers.has(id))
+              viewer.pc.addRemoteCandidate(candidate.candidate, '0');
+          }).catch(() => {}); // of a description that never came
         });
       });
       answered.catch(() => {});
-      socket.on('session-ended', () => { viewer.ended = Date.now(); });
+      socket.on('session-ended', ({ reason }) => { viewer.ended = reason; });
       socket.emit('offer', { to: robot,
         offer: { type: 'offer', sdp: await offer(viewer) } });
       const { answer, peerId } = await late(answered, 'no answer');
@@ -140,6 +144,7 @@ async function receive() {
   }
   async function leave(id) {
     const viewer = viewers.get(id);
+    if (!viewer) return;
     viewers.delete(id);
     viewer.leave?.();
     viewer.pc.close();
@@ -147,9 +152,9 @@ async function receive() {
   }
   function counts() {
     return [...viewers.values()].map((viewer) => {
-      const { id, packets, bytes, lost } = viewer;
+      const { id, packets, bytes, lost, lastAt, ended } = viewer;
       Object.assign(viewer, { packets: 0, bytes: 0, lost: 0 });
-      return { id, packets, bytes, lost };
+      return { id, packets, bytes, lost, lastAt, ended };
     });
   }
 
