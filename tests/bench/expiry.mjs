@@ -11,7 +11,7 @@ import { openReceivers } from './lib/receivers.mjs';
 import * as peers from './lib/peers.mjs';
 
 // A run is one booking.
-export const defaults = { runs: 200, seconds: 2 };
+export const defaults = { runs: 200, seconds: 5 };
 
 async function bookingEnd(peer, id) {
   const reply = await fetch(`${peer.url}/my-bookings`,
