@@ -38,9 +38,9 @@ public:
   void write (long serial, bool matching_key = true) const
   {
     std::unique_ptr<EVP_PKEY, decltype (&EVP_PKEY_free)> pair (
-        EVP_EC_gen ("P-256"), EVP_PKEY_free);
+        EVP_PKEY_Q_keygen (nullptr, nullptr, "EC", "P-256"), EVP_PKEY_free);
     std::unique_ptr<EVP_PKEY, decltype (&EVP_PKEY_free)> other (
-        EVP_EC_gen ("P-256"), EVP_PKEY_free);
+        EVP_PKEY_Q_keygen (nullptr, nullptr, "EC", "P-256"), EVP_PKEY_free);
     std::unique_ptr<X509, decltype (&X509_free)> x509 (X509_new (), X509_free);
     ASN1_INTEGER_set (X509_get_serialNumber (x509.get ()), serial);
     X509_gmtime_adj (X509_getm_notBefore (x509.get ()), -60);
