@@ -19,6 +19,8 @@ constexpr unsigned kMaxSilence = 5 * 60 * 1000;
 // libsoup's outgoing queue has no limit and no length (3.2). A server that
 // takes this much without sending one packet reads nothing any more.
 constexpr std::size_t kMaxUnanswered = 4u << 20;
+// A server's ping carries nothing, or "probe"; what it carries is sent back.
+constexpr std::size_t kMaxPingData = 32;
 constexpr unsigned kFloodCheckInterval = 1000; // ms
 constexpr unsigned kLinger = 1000;             // ms
 
@@ -253,7 +255,9 @@ Link::handle_packet (std::string_view text)
     fail ({"bad-server", endpoint_.name + " sent what is not Engine.IO."});
     return;
   }
-  sent_since_packet_ = 0;
+  // Not for a ping: answering it must not make room for the next answer.
+  if (packet->type != engineio::PacketType::ping)
+    sent_since_packet_ = 0;
   if (silence_allowed_ == 0 && packet->type != engineio::PacketType::open) {
     fail ({"bad-server", endpoint_.name + " did not begin with a handshake."});
     return;
@@ -264,6 +268,10 @@ Link::handle_packet (std::string_view text)
       handle_open (packet->data);
       break;
     case engineio::PacketType::ping:
+      if (packet->data.size () > kMaxPingData) {
+        fail ({"bad-server", endpoint_.name + " sent what is not Engine.IO."});
+        return;
+      }
       send ("3" + std::string (packet->data));
       break;
     case engineio::PacketType::message:

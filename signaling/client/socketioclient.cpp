@@ -330,6 +330,8 @@ SocketIoClient::handle_registered (std::string_view json)
   for (const std::string &room : options_.rooms)
     emit (join_room_payload (room));
   flush ();
+  if (state_ != LinkState::Registered)
+    return; // more waited than the server takes, and the link is gone
   stable_.start (options_.stable_after, [this] {
     backoff_.reset ();
     told_.clear ();

@@ -224,6 +224,19 @@ TEST (ClientFaults, AnswersPings)
   EXPECT_TRUE (server.got ("3"));
 }
 
+TEST (ClientFaults, PingsThatCarryTooMuchEndTheConnection)
+{
+  Server server;
+  Listener listener;
+  const auto client = make_socketio_client (options_for (server.url ()));
+  client->start (&listener);
+  ASSERT_TRUE (
+      wait_for ([&] { return listener.reached (LinkState::Registered); }));
+  server.send ("2" + std::string (9000, 'x'));
+  EXPECT_TRUE (wait_for ([&] { return listener.told ("bad-server"); }));
+  EXPECT_FALSE (server.got ("3x"));
+}
+
 TEST (ClientFaults, Garbage)
 {
   const std::vector<std::string> bad[] = {{"hello"}, {""}, {"9"}, {"0{}"},
@@ -391,6 +404,25 @@ TEST (ClientFaults, WhatIsSentWhileTheLinkIsDownWaits)
                    return text.find ("\"answer\"") != std::string::npos;
                  }),
       63);
+}
+
+TEST (ClientFaults, MoreWaitsThanTheServerTakes)
+{
+  Server server;
+  Listener listener;
+  const auto client = make_socketio_client (options_for (server.url ()));
+  client->start (&listener);
+  const std::string sdp (80000, 'v');
+  for (int i = 0; i < 64; i++)
+    client->send_answer ("v", "peer", sdp);
+  ASSERT_TRUE (
+      wait_for ([&] { return listener.reached (LinkState::Registered); }));
+  // The first registration was lost within itself, and was not told of.
+  EXPECT_TRUE (listener.told ("link-lost"));
+  EXPECT_EQ (
+      std::adjacent_find (listener.states.begin (), listener.states.end ()),
+      listener.states.end ());
+  EXPECT_EQ (listener.registrations, 1);
 }
 
 TEST (ClientFaults, StopInsideACallIsSilentAfterwards)

@@ -51,6 +51,7 @@ public:
   std::vector<std::string> offers; // peer ids
   std::vector<std::string> leaves;
   std::vector<IceServer> servers;
+  int registrations = 0;
   std::function<void ()> on_any_error;
 
   bool reached (LinkState state) const
@@ -72,6 +73,7 @@ public:
       const std::vector<IceServer> &ice, std::optional<TimeMs>) override
   {
     servers = ice;
+    registrations++;
   }
   void on_offer (const std::string &, const std::string &peer_id,
       const std::string &, const std::optional<SessionTerms> &) override
