@@ -15,21 +15,39 @@ constexpr auto kPollInterval = std::chrono::seconds (1);
 } // namespace
 
 App::App (Config config, std::function<Config ()> reload)
-    : config_ (std::move (config)), reload_ (std::move (reload))
+    : config_ (std::move (config)), log_ (config_.log_level),
+      reload_ (std::move (reload))
 {
   auto zone = Zone::find (config_.time_zone);
   if (!zone)
     throw ConfigError ("time-zone: \"" + config_.time_zone + "\" is not known");
   zone_ = std::make_unique<Zone> (*zone);
-  auto store = Store::open (config_.database);
+  auto console = console_url (config_.database);
+  auto store = console ? nullptr : Store::open (config_.database);
   keys_ = std::make_unique<Keys> (Keys::load (config_, store.get ()));
-  auto running = store->running_sessions ();
+  std::vector<SessionEntry> running;
+  if (store)
+    running = store->running_sessions ();
 
-  config_.network.log = [this] (std::string_view line) { log (line); };
+  config_.network.log = [this] (std::string_view line) {
+    log_.limited (LogLevel::Warning, "network", {{"text", line}});
+  };
   network_ = std::make_unique<NetworkServer> (config_.network);
-  store_ = std::make_unique<StoreBackend> (std::move (store),
-      [this] (std::function<void ()> fn) { network_->post (std::move (fn)); });
-  backend_ = store_.get ();
+  auto post = [this] (std::function<void ()> fn) {
+    network_->post (std::move (fn));
+  };
+  if (console) {
+    ConsoleOptions options;
+    options.url = *console;
+    options.ca_file = config_.console_ca_file;
+    options.timeout_ms = config_.console_timeout_ms;
+    options.cache_ms = config_.console_cache_ms;
+    console_ = std::make_unique<ConsoleBackend> (options, *zone_, post, log_);
+    backend_ = console_.get ();
+  } else {
+    store_ = std::make_unique<StoreBackend> (std::move (store), post);
+    backend_ = store_.get ();
+  }
   room_ = std::make_unique<Room> (
       *network_, *backend_, room_config (),
       [this] (std::string_view token, TimeMs now, Identity *out) {
@@ -38,10 +56,11 @@ App::App (Config config, std::function<Config ()> reload)
       [this] (const std::string &user, TimeMs now, TimeMs end) {
         return http_->ice_for (user, now, end);
       });
+  room_->set_log (&log_);
   room_->set_grant_key (keys_->grant_key ());
   room_->restore (running, wall_now ());
   metrics_ = std::make_unique<Metrics> (
-      network_.get (), room_.get (), [this] { return store_->healthy (); });
+      network_.get (), room_.get (), [this] { return healthy (); });
   passwords_ = std::make_unique<Worker> (kMaxLogins);
   http_ = std::make_unique<HttpApi> (services ());
   network_->set_handlers (*this, *http_);
@@ -54,6 +73,13 @@ App::~App ()
   http_.reset ();
   room_.reset ();
   store_.reset ();
+  console_.reset ();
+}
+
+bool
+App::healthy () const
+{
+  return store_ ? store_->healthy () : console_->healthy ();
 }
 
 RoomConfig
@@ -84,16 +110,9 @@ App::services ()
   s.metrics = metrics_.get ();
   s.post = [this] (
                std::function<void ()> fn) { network_->post (std::move (fn)); };
-  s.healthy = [this] { return store_->healthy (); };
-  s.log = [this] (std::string_view line) { log (line); };
+  s.healthy = [this] { return healthy (); };
+  s.log = &log_;
   return s;
-}
-
-// stderr, one line each: the journal adds time and unit.
-void
-App::log (std::string_view line) const
-{
-  std::cerr << line << std::endl;
 }
 
 void
@@ -128,14 +147,15 @@ void
 App::run ()
 {
   if (config_.allow_anonymous)
-    log ("WARNING: --allow-anonymous: whoever reaches this server may watch "
-         "every robot and pose as one");
+    log_.write (LogLevel::Warning, "allow-anonymous",
+        {{"text", "whoever reaches this server may watch every robot and pose "
+                  "as one"}});
   listen ();
   network_->on_signal (SIGHUP, [this] { reload_config (); });
   network_->on_signal (SIGTERM, [this] { stop (); });
   network_->on_signal (SIGINT, [this] { stop (); });
   systemd_notify ("READY=1\nSTATUS=Serving");
-  poll_store ();
+  heartbeat ();
   arm ();
   network_->run ();
 }
@@ -169,9 +189,11 @@ App::reload_config ()
     *zone_ = *zone;
     room_->set_config (room_config ());
     http_->set_services (services ());
-    log ("configuration and certificate read again");
+    log_.set_level (config_.log_level);
+    log_.write (LogLevel::Info, "reloaded");
   } catch (const std::exception &error) {
-    log (std::string ("reload failed, nothing changed: ") + error.what ());
+    log_.write (LogLevel::Error, "reload-failed",
+        {{"text", "nothing changed"}, {"reason", error.what ()}});
   }
   systemd_notify ("READY=1");
 }
@@ -202,14 +224,27 @@ App::arm ()
       });
 }
 
+void
+App::heartbeat ()
+{
+  systemd_notify ("WATCHDOG=1");
+  arm (); // answers of the backend may have set a deadline
+  network_->schedule (Clock::now () + kPollInterval, [this] { heartbeat (); });
+  if (store_)
+    return poll_store ();
+  // A console says nothing of its own accord.
+  TimeMs now = wall_now ();
+  if (now >= refresh_at_ || now < refresh_at_ - config_.console_refresh_ms) {
+    refresh_at_ = now + config_.console_refresh_ms;
+    room_->recheck_all (now);
+  }
+}
+
 // Other processes (the command line, another server) write to the database as
 // well: its revision tells.
 void
 App::poll_store ()
 {
-  systemd_notify ("WATCHDOG=1");
-  arm (); // answers of the backend may have set a deadline
-  network_->schedule (Clock::now () + kPollInterval, [this] { poll_store (); });
   if (polling_)
     return;
   polling_ = true;

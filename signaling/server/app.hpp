@@ -2,9 +2,9 @@
 //
 // App: the running server. Owns network, Room, store and HTTP API, turns the
 // transport's calls into Room's with the time of day, keeps the Room's timer,
-// looks for changes that other processes made in the database, and answers
-// signals.
+// looks for changes that others made of the bookings, and answers signals.
 #pragma once
+#include "server/consolebackend.hpp"
 #include "server/httpapi.hpp"
 #include <memory>
 
@@ -29,19 +29,23 @@ public:
 private:
   void listen ();
   void arm ();
+  void heartbeat ();
   void poll_store ();
   void reload_config ();
   void stop ();
   RoomConfig room_config () const;
   Services services ();
-  void log (std::string_view line) const;
+  bool healthy () const;
 
   Config config_;
+  Log log_;
   std::function<Config ()> reload_;
   std::unique_ptr<Zone> zone_;
   std::unique_ptr<Keys> keys_;
   std::unique_ptr<NetworkServer> network_;
+  // One of the two.
   std::unique_ptr<StoreBackend> store_;
+  std::unique_ptr<ConsoleBackend> console_;
   Backend *backend_ = nullptr;
   std::unique_ptr<Room> room_;
   std::unique_ptr<Metrics> metrics_;
@@ -50,6 +54,7 @@ private:
   std::uint64_t timer_ = 0;
   TimeMs timer_at_ = kNever;
   std::int64_t revision_ = -1;
+  TimeMs refresh_at_ = 0;
   bool polling_ = false;
   bool stopping_ = false;
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What the Room asks of the booking store. The real one (storebackend.hpp,
-// consolebackend.hpp) asks on a worker thread; tests give a fake that answers
-// when the test says so. Everything here is called on the I/O thread.
+// What the Room asks of the bookings. The real ones (storebackend.hpp,
+// consolebackend.hpp) ask on a thread of their own; tests give a fake that
+// answers when the test says so. Everything here is called on the I/O thread.
 #pragma once
 #include "session/booking.hpp"
 #include "session/jwt.hpp"

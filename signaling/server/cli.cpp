@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/cli.hpp"
+#include "server/consolebackend.hpp"
 #include "server/identity.hpp"
 #include "server/store.hpp"
 #include "server/webfiles.hpp"
@@ -26,6 +27,8 @@ struct Context
 
   Store &store ()
   {
+    if (console_url (config.database))
+      throw ConfigError ("accounts and bookings are in the console");
     if (!opened)
       opened = Store::open (config.database);
     return *opened;
@@ -237,7 +240,8 @@ int
 check_config (Context &c)
 {
   c.keys ();
-  c.store ();
+  if (!console_url (c.config.database))
+    c.store ();
   if (!c.config.turn_secret_file.empty ())
     read_secret_file (c.config.turn_secret_file);
   ServerOptions options = c.config.network;

@@ -29,7 +29,8 @@ struct Command
 
 const std::vector<Option> kCommon = {
     {"config", "FILE", "Configuration (/etc/robotlive/signaling.conf)"},
-    {"database", "URL", "sqlite:///PATH, postgresql://… or mysql://…"},
+    {"database", "URL",
+        "sqlite:///PATH, postgresql://…, mysql://… or console+https://…"},
 };
 
 const std::vector<Command> kCommands = {

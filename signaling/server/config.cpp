@@ -129,6 +129,8 @@ public:
         path_ + ": [" + group + "] " + key + ": the value " + what);
   }
 
+  const std::set<std::string> &known () const { return known_; }
+
 private:
   std::string path_;
   std::unique_ptr<GKeyFile, void (*) (GKeyFile *)> file_;
@@ -175,38 +177,11 @@ read_environment (Config *config)
     config->turn_urls = {"turn:" + host + ":" + std::to_string (port)};
 }
 
-} // namespace
-
-ListenAddress
-parse_listen (const std::string &text)
+// Asks for every key there is.
+void
+read_keys (File &f, Config *config)
 {
-  std::size_t colon = text.rfind (':');
-  guint64 port;
-  if (colon == std::string::npos ||
-      !g_ascii_string_to_unsigned (
-          text.c_str () + colon + 1, 10, 0, 65535, &port, nullptr))
-    throw ConfigError (
-        "listen: \"" + text + "\" is not ADDRESS:PORT, like 127.0.0.1:8080");
-  std::string host = text.substr (0, colon);
-  if (host.size () > 2 && host.front () == '[' && host.back () == ']')
-    host = host.substr (1, host.size () - 2);
-  else if (host.find (':') != std::string::npos)
-    throw ConfigError ("listen: an IPv6 address stands in brackets");
-  if (host == "localhost")
-    host = "127.0.0.1";
-  if (host.empty () || host == "*")
-    host = "::";
-  return {host, static_cast<std::uint16_t> (port)};
-}
-
-Config
-load_config (const std::string &wanted)
-{
-  Config c;
-  c.file = wanted;
-  if (wanted.empty () && access (kDefaultFile, F_OK) == 0)
-    c.file = kDefaultFile;
-  File f (c.file);
+  Config &c = *config;
   std::vector<std::string> listen;
   f.get ("server", "listen", &listen);
   for (const std::string &text : listen)
@@ -222,6 +197,12 @@ load_config (const std::string &wanted)
   f.get ("server", "trusted-proxies", &c.network.trusted_proxies);
   f.get ("server", "cors-origins", &c.network.cors_origins);
   f.duration ("server", "drain-time", &c.drain_ms);
+  if (auto name = f.text ("server", "log-level")) {
+    auto level = log_level (*name);
+    if (!level)
+      f.fail ("server", "log-level", "is not error, warning, info or debug");
+    c.log_level = *level;
+  }
 
   f.get ("identity", "secret-file", &c.secret_file);
   f.get ("identity", "public-key-file", &c.public_key_file);
@@ -255,6 +236,13 @@ load_config (const std::string &wanted)
                        ": [ice] turn-urls needs turn-secret-file (coturn's "
                        "static-auth-secret)");
 
+  f.get ("console", "ca-file", &c.console_ca_file);
+  f.duration ("console", "timeout", &c.console_timeout_ms);
+  f.duration ("console", "cache", &c.console_cache_ms);
+  f.duration ("console", "refresh", &c.console_refresh_ms);
+  if (c.console_timeout_ms > 60000 || c.console_cache_ms > 60000)
+    throw ConfigError (c.file + ": [console] timeout and cache: at most 60s");
+
   ServerOptions &n = c.network;
   f.get ("limits", "connections", &n.max_connections);
   f.get ("limits", "connections-per-address", &n.max_connections_per_address);
@@ -263,9 +251,53 @@ load_config (const std::string &wanted)
   f.get ("limits", "requests-per-second-per-address",
       &n.request_rate_per_address.per_second);
   f.get ("limits", "packet-bytes", &n.max_payload);
-  f.refuse_unknown ();
+}
+
+} // namespace
+
+ListenAddress
+parse_listen (const std::string &text)
+{
+  std::size_t colon = text.rfind (':');
+  guint64 port;
+  if (colon == std::string::npos ||
+      !g_ascii_string_to_unsigned (
+          text.c_str () + colon + 1, 10, 0, 65535, &port, nullptr))
+    throw ConfigError (
+        "listen: \"" + text + "\" is not ADDRESS:PORT, like 127.0.0.1:8080");
+  std::string host = text.substr (0, colon);
+  if (host.size () > 2 && host.front () == '[' && host.back () == ']')
+    host = host.substr (1, host.size () - 2);
+  else if (host.find (':') != std::string::npos)
+    throw ConfigError ("listen: an IPv6 address stands in brackets");
+  if (host == "localhost")
+    host = "127.0.0.1";
+  if (host.empty () || host == "*")
+    host = "::";
+  return {host, static_cast<std::uint16_t> (port)};
+}
+
+Config
+load_config (const std::string &wanted)
+{
+  Config c;
+  c.file = wanted;
+  if (wanted.empty () && access (kDefaultFile, F_OK) == 0)
+    c.file = kDefaultFile;
+  File file (c.file);
+  read_keys (file, &c);
+  file.refuse_unknown ();
   read_environment (&c);
   return c;
+}
+
+std::set<std::string>
+config_keys ()
+{
+  Config config;
+  File none ("");
+  read_keys (none, &config);
+  return none.known ();
 }
 
 void

@@ -3,9 +3,11 @@
 // The configuration: built-in values, then the file (signaling.conf says what
 // each key does), then the environment, then the command line.
 #pragma once
+#include "server/log.hpp"
 #include "server/socketserver.hpp"
 #include "server/times.hpp"
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -39,6 +41,7 @@ struct Config
   bool allow_anonymous = false;
   std::vector<std::string> metrics_from; // addresses besides loopback
   TimeMs drain_ms = 5000;
+  LogLevel log_level = LogLevel::Info;
 
   // identity
   std::string secret_file;     // HS256
@@ -65,11 +68,19 @@ struct Config
   std::string turn_secret_file;
   TimeMs turn_ttl_ms = TimeMs{3600} * 1000;
 
+  // console, if that is where the bookings are
+  std::string console_ca_file;
+  TimeMs console_timeout_ms = 3000;
+  TimeMs console_cache_ms = 10000;
+  TimeMs console_refresh_ms = 30000;
+
   ServerOptions network;
 };
 
 // *file* empty: /etc/robotlive/signaling.conf if it exists. Throws ConfigError.
 Config load_config (const std::string &file);
+// "group/key" of every key that the file may have.
+std::set<std::string> config_keys ();
 // After the command line: fills in what nobody set.
 void complete_config (Config *config);
 // The first line of a file that holds a secret, without its newline. Throws

@@ -341,6 +341,8 @@ HttpApi::login (const CallPtr &call)
   TimeMs wait = std::max (by_address_.wait (call->request.address, call->now),
       by_account_.wait (account_key, call->now));
   if (wait > 0) {
+    services_.log->limited (LogLevel::Warning, "login-throttled",
+        {{"address", call->request.address}});
     HttpResponse response = error_response (
         429, "rate-limited", "too many failed logins: wait and try again");
     response.headers.emplace_back (
@@ -352,6 +354,11 @@ HttpApi::login (const CallPtr &call)
   by_account_.failed (account_key, call->now);
   auto verified = [this, call, account_key] (
                       const std::optional<User> &user, bool right) {
+    // The e-mail address is left out: people type passwords there.
+    std::string user_id = user ? std::to_string (user->id) : "";
+    services_.log->limited (right ? LogLevel::Info : LogLevel::Warning,
+        right ? "login" : "login-failed",
+        {{"user", user_id}, {"address", call->request.address}});
     if (!right)
       return call->reply (error_response (
           401, "unauthorized", "e-mail address or password is wrong"));

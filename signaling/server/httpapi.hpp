@@ -33,7 +33,7 @@ struct Services
   Metrics *metrics = nullptr;
   StoreBackend::Post post; // to the I/O thread
   std::function<bool ()> healthy;
-  std::function<void (std::string_view)> log;
+  Log *log = nullptr;
 };
 
 // iceServers for one user; TURN with credentials that end with *expires_at*

@@ -58,8 +58,8 @@ Keys::load (const Config &config, Store *store)
   auto kept = [store] (const char *name, auto make) {
     if (!store)
       throw ConfigError (
-          "without a database of its own the server needs [identity] "
-          "secret-file or public-key-file, and [sessions] grant-key-file");
+          "with a console the server needs [identity] secret-file or "
+          "public-key-file, and [sessions] grant-key-file");
     return store->secret (name, make);
   };
   auto identity = [&] {

@@ -55,7 +55,7 @@ Room::connect (SocketId socket, const HandshakeInfo &info,
     Identity identity;
     TokenError error = authenticate_ (token, now, &identity);
     if (error != TokenError::None) {
-      ++counters_.refusals["unauthorized"];
+      count_refusal (peer, "unauthorized", "connect", "");
       JsonWriter w;
       w.object ().field ("message", token_error_text (error));
       w.key ("data").object ().field ("code", "unauthorized").end ();
@@ -71,9 +71,24 @@ Room::connect (SocketId socket, const HandshakeInfo &info,
 }
 
 void
+Room::count_refusal (const Peer &peer, const std::string &code,
+    std::string_view event, std::string_view to)
+{
+  ++counters_.refusals[code];
+  if (!log_)
+    return;
+  bool suspicious = code == "unauthorized" || code == "forbidden";
+  // Who it is by the token, not by what it says.
+  log_->limited (suspicious ? LogLevel::Warning : LogLevel::Info, "refused",
+      {{"code", code}, {"message", event},
+          {"user", peer.identity ? peer.identity->subject : ""}, {"to", to},
+          {"address", peer.info.address}});
+}
+
+void
 Room::fail (Peer &peer, const Message &message, ErrorMessage error)
 {
-  ++counters_.refusals[error.code];
+  count_refusal (peer, error.code, message.name, error.to);
   error.event = message.name;
   emit (peer.socket, error_payload (error));
   if (message.ack_id) {
@@ -157,7 +172,7 @@ void
 Room::refuse_register (Peer &peer, const Message &message, const char *code,
     const std::string &text, bool close)
 {
-  ++counters_.refusals[code];
+  count_refusal (peer, code, "register", "");
   RegisteredMessage answer;
   answer.user_id = peer.user_id;
   answer.user_type = peer.robot ? "robot" : "viewer";
@@ -255,6 +270,10 @@ Room::register_robot (Peer &peer, const Message &message)
       return refuse_register (
           *p, message, "unauthorized", "the token was revoked", true);
     robot_registered (*p, answer, now);
+    if (log_)
+      log_->write (LogLevel::Info, "robot-registered",
+          {{"robot", p->user_id}, {"type", robots_[p->user_id].type},
+              {"address", p->info.address}});
     finish_register (*p, message, now);
     announce (p->user_id, true, now);
     drain (socket, now);
@@ -355,6 +374,9 @@ Room::robot_gone (const std::string &robot_id, bool goodbye, TimeMs now)
   Robot &robot = robots_[robot_id];
   robot.socket = 0;
   robot.gone_at = now;
+  if (log_)
+    log_->write (LogLevel::Info, "robot-gone",
+        {{"robot", robot_id}, {"goodbye", goodbye ? "true" : "false"}});
   announce (robot_id, false, now);
   if (goodbye) {
     end_robot_sessions (robot_id, "robot-offline", now);
@@ -373,6 +395,8 @@ Room::revoke_robot (const std::string &robot_id, TimeMs now)
     return;
   SocketId socket = robot->second.socket;
   robots_.erase (robot);
+  if (log_)
+    log_->write (LogLevel::Warning, "robot-revoked", {{"robot", robot_id}});
   if (Peer *peer = find (socket)) {
     while (!peer->rooms.empty ())
       leave_room (*peer, *peer->rooms.begin ());

@@ -12,6 +12,7 @@
 #pragma once
 #include "protocol/messages.hpp"
 #include "server/backend.hpp"
+#include "server/log.hpp"
 #include "server/transport.hpp"
 #include <cstdint>
 #include <deque>
@@ -62,6 +63,7 @@ public:
 
   // After a reload of the configuration or the keys.
   void set_config (const RoomConfig &config) { config_ = config; }
+  void set_log (Log *log) { log_ = log; } // outlives the Room
   void set_grant_key (const JwtKey &key) { grant_key_ = key; }
 
   void connect (SocketId socket, const HandshakeInfo &info,
@@ -174,6 +176,8 @@ private:
   void refuse_waiting (Peer &peer);
   void robot_gone (const std::string &robot_id, bool goodbye, TimeMs now);
   void fail (Peer &peer, const Message &message, ErrorMessage error);
+  void count_refusal (const Peer &peer, const std::string &code,
+      std::string_view event, std::string_view to);
   void succeed (Peer &peer, const Message &message,
       std::string_view json = "{\"ok\":true}");
   void emit (SocketId socket, std::string payload);
@@ -228,6 +232,7 @@ private:
   std::map<std::string, std::set<SocketId>> rooms_;
   std::uint64_t next_serial_ = 1;
   TimeMs next_deadline_ = kNever;
+  Log *log_ = nullptr;
   RoomCounters counters_;
   // Answers that arrive after the Room has gone are dropped.
   std::shared_ptr<bool> alive_ = std::make_shared<bool> (true);

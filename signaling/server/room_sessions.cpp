@@ -217,6 +217,12 @@ Room::admit (Peer &peer, const Message &message, const Signal &signal,
   Session &session =
       open_session (peer, robot_id, signal.peer_id, *window, now);
   ++counters_.offers_admitted;
+  if (log_)
+    log_->write (LogLevel::Info, "session-admitted",
+        {{"peer", session.entry.peer_id}, {"user", peer.user_id},
+            {"robot", robot_id}, {"role", session.entry.role},
+            {"expires-at", std::to_string (session.window.ends_at)},
+            {"address", peer.info.address}});
   Signal forward;
   forward.kind = SignalKind::Offer;
   forward.from = peer.user_id;
@@ -343,6 +349,10 @@ Room::end (Sessions::iterator it, const char *reason, TimeMs now,
     emit (session.viewer_socket, payload);
   session.entry.ended_at = now;
   session.entry.reason = reason;
+  if (log_)
+    log_->write (LogLevel::Info, "session-ended",
+        {{"peer", entry.peer_id}, {"user", entry.viewer_id},
+            {"robot", entry.robot_id}, {"reason", reason}});
   ended_.push_back ({entry.peer_id, entry.viewer_id, entry.robot_id, now});
   while (ended_.size () > config_.max_ended ||
          ended_.front ().at + config_.late_ms <= now)

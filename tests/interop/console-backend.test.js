@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// An existing console as the source of bookings: robotlive-signaling asks it
+// with the viewer's own token. Here the console is a Node HTTP server.
+'use strict';
+const { after, before, describe, it } = require('node:test');
+const assert = require('node:assert/strict');
+const crypto = require('node:crypto');
+const fs = require('node:fs');
+const http = require('node:http');
+const path = require('node:path');
+const { io } = require('socket.io-client');
+const { Signaling, Peer, until, offer } = require('./signaling-process.js');
+
+const secret = crypto.randomBytes(32).toString('hex');
+
+function token(sub, role) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const head = `${part({ alg: 'HS256', typ: 'JWT' })}.${
+    part({ sub, role, exp: Math.floor(Date.now() / 1000) + 3600 })}`;
+  return `${head}.${crypto.createHmac('sha256', secret).update(head)
+    .digest('base64url')}`;
+}
+
+describe('console backend', () => {
+  const peers = [];
+  const bookings = new Map(); // by the viewer's token
+  const alice = token('7', 'user');
+  const bob = token('8', 'user');
+  const robotToken = token('robot_1', 'robot');
+  let broken = false;
+  let console_, server, robot;
+
+  const connect = (tok) => {
+    const peer = new Peer(io, server.url, { token: tok });
+    peers.push(peer);
+    return peer;
+  };
+
+  before(async () => {
+    console_ = http.createServer((request, response) => {
+      const [, tok] = (request.headers.authorization ?? '').split(' ');
+      const known = bookings.has(tok) && request.url === '/api/my-bookings';
+      response.writeHead(broken ? 500 : known ? 200 : 401,
+        { 'content-type': 'application/json' });
+      response.end(JSON.stringify(bookings.get(tok) ?? {}));
+    });
+    await new Promise((resolve) => console_.listen(0, '127.0.0.1', resolve));
+    const now = Date.now();
+    bookings.set(alice, [{ id: 1, user_id: 7, robot_type: 'pi',
+      starts_at: now - 60000, ends_at: now + 3600000, status: 'active' }]);
+    bookings.set(bob, []);
+    const url = `console+http://127.0.0.1:${console_.address().port}/api`;
+    server = new Signaling({ database: url });
+    const write = (name, text) => {
+      const file = path.join(server.work, name);
+      fs.writeFileSync(file, text);
+      return file;
+    };
+    const { privateKey } = crypto.generateKeyPairSync('ec',
+      { namedCurve: 'P-256' });
+    fs.writeFileSync(server.config, '[identity]\n' +
+      `secret-file=${write('secret', `${secret}\n`)}\n` +
+      `[sessions]\ngrant-key-file=${write('grant.pem',
+        privateKey.export({ type: 'pkcs8', format: 'pem' }))}\n` +
+      '[console]\ncache=1s\nrefresh=1s\n');
+    assert.match(server.cli(['check-config']), /good/);
+    await server.start();
+    robot = connect(robotToken);
+    assert.equal((await robot.register('robot_1', 'robot',
+      { robotType: 'pi' })).success, true);
+  });
+
+  after(async () => {
+    for (const peer of peers)
+      peer.close();
+    console_.close();
+    await server.close();
+  });
+
+  it('lets in who has booked there, and nobody else', async () => {
+    const a = connect(alice);
+    await a.register('7', 'viewer');
+    assert.equal((await a.next('robot-available')).userId, 'robot_1');
+    const answer = await a.ask('offer', offer('robot_1'));
+    assert.equal(answer.ok, true, JSON.stringify(answer));
+    assert.equal((await robot.next('offer')).from, '7');
+    const b = connect(bob);
+    await b.register('8', 'viewer');
+    assert.equal((await b.ask('offer', offer('robot_1'))).code,
+      'no-active-booking');
+    const eve = connect(token('9', 'user')); // an account the console disowns
+    assert.equal((await eve.register('9', 'viewer')).code, 'unauthorized');
+  });
+
+  it('has no accounts and bookings of its own', async () => {
+    for (const at of ['/my-bookings', '/audit'])
+      assert.equal((await server.http('GET', at, { token: alice })).status, 404);
+    assert.equal((await server.http('POST', '/auth/login',
+      { body: { email: 'a@b.c', password: 'password' } })).status, 404);
+    const refused = server.tryCli(['booking', 'list']);
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /in the console/);
+  });
+
+  it('keeps what runs while the console is down, and admits nobody', async () => {
+    broken = true;
+    await until('it is noticed', async () =>
+      (await server.http('GET', '/health')).status === 503);
+    const a = connect(alice);
+    assert.equal((await a.register('7', 'viewer')).success, true);
+    assert.equal((await a.ask('offer', offer('robot_1'))).code, 'unavailable');
+    assert.equal(robot.got('session-ended').length, 0);
+    broken = false;
+    await until('it is back', async () =>
+      (await server.http('GET', '/health')).status === 200);
+    const answer = await a.ask('offer', offer('robot_1'));
+    assert.equal(answer.ok, true, JSON.stringify(answer));
+  });
+
+  it('ends a session whose booking was cancelled there', async () => {
+    bookings.set(alice, bookings.get(alice)
+      .map((booking) => ({ ...booking, status: 'cancelled' })));
+    assert.equal((await robot.next('session-ended')).reason, 'revoked');
+  });
+
+  it('says in the log what it did, and shows no token', () => {
+    assert.match(server.output, /event=console-down reason=/);
+    assert.match(server.output, /event=console-up/);
+    assert.match(server.output,
+      /event=session-admitted peer=\w+ user=7 robot=robot_1 role=viewer/);
+    assert.match(server.output, /event=refused code=no-active-booking .*user=8/);
+    assert.match(server.output,
+      /event=session-ended peer=\w+ user=7 robot=robot_1 reason=revoked/);
+    for (const hidden of [secret, alice, bob, robotToken])
+      assert.ok(!server.output.includes(hidden));
+  });
+});

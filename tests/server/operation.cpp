@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// What an operator meets: the configuration's sample, and the log.
+#include "server/config.hpp"
+#include "server/log.hpp"
+#include <algorithm>
+#include <fstream>
+#include <glib.h>
+#include <gtest/gtest.h>
+#include <sstream>
+#include <unistd.h>
+
+using namespace robotlive::server;
+
+namespace {
+
+struct Key
+{
+  std::string group, line;
+  std::string name () const
+  {
+    return group + "/" + line.substr (0, line.find ('='));
+  }
+};
+
+// The keys of the sample, each a comment like "#key=value".
+std::vector<Key>
+sample_keys ()
+{
+  std::ifstream file (SAMPLE_CONF);
+  EXPECT_TRUE (file) << SAMPLE_CONF;
+  std::vector<Key> keys;
+  std::string text, group;
+  while (std::getline (file, text)) {
+    if (text.size () > 2 && text[0] == '[')
+      group = text.substr (1, text.find (']') - 1);
+    std::size_t equals = text.find ('=');
+    bool key = text.size () > 1 && text[0] == '#' && text[1] != ' ' &&
+               equals != std::string::npos;
+    if (key)
+      keys.push_back ({group, text.substr (1)});
+  }
+  return keys;
+}
+
+TEST (Configuration, TheSampleNamesEveryKeyAndNoOther)
+{
+  std::set<std::string> named;
+  for (const Key &key : sample_keys ())
+    EXPECT_TRUE (named.insert (key.name ()).second) << key.name () << " twice";
+  EXPECT_EQ (named, config_keys ());
+  EXPECT_GT (named.size (), 30u);
+}
+
+TEST (Configuration, EveryValueOfTheSampleIsGood)
+{
+  gchar *name = nullptr;
+  close (g_file_open_tmp ("robotlive-XXXXXX", &name, nullptr));
+  const std::string path = name;
+  g_free (name);
+  auto load = [&] (const std::string &text) -> std::string {
+    std::ofstream (path) << text;
+    try {
+      load_config (path);
+      return "";
+    } catch (const ConfigError &error) {
+      return error.what ();
+    }
+  };
+  for (const Key &key : sample_keys ()) {
+    std::string text = "[" + key.group + "]\n" + key.line + "\n";
+    if (key.name () == "ice/turn-urls") // they go together
+      text += "turn-secret-file=/nowhere\n";
+    EXPECT_EQ (load (text), "") << text;
+  }
+  EXPECT_NE (load ("[server]\nlog-level=loud\n").find ("log-level"),
+      std::string::npos);
+  EXPECT_NE (
+      load ("[console]\ntimeout=2m\n").find ("at most 60s"), std::string::npos);
+  unlink (path.c_str ());
+}
+
+struct Lines
+{
+  std::vector<std::string> list;
+  Log log{LogLevel::Info,
+      [this] (const std::string &line) { list.push_back (line); }};
+};
+
+TEST (Log, WritesOneLineWhateverAPeerSends)
+{
+  Lines lines;
+  const std::string hostile = "x\nlevel=info event=session-admitted";
+  lines.log.write (LogLevel::Warning, "refused",
+      {{"code", "forbidden"}, {"user", ""}, {"to", hostile},
+          {"message", "a\"b\\c\xff"}, {"address", std::string (4000, 'a')}});
+  ASSERT_EQ (lines.list.size (), 1u);
+  const std::string &line = lines.list[0];
+  EXPECT_EQ (line.find ("level=warning event=refused code=forbidden "
+                        "to=\"x\\nlevel=info event=session-admitted\" "),
+      0u)
+      << line;
+  EXPECT_EQ (line.find ('\n'), std::string::npos);
+  EXPECT_EQ (line.find ("user="), std::string::npos);
+  EXPECT_LT (line.size (), 600u);
+}
+
+TEST (Log, LeavesOutWhatIsBelowItsLevel)
+{
+  Lines lines;
+  lines.log.write (LogLevel::Debug, "a");
+  lines.log.limited (LogLevel::Debug, "b", {});
+  EXPECT_TRUE (lines.list.empty ());
+  lines.log.set_level (LogLevel::Error);
+  lines.log.write (LogLevel::Warning, "c");
+  lines.log.write (LogLevel::Error, "d");
+  EXPECT_EQ (lines.list, std::vector<std::string> ({"level=error event=d"}));
+  EXPECT_EQ (log_level ("debug"), LogLevel::Debug);
+  EXPECT_FALSE (log_level ("Debug"));
+}
+
+TEST (Log, CannotBeFloodedAndCountsWhatItLeftOut)
+{
+  Lines lines;
+  for (int i = 0; i < 1000; ++i)
+    lines.log.limited (LogLevel::Warning, "login-failed", {});
+  lines.log.limited (LogLevel::Warning, "refused", {}); // has its own share
+  EXPECT_EQ (lines.list.back (), "level=warning event=refused");
+  // A slow machine needs more than a second for a thousand, but not 25.
+  EXPECT_LT (lines.list.size (), 500u);
+  g_usleep (1100 * 1000);
+  lines.log.limited (LogLevel::Warning, "login-failed", {});
+  EXPECT_NE (lines.list.back ().find (" left-out="), std::string::npos);
+}
+
+} // namespace
