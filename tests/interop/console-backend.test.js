@@ -6,8 +6,11 @@
 const { after, before, describe, it } = require('node:test');
 const assert = require('node:assert/strict');
 const crypto = require('node:crypto');
+const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const http = require('node:http');
+const https = require('node:https');
+const os = require('node:os');
 const path = require('node:path');
 const { io } = require('socket.io-client');
 const { Signaling, Peer, until, offer } = require('./signaling-process.js');
@@ -20,6 +23,24 @@ function token(sub, role) {
     part({ sub, role, exp: Math.floor(Date.now() / 1000) + 3600 })}`;
   return `${head}.${crypto.createHmac('sha256', secret).update(head)
     .digest('base64url')}`;
+}
+
+// A server whose bookings are at *url*; *more* goes into its [console].
+function signalingFor(url, more = '') {
+  const server = new Signaling({ database: url });
+  const write = (name, text) => {
+    const file = path.join(server.work, name);
+    fs.writeFileSync(file, text);
+    return file;
+  };
+  const { privateKey } = crypto.generateKeyPairSync('ec',
+    { namedCurve: 'P-256' });
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
+  fs.writeFileSync(server.config, '[identity]\n' +
+    `secret-file=${write('secret', `${secret}\n`)}\n` +
+    `[sessions]\ngrant-key-file=${write('grant.pem', pem)}\n` +
+    `[console]\ncache=1s\nrefresh=1s\n${more}`);
+  return server;
 }
 
 describe('console backend', () => {
@@ -50,20 +71,7 @@ describe('console backend', () => {
     bookings.set(alice, [{ id: 1, user_id: 7, robot_type: 'pi',
       starts_at: now - 60000, ends_at: now + 3600000, status: 'active' }]);
     bookings.set(bob, []);
-    const url = `console+http://127.0.0.1:${console_.address().port}/api`;
-    server = new Signaling({ database: url });
-    const write = (name, text) => {
-      const file = path.join(server.work, name);
-      fs.writeFileSync(file, text);
-      return file;
-    };
-    const { privateKey } = crypto.generateKeyPairSync('ec',
-      { namedCurve: 'P-256' });
-    fs.writeFileSync(server.config, '[identity]\n' +
-      `secret-file=${write('secret', `${secret}\n`)}\n` +
-      `[sessions]\ngrant-key-file=${write('grant.pem',
-        privateKey.export({ type: 'pkcs8', format: 'pem' }))}\n` +
-      '[console]\ncache=1s\nrefresh=1s\n');
+    server = signalingFor(`console+http://127.0.0.1:${console_.address().port}/api`);
     assert.match(server.cli(['check-config']), /good/);
     await server.start();
     robot = connect(robotToken);
@@ -135,4 +143,52 @@ describe('console backend', () => {
     for (const hidden of [secret, alice, bob, robotToken])
       assert.ok(!server.output.includes(hidden));
   });
+});
+
+describe('console backend over TLS', () => {
+  const work = fs.mkdtempSync(path.join(os.tmpdir(), 'robotlive-'));
+  const key = path.join(work, 'key.pem');
+  const certificate = path.join(work, 'certificate.pem');
+  let console_, asked = 0;
+
+  before(async () => {
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt',
+      'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj',
+      '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout',
+      key, '-out', certificate], { stdio: 'ignore' });
+    console_ = https.createServer({ key: fs.readFileSync(key),
+      cert: fs.readFileSync(certificate) }, (request, response) => {
+      ++asked;
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify([{ id: 1, robot_id: 'robot_1',
+        starts_at: 0, ends_at: Date.now() + 3600000 }]));
+    });
+    await new Promise((resolve) => console_.listen(0, 'localhost', resolve));
+  });
+  after(() => {
+    console_.close();
+    fs.rmSync(work, { recursive: true, force: true });
+  });
+
+  for (const trusted of [true, false])
+    it(trusted ? 'is asked if its certificate is good'
+      : 'sees no token if it is not', async () => {
+      asked = 0;
+      const server = signalingFor(
+        `console+https://localhost:${console_.address().port}`,
+        trusted ? `ca-file=${certificate}\n` : '');
+      await server.start();
+      const robot = new Peer(io, server.url,
+        { token: token('robot_1', 'robot') });
+      await robot.register('robot_1', 'robot');
+      const viewer = new Peer(io, server.url, { token: token('7', 'user') });
+      await viewer.register('7', 'viewer');
+      const answer = await viewer.ask('offer', offer('robot_1'));
+      assert.equal(answer.ok, trusted, JSON.stringify(answer));
+      assert.equal(answer.code, trusted ? undefined : 'unavailable');
+      assert.equal(asked > 0, trusted);
+      robot.close();
+      viewer.close();
+      await server.close();
+    });
 });
