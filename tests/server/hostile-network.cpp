@@ -61,6 +61,7 @@ TEST (HostileHttp, MalformedRequestsAreRefused)
       {"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
       {"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", 400},
       {"GET / HTTP/1.1\nHost: a\n\n\r\n\r\n", 400},
+      {"get / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505},
       {"GET http://x/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400},
@@ -186,6 +187,15 @@ TEST (HostileHttp, OriginsAndProxies)
                  "/who")
                  .find ("/who  192.0.2.1 secure"),
       std::string::npos);
+  // Some proxies add a line of their own below the client's (RFC 9110
+  // section 5.3: one list).
+  std::string lines = get ("X-Forwarded-For: 9.9.9.9\r\n"
+                           "X-Forwarded-For: 192.0.2.1\r\n"
+                           "X-Forwarded-Proto: https\r\n"
+                           "X-Forwarded-Proto: http\r\n",
+      "/who");
+  EXPECT_NE (lines.find ("/who  192.0.2.1"), std::string::npos) << lines;
+  EXPECT_EQ (lines.find ("secure"), std::string::npos) << lines;
 }
 
 TEST (HostileHttp, LimitsPerAddress)

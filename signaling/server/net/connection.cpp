@@ -14,6 +14,7 @@ namespace {
 constexpr int reads_per_turn = 4;
 constexpr std::chrono::seconds linger_time{2};
 constexpr std::size_t linger_bytes = 1 << 20;
+constexpr std::size_t max_logged_origin = 128;
 // The application has this long for a response.
 constexpr std::chrono::seconds application_timeout{60};
 
@@ -313,11 +314,13 @@ Connection::handle_request ()
   Address client = peer_;
   request.secure = stream_.secure ();
   if (!context_.trusted_proxies.empty ()) {
-    client = forwarded_client (
-        peer_, request.header ("x-forwarded-for"), context_.trusted_proxies);
+    client = forwarded_client (peer_,
+        joined_header (request, "x-forwarded-for"), context_.trusted_proxies);
     // Any hop having been TLS does not matter: the nearest proxy is believed.
-    if (client.bytes != peer_.bytes)
-      request.secure = request.header ("x-forwarded-proto") == "https";
+    if (client.bytes != peer_.bytes) {
+      std::string schemes = joined_header (request, "x-forwarded-proto");
+      request.secure = last_item (schemes) == "https";
+    }
   }
   request.address = client.text ();
   auto now = Clock::now ();
@@ -340,7 +343,8 @@ Connection::handle_request ()
   bool engine = context_.engine->serves (request.path);
   if (!allowed && (engine || is_preflight (request))) {
     context_.counters.origins_refused++;
-    context_.log ("refused a browser of origin " + std::string (origin));
+    context_.log ("refused a browser of origin " +
+                  std::string (origin.substr (0, max_logged_origin)));
     HttpResponse forbidden;
     forbidden.status = 403;
     forbidden.body = R"({"code":4,"message":"Forbidden"})";

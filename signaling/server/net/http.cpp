@@ -36,18 +36,23 @@ lower (std::string_view text)
   return out;
 }
 
+std::string_view
+trim (std::string_view text)
+{
+  while (!text.empty () && (text.front () == ' ' || text.front () == '\t'))
+    text.remove_prefix (1);
+  while (!text.empty () && (text.back () == ' ' || text.back () == '\t'))
+    text.remove_suffix (1);
+  return text;
+}
+
 // Whether a comma-separated list has *token*, in any case.
 bool
 has_token (std::string_view list, std::string_view token)
 {
   while (!list.empty ()) {
     std::size_t comma = std::min (list.find (','), list.size ());
-    std::string_view item = list.substr (0, comma);
-    while (!item.empty () && (item.front () == ' ' || item.front () == '\t'))
-      item.remove_prefix (1);
-    while (!item.empty () && (item.back () == ' ' || item.back () == '\t'))
-      item.remove_suffix (1);
-    if (lower (item) == token)
+    if (lower (trim (list.substr (0, comma))) == token)
       return true;
     list.remove_prefix (std::min (comma + 1, list.size ()));
   }
@@ -146,15 +151,15 @@ HttpReader::next ()
 bool
 HttpReader::parse_head ()
 {
+  // Not HTTP at all (a TLS hello, a bare LF): say so before the deadline.
+  auto first = static_cast<unsigned char> (buffer_[0]);
+  if (first < 'A' || first > 'Z')
+    return refuse (400);
   std::size_t end = buffer_.find ("\r\n\r\n", searched_);
   if (end == std::string::npos) {
     searched_ = buffer_.size () > 3 ? buffer_.size () - 3 : 0;
     if (buffer_.size () >= max_head_)
       return refuse (431);
-    // Not HTTP at all (a TLS hello, a bare LF): say so before the deadline.
-    auto first = static_cast<unsigned char> (buffer_[0]);
-    if (first < 'A' || first > 'Z')
-      return refuse (400);
     return false;
   }
   std::string_view head (buffer_.data (), end + 4);
@@ -286,6 +291,23 @@ query_value (std::string_view query, std::string_view name)
     query.remove_prefix (std::min (end + 1, query.size ()));
   }
   return {};
+}
+
+std::string
+joined_header (const HttpRequest &request, std::string_view name)
+{
+  std::string list;
+  for (const auto &[key, value] : request.headers)
+    if (key == name)
+      list.append (list.empty () ? "" : ",").append (value);
+  return list;
+}
+
+std::string_view
+last_item (std::string_view list)
+{
+  std::size_t comma = list.rfind (',');
+  return trim (list.substr (comma == list.npos ? 0 : comma + 1));
 }
 
 const char *

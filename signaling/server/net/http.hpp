@@ -70,6 +70,11 @@ private:
   bool wants_websocket_ = false;
 };
 
+// The values of all lines of header *name* as one list (RFC 9110 section 5.3).
+std::string joined_header (const HttpRequest &request, std::string_view name);
+// Of a comma-separated list, without spaces round it.
+std::string_view last_item (std::string_view list);
+
 // A whole response. Fields of *response* with CR, LF or NUL are left out.
 std::string http_response (
     const HttpResponse &response, bool keep_alive, bool head_only);
