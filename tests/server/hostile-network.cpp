@@ -5,7 +5,6 @@
 // own way, and the server goes on serving others.
 #include "network-fixture.hpp"
 
-#include <fstream>
 #include <sys/resource.h>
 
 using namespace robotlive::server;
@@ -39,16 +38,6 @@ std::string
 text (const std::string &payload)
 {
   return RawClient::frame (0x81, payload);
-}
-
-std::size_t
-resident_kb ()
-{
-  std::ifstream status ("/proc/self/status");
-  for (std::string line; std::getline (status, line);)
-    if (line.compare (0, 6, "VmRSS:") == 0)
-      return std::stoul (line.substr (6));
-  return 0;
 }
 
 } // namespace

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <future>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -15,10 +16,12 @@
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
+#include <vector>
 
 namespace robotlive::server {
 
-// Echoes "message" as "message-back"; HTTP requests get their path.
+// Echoes "message" as "message-back"; HTTP requests get their path, "/big" 16
+// MB, "/later" its answer in a moment, "/never" none.
 class EchoApplication final : public SocketHandler, public HttpHandler
 {
 public:
@@ -55,10 +58,24 @@ public:
   {
     HttpResponse response;
     response.content_type = "text/plain";
+    if (request.path == "/never")
+      return held_.push_back (std::move (reply));
+    if (request.path == "/later") {
+      server->schedule (Clock::now () + std::chrono::milliseconds (200),
+          [reply = std::move (reply), response] { reply (response); });
+      return;
+    }
+    if (request.path == "/big") {
+      response.body.assign (16 << 20, 'b');
+      return reply (std::move (response));
+    }
     response.body = request.path + " " + request.body + " " + request.address +
                     (request.secure ? " secure" : "");
     reply (std::move (response));
   }
+
+private:
+  std::vector<std::function<void (HttpResponse)>> held_;
 };
 
 class RunningServer
@@ -227,6 +244,16 @@ private:
   bool connected_ = false;
   bool closed_ = false;
 };
+
+inline std::size_t
+resident_kb ()
+{
+  std::ifstream status ("/proc/self/status");
+  for (std::string line; std::getline (status, line);)
+    if (line.compare (0, 6, "VmRSS:") == 0)
+      return std::stoul (line.substr (6));
+  return 0;
+}
 
 // The status code of the answer to *request*; 0: closed without one.
 inline int

@@ -98,10 +98,12 @@ Connection::on_bytes (char *data, std::size_t size)
       // The next request, sent early: it waits, in bounds.
       http_->append ({data, size});
       if (http_->buffered () > context_.options.max_header_bytes)
-        on_peer_gone ();
+        drop ();
       return;
     case Mode::websocket:
-      return process_websocket (data, size);
+      if (!close_after_write_)
+        return process_websocket (data, size);
+      [[fallthrough]]; // the close frame is on its way
     case Mode::lingering:
       discarded_ += size;
       if (discarded_ > linger_bytes)
@@ -121,10 +123,18 @@ Connection::on_peer_gone ()
   if (mode_ == Mode::answering && !session_) {
     peer_done_ = true;
     keep_alive_ = false;
+    kept_ = shared_from_this (); // nothing is awaited from the socket any more
     return;
   }
-  auto session = std::move (session_);
+  drop ();
+}
+
+// Whatever is still owed to the peer.
+void
+Connection::drop ()
+{
   auto self = shared_from_this ();
+  auto session = std::move (session_);
   close ();
   if (session)
     session->on_connection_gone (*this);
@@ -150,7 +160,7 @@ Connection::on_deadline ()
   }
   if (!unsent_.empty ())
     context_.counters.slow_readers++;
-  on_peer_gone ();
+  drop ();
 }
 
 void
@@ -158,6 +168,10 @@ Connection::close ()
 {
   if (mode_ == Mode::closed)
     return;
+  // Last of all: the session may hold the last reference to this, and this
+  // the last one to the session.
+  auto kept = std::move (kept_);
+  auto session = std::move (session_);
   mode_ = Mode::closed;
   timer_.disarm ();
   stream_.close ();
@@ -218,7 +232,7 @@ Connection::on_writable ()
 {
   long n = stream_.write (unsent_.data (), unsent_.size ());
   if (n < 0)
-    return on_peer_gone ();
+    return drop ();
   context_.counters.bytes_out += static_cast<std::uint64_t> (n);
   unsent_.erase (0, static_cast<std::size_t> (n));
   if (!unsent_.empty ())

@@ -64,6 +64,7 @@ private:
   void on_writable ();
   void on_bytes (char *data, std::size_t size);
   void on_peer_gone ();
+  void drop ();
   void on_deadline ();
 
   void process_http ();
@@ -87,9 +88,10 @@ private:
   std::unique_ptr<HttpReader> http_;
   std::unique_ptr<WsReader> websocket_;
   std::shared_ptr<Session> session_;
-  std::string cors_origin_; // to be named in the response; empty: none
+  std::shared_ptr<Connection> kept_; // itself, half-closed, for its answer
+  std::string cors_origin_;          // to be named in the response; empty: none
   std::uint64_t request_number_ = 0;
-  std::size_t discarded_ = 0; // bytes read while lingering
+  std::size_t discarded_ = 0; // bytes read after the last word
   Mode mode_ = Mode::request;
   bool reading_ = false;
   bool writing_ = false;

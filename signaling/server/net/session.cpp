@@ -213,7 +213,7 @@ Session::on_text (Connection &connection, std::string_view text)
   auto packet_view = engineio::decode_text (text);
   if (probe_.get () == &connection) {
     if (packet_view && packet_view->type == PacketType::ping &&
-        packet_view->data == "probe") {
+        packet_view->data == "probe" && !upgrading_) {
       upgrading_ = true;
       std::string frame;
       append_ws_header (frame, WsMessage::Kind::text, 6);

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Peers that do not read, or never stop writing: what one of them can make the
+// server keep, in memory and in connections, has an end.
+#include "network-fixture.hpp"
+
+using namespace robotlive::server;
+using namespace std::chrono_literals;
+
+namespace {
+
+ServerOptions
+options ()
+{
+  ServerOptions o;
+  o.message_rate = {0, 0};
+  return o;
+}
+
+// Reads little, and gives up on a server that reads nothing.
+void
+make_slow (RawClient &client)
+{
+  int small = 4096;
+  setsockopt (client.fd (), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+  timeval limit{10, 0};
+  setsockopt (client.fd (), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+}
+
+// Whether the server closed before it had taken *megabytes*.
+bool
+flood (RawClient &client, int megabytes)
+{
+  const std::string block (1 << 20, 'f');
+  for (int i = 0; i < megabytes; i++)
+    if (!client.send (block))
+      return errno == ECONNRESET || errno == EPIPE;
+  return false;
+}
+
+} // namespace
+
+TEST (SlowPeers, ResponseThatNobodyReads)
+{
+  ServerOptions o = options ();
+  o.write_timeout = 300ms;
+  RunningServer server (o);
+  RawClient client (server.port ());
+  make_slow (client);
+  client.send ("GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE (server.eventually ([] (const Counters &c) {
+    return c.slow_readers == 1 && c.connections_now == 0;
+  }));
+  EXPECT_TRUE (answers (server.port ()));
+}
+
+TEST (SlowPeers, RequestsBehindAnUnansweredOne)
+{
+  RunningServer server (options ());
+  RawClient client (server.port ());
+  make_slow (client);
+  client.send ("GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE (flood (client, 100));
+  EXPECT_TRUE (server.eventually (
+      [] (const Counters &c) { return c.connections_now == 0; }));
+}
+
+TEST (SlowPeers, HalfClosedClientsGetTheirAnswer)
+{
+  RunningServer server (options ());
+  for (const char *path : {"/now", "/later"}) {
+    RawClient client (server.port ());
+    client.send ("GET " + std::string (path) + " HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.shutdown_write ();
+    EXPECT_TRUE (client.receive_until ("200 OK")) << path;
+    EXPECT_TRUE (client.wait_closed ()) << path;
+  }
+  EXPECT_TRUE (server.eventually (
+      [] (const Counters &c) { return c.connections_now == 0; }));
+}
+
+// The close frame waits behind what the peer does not read; meanwhile nothing
+// that it sends is kept, not even the rest of a frame begun before.
+TEST (SlowPeers, WritingAfterTheClose)
+{
+  RunningServer server (options ());
+  RawClient client (server.port ());
+  make_slow (client);
+  ASSERT_TRUE (client.open_socket ());
+  std::string begun = RawClient::frame (0x82, std::string (900000, 'x'));
+  client.send (RawClient::frame (0x81, R"(42["flood"])") + // 12 MB back
+               begun.substr (0, 1000));
+  ASSERT_TRUE (server.eventually ([] (const Counters &c) {
+    return c.slow_readers >= 1 && c.sessions_now == 0;
+  }));
+  std::size_t before = resident_kb ();
+  EXPECT_TRUE (flood (client, 100));
+  EXPECT_LT (resident_kb (), before + 30000);
+  EXPECT_TRUE (answers (server.port ()));
+}
+
+TEST (SlowPeers, ProbesByTheThousand)
+{
+  RunningServer server (options ());
+  RawClient polling (server.port ());
+  polling.send ("GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\n"
+                "Host: a\r\n\r\n");
+  ASSERT_TRUE (polling.receive_until ("maxPayload"));
+  std::size_t at = polling.received.find ("\"sid\":\"") + 7;
+  RawClient client (server.port ());
+  make_slow (client);
+  client.send ("GET /socket.io/?EIO=4&transport=websocket&sid=" +
+               polling.received.substr (at, 20) +
+               " HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\n"
+               "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+  ASSERT_TRUE (client.receive_until ("\r\n\r\n"));
+  std::string probes;
+  for (int i = 0; i < 1000; i++)
+    probes += RawClient::frame (0x81, "2probe");
+  client.send (probes);
+  EXPECT_TRUE (client.wait_closed ());
+  // One answer, and the session goes on without the WebSocket.
+  std::size_t answer = client.received.find ("3probe");
+  ASSERT_NE (answer, std::string::npos);
+  EXPECT_EQ (client.received.find ("3probe", answer + 1), std::string::npos);
+  EXPECT_EQ (server.counters ().sessions_now, 1u);
+}
