@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // conformance-server --port N: what the public test suites of Engine.IO 4 and
-// Socket.IO 5 expect of a server, on loopback, built from our library.
+// Socket.IO 5 expect of a server, on loopback, built from our library. Their
+// short times can be changed (ms), for a machine that is slower than they are:
+// [--ping-interval 300] [--ping-timeout 200] [--connect-timeout 1000]
 //
 //   /engine.io/  each message comes back as it was
 //   /socket.io/  namespaces "/" and "/custom": "auth" with the CONNECT payload;
@@ -75,16 +77,45 @@ private:
   NetworkServer &server_;
 };
 
+// Milliseconds or a port; -1 if *text* is neither.
 int
-parse_port (int argc, char **argv)
+parse_number (const char *text, int most)
 {
-  if (argc != 3 || std::string_view (argv[1]) != "--port")
-    return -1;
   char *end = nullptr;
-  long port = std::strtol (argv[2], &end, 10);
-  return *argv[2] != '\0' && *end == '\0' && port >= 0 && port <= 65535
-             ? static_cast<int> (port)
+  long number = std::strtol (text, &end, 10);
+  return *text != '\0' && *end == '\0' && number >= 0 && number <= most
+             ? static_cast<int> (number)
              : -1;
+}
+
+struct Arguments
+{
+  int port = -1;
+  int ping_interval = 300;
+  int ping_timeout = 200;
+  int connect_timeout = 1000;
+};
+
+bool
+parse_arguments (int argc, char **argv, Arguments *arguments)
+{
+  constexpr int hour = 3600 * 1000;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    std::string_view name = argv[i];
+    if (name == "--port")
+      arguments->port = parse_number (argv[i + 1], 65535);
+    else if (name == "--ping-interval")
+      arguments->ping_interval = parse_number (argv[i + 1], hour);
+    else if (name == "--ping-timeout")
+      arguments->ping_timeout = parse_number (argv[i + 1], hour);
+    else if (name == "--connect-timeout")
+      arguments->connect_timeout = parse_number (argv[i + 1], hour);
+    else
+      return false;
+  }
+  return argc % 2 == 1 && arguments->port >= 0 &&
+         arguments->ping_interval > 0 && arguments->ping_timeout > 0 &&
+         arguments->connect_timeout > 0;
 }
 
 } // namespace
@@ -92,16 +123,19 @@ parse_port (int argc, char **argv)
 int
 main (int argc, char **argv)
 {
-  int port = parse_port (argc, argv);
-  if (port < 0) {
-    std::fputs ("usage: conformance-server --port N\n", stderr);
+  Arguments arguments;
+  if (!parse_arguments (argc, argv, &arguments)) {
+    std::fputs ("usage: conformance-server --port N [--ping-interval MS] "
+                "[--ping-timeout MS] [--connect-timeout MS]\n",
+        stderr);
     return 2;
   }
   try {
     ServerOptions options;
-    options.ping_interval = std::chrono::milliseconds (300);
-    options.ping_timeout = std::chrono::milliseconds (200);
-    options.connect_timeout = std::chrono::milliseconds (1000);
+    options.ping_interval = std::chrono::milliseconds (arguments.ping_interval);
+    options.ping_timeout = std::chrono::milliseconds (arguments.ping_timeout);
+    options.connect_timeout =
+        std::chrono::milliseconds (arguments.connect_timeout);
     options.max_payload = 1000000;
     options.cors_origins = {"*"};
     options.namespaces = {"/", "/custom"};
@@ -114,8 +148,9 @@ main (int argc, char **argv)
     server.set_handlers (application, application);
     for (int signal_number : {SIGTERM, SIGINT})
       server.on_signal (signal_number, [&server] { server.stop (); });
-    std::printf ("listening %d\n",
-        server.listen ("127.0.0.1", static_cast<std::uint16_t> (port)));
+    std::printf (
+        "listening %d\n", server.listen ("127.0.0.1",
+                              static_cast<std::uint16_t> (arguments.port)));
     std::fflush (stdout);
     server.run ();
     return 0;

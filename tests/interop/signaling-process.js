@@ -68,7 +68,10 @@ class Signaling {
   }
 
   async close() {
-    await this.stop();
+    // Also after the tests: a leak found by a sanitizer is a failure.
+    const status = await this.stop();
+    if (this.child)
+      assert.equal(status, 0, this.output);
     fs.rmSync(this.work, { recursive: true, force: true });
   }
 

@@ -121,9 +121,9 @@ describe('sessions', () => {
     assert.ok((await peer.next('error', 3)).nextBooking.startsAt > Date.now());
     cancel(later);
 
-    const now = book('8', '4s');
+    const now = book('8', '10s');
     const { session, peerId } = await peer.ask('offer', offer('robot_pi_1'));
-    assert.ok(session.expiresAt - session.serverTime <= 4000);
+    assert.ok(session.expiresAt - session.serverTime <= 10000);
     const expiring = await peer.next('session-expiring');
     assert.equal(expiring.peerId, peerId);
     for (const side of [peer, pi]) {
@@ -278,7 +278,7 @@ describe('sessions', () => {
     for (let i = 0; i < 40; ++i)
       flood.emit('ice-candidate', candidate('robot_pi_1'));
     assert.equal((await flood.next('error')).code, 'busy');
-    await until('8 are refused', () => flood.got('error').length === 8);
+    await until('8 are refused', () => flood.got('error').length >= 8);
     await until('the rest after 5 s', () => flood.got('error').length === 40);
     assert.equal(flood.got('error')[20].code, 'unauthorized');
     cancel(booking);
