@@ -283,8 +283,8 @@ Viewer::on_local_set (const std::string &, const std::string &error)
   g_autoptr (GstWebRTCRTPTransceiver) transceiver = nullptr;
   g_object_get (sink_pad.get (), "transceiver", &transceiver, nullptr);
   g_object_set (transceiver, "codec-preferences", nullptr, nullptr);
-  link_to_tee ();
   set_latency (latency_);
+  link_to_tee ();
   on_transport_changed ();
 }
 
@@ -424,9 +424,11 @@ Viewer::stop ()
   for (auto &connection : connections_)
     g_signal_handler_disconnect (connection.object.get (), connection.id);
   connections_.clear ();
-  // A promise that webrtcbin takes down with itself would be reported lost.
+  // Its thread must be done: what it opens after the state is NULL stays open
+  // for ever (webrtcbin 1.22 blocks the receiving bin's pad again, and that
+  // block keeps the bin). It replies to each request, within milliseconds.
   if (outstanding_)
-    gst_promise_interrupt (outstanding_.get ());
+    gst_promise_wait (outstanding_.get ());
   outstanding_.reset ();
   unlink_from_tee ();
   if (branch_) {

@@ -232,8 +232,23 @@ void
 Viewer::set_latency (GstClockTime latency)
 {
   latency_ = latency;
-  if (local_set_) // before that webrtcbin has no transport to send it to
-    gst_element_send_event (webrtc_.get (), gst_event_new_latency (latency));
+  if (!local_set_) // before that the RTP session has no pads
+    return;
+  auto rtpbin =
+      adopt (gst_bin_get_by_name (GST_BIN (webrtc_.get ()), "rtpbin"));
+  if (!rtpbin)
+    return;
+  // To the session's own pad: the transport's sink starts with the DTLS
+  // handshake and lets no latency through until then.
+  gst_element_foreach_src_pad (
+      rtpbin.get (),
+      [] (GstElement *, GstPad *pad, gpointer data) -> gboolean {
+        if (g_str_has_prefix (GST_PAD_NAME (pad), "send_rtp_src_"))
+          gst_pad_send_event (
+              pad, gst_event_new_latency (*static_cast<GstClockTime *> (data)));
+        return TRUE;
+      },
+      &latency_);
 }
 
 GPtr<GstPad>

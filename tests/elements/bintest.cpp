@@ -4,12 +4,63 @@
 
 namespace robotlive::test {
 
+namespace {
+
+// The dtls plugin makes one GstDtlsAgent with one key for the whole process and
+// never frees it (get_agent_by_pem () in gst-plugins-bad's gstdtlsdec.c). Made
+// here, before any test, it is the only one: it alone may be left over.
+void
+excuse_dtls_agent ()
+{
+  GstObject *tracer = nullptr;
+  GList *tracers = gst_tracing_get_active_tracers ();
+  for (GList *item = tracers; item; item = item->next)
+    if (g_str_equal (G_OBJECT_TYPE_NAME (item->data), "GstLeaksTracer"))
+      tracer = GST_OBJECT (gst_object_ref (item->data));
+  g_list_free_full (tracers, gst_object_unref);
+  auto first = sink (gst_element_factory_make ("dtlsdec", nullptr));
+  auto second = sink (gst_element_factory_make ("dtlsdec", nullptr));
+  g_assert_true (first && second);
+  first.reset ();
+  second.reset ();
+  if (!tracer)
+    return;
+  GstStructure *live = nullptr;
+  g_signal_emit_by_name (tracer, "get-live-objects", &live);
+  const GValue *list = gst_structure_get_value (live, "live-objects-list");
+  unsigned agents = 0;
+  bool owned = false;
+  for (guint i = 0; i < gst_value_list_get_size (list); i++) {
+    const GstStructure *info =
+        gst_value_get_structure (gst_value_list_get_value (list, i));
+    const GValue *object = gst_structure_get_value (info, "object");
+    if (!G_VALUE_HOLDS_OBJECT (object) ||
+        !g_str_equal (
+            G_OBJECT_TYPE_NAME (g_value_get_object (object)), "GstDtlsAgent"))
+      continue;
+    GST_OBJECT_FLAG_SET (
+        g_value_get_object (object), GST_OBJECT_FLAG_MAY_BE_LEAKED);
+    guint told = 0;
+    gst_structure_get (info, "ref-count", G_TYPE_UINT, &told, nullptr);
+    owned = G_OBJECT (g_value_get_object (object))->ref_count > told;
+    agents++;
+  }
+  g_assert_cmpuint (agents, ==, 1);
+  // GStreamer 1.22 lists the objects without a reference, and would drop one.
+  if (owned)
+    gst_structure_free (live);
+  gst_object_unref (tracer);
+}
+
+} // namespace
+
 void
 register_elements ()
 {
   // Outside of any test: libcheck's own assertions do not work here.
   g_assert_true (GST_ELEMENT_REGISTER (sessiongate, nullptr));
   g_assert_true (GST_ELEMENT_REGISTER (signalingbin, nullptr));
+  excuse_dtls_agent ();
 }
 
 Robot::Robot (const std::string &codec, const std::string &properties, Key key,

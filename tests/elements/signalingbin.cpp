@@ -35,6 +35,32 @@ GST_START_TEST (test_h264_viewer_sees_the_picture)
 }
 GST_END_TEST
 
+// Packets without a running time make sender reports that tell nothing.
+GST_START_TEST (test_the_rtp_session_knows_the_latency)
+{
+  static std::atomic<unsigned> complaints{0};
+  complaints = 0;
+  const auto count = +[] (GstDebugCategory *category, GstDebugLevel,
+                          const gchar *, const gchar *, gint, GObject *,
+                          GstDebugMessage *message, gpointer) {
+    if (g_str_equal (gst_debug_category_get_name (category), "rtpsession") &&
+        strstr (gst_debug_message_get (message), "configured latency"))
+      complaints++;
+  };
+  gst_debug_set_threshold_for_name ("rtpsession", GST_LEVEL_WARNING);
+  gst_debug_add_log_function (count, nullptr, nullptr);
+  {
+    Robot robot ("VP8", "session-policy=open");
+    TestViewer viewer (robot.link, "ann", "p1");
+    fail_unless (viewer.join ());
+    fail_unless (viewer.wait_frames (10));
+  }
+  gst_debug_remove_log_function (count);
+  gst_debug_unset_threshold_for_name ("rtpsession");
+  fail_unless_equals_int (0, complaints);
+}
+GST_END_TEST
+
 GST_START_TEST (test_other_m_lines_are_answered_inactive)
 {
   Robot robot ("VP8", "session-policy=open");
@@ -317,6 +343,7 @@ signalingbin_suite (void)
   suite_add_tcase (s, tc);
   tcase_add_test (tc, test_vp8_viewer_sees_the_picture);
   tcase_add_test (tc, test_h264_viewer_sees_the_picture);
+  tcase_add_test (tc, test_the_rtp_session_knows_the_latency);
   tcase_add_test (tc, test_other_m_lines_are_answered_inactive);
   tcase_add_test (tc, test_two_viewers_and_one_that_never_answers);
   tcase_add_test (tc, test_wrong_fingerprint_keeps_the_gate_shut);
