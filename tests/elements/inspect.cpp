@@ -49,7 +49,10 @@ check_property (GstElement *element, GParamSpec *pspec, const std::string &text)
   }
 
   // A secret is not readable; everything else starts at its default.
-  if (!(pspec->flags & G_PARAM_READABLE))
+  // A structure that is only read has no default.
+  if (!(pspec->flags & G_PARAM_READABLE) ||
+      (pspec->value_type == GST_TYPE_STRUCTURE &&
+          !(pspec->flags & G_PARAM_WRITABLE)))
     return;
   GValue value = G_VALUE_INIT;
   g_value_init (&value, pspec->value_type);
@@ -97,6 +100,12 @@ GST_START_TEST (test_sessiongate)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_signalingbin)
+{
+  check_element ("signalingbin");
+}
+GST_END_TEST;
+
 GST_START_TEST (test_plugin)
 {
   GstPlugin *plugin =
@@ -117,6 +126,7 @@ inspect_suite (void)
   suite_add_tcase (suite, elements);
   tcase_add_test (elements, test_plugin);
   tcase_add_test (elements, test_sessiongate);
+  tcase_add_test (elements, test_signalingbin);
   return suite;
 }
 
