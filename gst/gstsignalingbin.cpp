@@ -290,6 +290,12 @@ static void
 gst_signaling_bin_handle_message (GstBin *bin, GstMessage *message)
 {
   auto *self = GST_SIGNALING_BIN (bin);
+  // The viewers' gates: whoever listens is told by robotlive-viewer-removed,
+  // and must not take theirs for those of a gate of the application's.
+  if (gst_message_has_name (message, GST_SESSION_GATE_MESSAGE_NAME)) {
+    gst_message_unref (message);
+    return;
+  }
   if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR) {
     g_autoptr (GstObject) branch = branch_of (self, GST_MESSAGE_SRC (message));
     const auto *peer_id =

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "bintest.hpp"
+#include <algorithm>
 #include <glib/gstdio.h>
 
 namespace robotlive::test {
@@ -168,12 +169,16 @@ Robot::wait (const std::function<bool ()> &condition)
 bool
 Robot::wait_message (const char *name)
 {
-  return wait ([&] () {
-    for (GstStructure *message : messages_)
-      if (gst_structure_has_name (message, name))
-        return true;
-    return false;
-  });
+  return wait ([&] () { return has_message (name); });
+}
+
+bool
+Robot::has_message (const char *name) const
+{
+  return std::any_of (
+      messages_.begin (), messages_.end (), [name] (GstStructure *message) {
+        return gst_structure_has_name (message, name);
+      });
 }
 
 bool

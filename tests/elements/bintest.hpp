@@ -38,6 +38,8 @@ public:
   bool wait (const std::function<bool ()> &condition);
   // An element message of this name has come, or comes.
   bool wait_message (const char *name);
+  // It is among those that have come.
+  bool has_message (const char *name) const;
   // robotlive-viewer-removed for *peer_id*, for *reason* unless null. *viewer*
   // is fed candidates meanwhile.
   bool wait_removed (

@@ -128,6 +128,7 @@ GST_START_TEST (test_the_picture_ends_with_the_grant)
   g_usleep (300 * 1000);
   fail_unless_equals_int (at_end, viewer.frames ());
   fail_unless_equals_int (0, robot.viewer_count ());
+  fail_if (robot.has_message ("robotlive-session"));
 }
 GST_END_TEST
 
