@@ -13,6 +13,7 @@ namespace robotlive {
 namespace {
 
 constexpr std::size_t kMaxPending = 32;
+constexpr unsigned kRateInterval = 200; // ms; RateControl is made for it
 constexpr std::int64_t kPendingLimit = 10 * std::int64_t (1000000000);
 
 const char *
@@ -54,7 +55,7 @@ make_signaller (const Settings &settings)
 Controller::Controller (std::weak_ptr<EventLoop> loop, GstElement *element,
     GstElement *tee, GstPad *sink_pad, EncoderControl *encoder)
     : loop_ (std::move (loop)), element_ (element), tee_ (tee),
-      sink_pad_ (sink_pad), encoder_ (encoder)
+      sink_pad_ (sink_pad), encoder_ (encoder), rate_ (encoder, tee)
 {
 }
 
@@ -72,11 +73,17 @@ Controller::start (
     GST_WARNING_OBJECT (element_,
         "grants are not checked: session-policy is %s",
         settings.policy == SessionPolicy::Open ? "open" : "trust-server");
-  if (auto loop = loop_.lock ())
+  rate_.set_settings (settings.rate);
+  if (auto loop = loop_.lock ()) {
     tick_ = loop->every (1000, [this] () {
       tick ();
       return true;
     });
+    rate_tick_ = loop->every (kRateInterval, [this] () {
+      rate_tick ();
+      return true;
+    });
+  }
   announce_sessions ();
   signaller_->start (this);
 }
@@ -124,6 +131,7 @@ Controller::stop ()
 {
   fetcher_.reset ();
   tick_.cancel ();
+  rate_tick_.cancel ();
   pending_.clear ();
   while (!viewers_.empty ())
     end_viewer (viewers_.begin ()->first, "robot-offline");
@@ -409,6 +417,8 @@ void
 Controller::viewer_streaming (const std::string &peer_id)
 {
   GST_INFO_OBJECT (element_, "viewer %s: streaming", peer_id.c_str ());
+  if (const auto found = viewers_.find (peer_id); found != viewers_.end ())
+    found->second->start_estimate (rate_.add_viewer ());
   encoder_->request_key_frame ();
 }
 
@@ -438,6 +448,8 @@ Controller::remove (std::string peer_id, const std::string &reason,
   const auto viewer = found->second;
   viewers_.erase (found);
   viewer->stop ();
+  if (rate_.remove_viewer (peer_id, viewers_.empty ()))
+    g_object_notify (G_OBJECT (element_), "target-bitrate");
   if (!message.empty ())
     signaller_->send_error (viewer->user (), peer_id, code, message);
   else if (tell_viewer)
@@ -558,13 +570,39 @@ Controller::tick ()
   }
 }
 
+void
+Controller::rate_tick ()
+{
+  const auto now = boottime_ns () / 1000;
+  for (const auto &[peer_id, viewer] : viewers_) {
+    unsigned rate = 0;
+    bool limited = false;
+    if (viewer->estimate (now, &rate, &limited))
+      rate_.set_viewer (peer_id, rate, limited);
+  }
+  const bool changed = rate_.update (now);
+  for (const auto &[peer_id, viewer] : viewers_)
+    viewer->set_thinning (rate_.thinning (peer_id), now);
+  if (!changed)
+    return;
+  GST_DEBUG_OBJECT (element_, "target %u bit/s", rate_.target ());
+  g_object_notify (G_OBJECT (element_), "target-bitrate");
+}
+
+guint
+Controller::target_bitrate () const
+{
+  return rate_.target ();
+}
+
 GstStructure *
 Controller::stats () const
 {
   const auto now = boottime_ns ();
   GstStructure *stats = gst_structure_new ("robotlive-stats", "link",
       G_TYPE_STRING, link_name (link_), "codec", G_TYPE_STRING,
-      codec_.encoding_name.c_str (), nullptr);
+      codec_.encoding_name.c_str (), "target-bitrate", G_TYPE_UINT,
+      rate_.target (), nullptr);
   GValue list = G_VALUE_INIT;
   gst_value_list_init (&list, static_cast<guint> (viewers_.size ()));
   for (const auto &[peer_id, viewer] : viewers_) {

@@ -3,6 +3,7 @@
 // Controller: what signalingbin does on its signalling thread. Listens to the
 // signaller, admits viewers, keeps them, and tells the pipeline about them.
 #pragma once
+#include "adaptivebitrate.hpp"
 #include "admission.hpp"
 #include "encodercontrol.hpp"
 #include "eventloop.hpp"
@@ -26,6 +27,7 @@ struct Settings
   guint max_viewers = 16;
   guint min_keyframe_interval = 500; // ms
   guint stats_interval = 0;          // ms, 0: no messages
+  RateSettings rate;
 };
 
 // Why the settings cannot be used, one sentence; "" when they can. *error* is
@@ -58,7 +60,8 @@ public:
   // *again*: in any case, as after a new stream-start.
   void announce_sessions (bool again = false);
 
-  GstStructure *stats () const; // "robotlive-stats"; transfer full
+  guint target_bitrate () const; // of the property; bit/s
+  GstStructure *stats () const;  // "robotlive-stats"; transfer full
   std::vector<std::string> viewers () const;
 
   void on_link_state (LinkState state) override;
@@ -108,6 +111,7 @@ private:
   void answer (const std::string &peer_id, const Pending &pending);
   void load_key ();
   void tick ();
+  void rate_tick ();
   PeerSettings peer_settings () const;
   void post (GstStructure *structure); // an element message; takes it
 
@@ -129,7 +133,8 @@ private:
   std::map<std::string, Pending> pending_;                 // by peerId
   std::map<std::string, std::shared_ptr<Viewer>> viewers_; // by peerId
   LinkState link_ = LinkState::Disconnected;
-  Timer tick_;
+  AdaptiveBitrate rate_;
+  Timer tick_, rate_tick_;
   std::int64_t stats_posted_at_ = 0;
   std::int64_t announced_end_ = -1;
   guint announced_viewers_ = 0;

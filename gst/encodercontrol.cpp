@@ -71,6 +71,43 @@ has_property (GstElement *element, const char *name)
          nullptr;
 }
 
+struct RateProperty
+{
+  const char *factory;
+  const char *property;
+  guint unit; // bit/s
+};
+constexpr RateProperty kRateProperties[] = {
+    {"x264enc", "bitrate", 1000},
+    {"x265enc", "bitrate", 1000},
+    {"openh264enc", "bitrate", 1},
+    {"vp8enc", "target-bitrate", 1},
+    {"vp9enc", "target-bitrate", 1},
+};
+
+// How this encoder's bitrate is set while it runs, or null.
+const RateProperty *
+rate_property (GstElement *encoder)
+{
+  for (const auto &row : kRateProperties)
+    if (g_str_equal (factory_name (encoder), row.factory) &&
+        has_property (encoder, row.property))
+      return &row;
+  return nullptr;
+}
+
+// *value*, not initialised yet, gets the property's. True when it is the
+// default.
+bool
+get_property (GstElement *element, const char *name, GValue *value)
+{
+  GParamSpec *pspec =
+      g_object_class_find_property (G_OBJECT_GET_CLASS (element), name);
+  g_value_init (value, pspec->value_type);
+  g_object_get_property (G_OBJECT (element), name, value);
+  return g_param_value_defaults (pspec, value);
+}
+
 // Sets one V4L2 control of a running encoder. The element replaces its whole
 // set of controls, so the others go along. *keep*: the control stays in the
 // set; a button such as force_key_frame must not, or every restart presses it.
@@ -151,43 +188,99 @@ EncoderControl::can_force_key_frame () const
                         has_property (encoder.get (), "extra-controls"));
 }
 
+void
+EncoderControl::look_at_default ()
+{
+  automatic_ = false;
+  const auto encoder = find ();
+  const RateProperty *row = encoder ? rate_property (encoder.get ()) : nullptr;
+  if (!row || !g_str_has_prefix (row->factory, "vp"))
+    return;
+  // What theirs is when nobody sets it is not the property's default.
+  auto unset = sink (gst_element_factory_make (row->factory, nullptr));
+  if (!unset)
+    return;
+  gint rate = 0, initial = 0;
+  g_object_get (encoder.get (), row->property, &rate, nullptr);
+  g_object_get (unset.get (), row->property, &initial, nullptr);
+  automatic_ = rate == initial || rate == 0;
+}
+
+void
+EncoderControl::save (GstElement *encoder, const char *property)
+{
+  if (saved_.encoder.get () == encoder)
+    return;
+  saved_.encoder = share (encoder);
+  saved_.property = property;
+  g_auto (GValue) value = G_VALUE_INIT;
+  get_property (encoder, property, &value);
+  g_autofree char *text = gst_value_serialize (&value);
+  // libvpx' elements choose a rate by themselves when theirs is set to 0.
+  saved_.value = automatic_ ? "0" : text ? text : "";
+}
+
+void
+EncoderControl::restore_bitrate ()
+{
+  // Without controls of its own before, the driver keeps the last.
+  if (saved_.encoder && !saved_.value.empty ())
+    gst_util_set_object_arg (G_OBJECT (saved_.encoder.get ()),
+        saved_.property.c_str (), saved_.value.c_str ());
+  saved_ = Saved ();
+}
+
+guint
+EncoderControl::configured_bitrate () const
+{
+  const auto encoder = find ();
+  if (!encoder)
+    return 0;
+  if (is_v4l2_h264 (factory_name (encoder.get ())) &&
+      has_property (encoder.get (), "extra-controls")) {
+    g_autoptr (GstStructure) controls = nullptr;
+    g_object_get (encoder.get (), "extra-controls", &controls, nullptr);
+    gint rate = 0;
+    if (controls)
+      gst_structure_get_int (controls, "video_bitrate", &rate);
+    return rate > 0 ? static_cast<guint> (rate) : 0;
+  }
+  const RateProperty *row = rate_property (encoder.get ());
+  if (!row || automatic_)
+    return 0;
+  g_auto (GValue) value = G_VALUE_INIT, number = G_VALUE_INIT;
+  g_value_init (&number, G_TYPE_UINT64);
+  if (get_property (encoder.get (), row->property, &value) ||
+      !g_value_transform (&value, &number))
+    return 0;
+  return static_cast<guint> (
+      std::min<guint64> (g_value_get_uint64 (&number) * row->unit, G_MAXINT));
+}
+
 bool
 EncoderControl::set_bitrate (guint bits_per_second)
 {
   const auto encoder = find ();
   if (!encoder)
     return false;
-  const char *name = factory_name (encoder.get ());
-  if (is_v4l2_h264 (name) && has_property (encoder.get (), "extra-controls")) {
+  if (is_v4l2_h264 (factory_name (encoder.get ())) &&
+      has_property (encoder.get (), "extra-controls")) {
+    save (encoder.get (), "extra-controls");
     // The driver takes steps of 25 kbit/s from 25 kbit/s to 25 Mbit/s.
     const guint steps = std::clamp (bits_per_second / 25000, 1u, 1000u);
     set_v4l2_control (encoder.get (), "video_bitrate",
         static_cast<int> (steps * 25000), true);
     return true;
   }
-  static const struct
-  {
-    const char *factory;
-    const char *property;
-    guint unit; // bit/s
-  } table[] = {
-      {"x264enc", "bitrate", 1000},
-      {"x265enc", "bitrate", 1000},
-      {"openh264enc", "bitrate", 1},
-      {"vp8enc", "target-bitrate", 1},
-      {"vp9enc", "target-bitrate", 1},
-  };
-  for (const auto &row : table) {
-    if (!g_str_equal (name, row.factory) ||
-        !has_property (encoder.get (), row.property))
-      continue;
-    const guint value = std::max (bits_per_second / row.unit, 1u);
-    // As text: the property is unsigned in one encoder and signed in another.
-    gst_util_set_object_arg (G_OBJECT (encoder.get ()), row.property,
-        std::to_string (value).c_str ());
-    return true;
-  }
-  return false;
+  const RateProperty *row = rate_property (encoder.get ());
+  if (!row)
+    return false;
+  save (encoder.get (), row->property);
+  const guint value = std::max (bits_per_second / row->unit, 1u);
+  // As text: the property is unsigned in one encoder and signed in another.
+  gst_util_set_object_arg (G_OBJECT (encoder.get ()), row->property,
+      std::to_string (value).c_str ());
+  return true;
 }
 
 } // namespace robotlive

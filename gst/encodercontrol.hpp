@@ -4,6 +4,7 @@
 // key frames and bitrates, each encoder in its own way.
 #pragma once
 #include "glibptr.hpp"
+#include <atomic>
 #include <mutex>
 #include <string>
 
@@ -31,14 +32,32 @@ public:
   // True when the encoder found takes key frame requests.
   bool can_force_key_frame () const;
 
+  // Before the stream flows: whether the encoder is left to choose a rate. Once
+  // it runs vp8enc and vp9enc tell the one that they chose as if it were set.
+  void look_at_default ();
+  // The bit/s that the encoder is set to; 0 when that is its default, which
+  // nobody chose, or not known. Signalling thread, as the two below.
+  guint configured_bitrate () const;
   // Sets the encoder's target in bit/s; false when there is no encoder whose
-  // bitrate can be set while it runs. Any thread.
+  // bitrate can be set while it runs.
   bool set_bitrate (guint bits_per_second);
+  // Puts back what was set before the first set_bitrate ().
+  void restore_bitrate ();
 
 private:
+  // A property as it was.
+  struct Saved
+  {
+    GPtr<GstElement> encoder;
+    std::string property, value;
+  };
+  void save (GstElement *encoder, const char *property);
+
   GstPad *pad_;
   mutable std::mutex mutex_; // encoder_; never held across a call outward
   GPtr<GstElement> encoder_;
+  Saved saved_; // signalling thread
+  std::atomic<bool> automatic_{false};
 };
 
 } // namespace robotlive

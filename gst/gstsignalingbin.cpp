@@ -209,6 +209,7 @@ start_session (GstSignalingBin *self)
   const auto settings = state->copy_settings ();
   state->input->limiter ().set_interval (
       std::int64_t (settings.min_keyframe_interval) * 1000000);
+  state->input->encoder ().look_at_default ();
   if (auto loop = state->current_loop ())
     loop->post ([state, settings] () {
       if (state->controller)
@@ -357,6 +358,14 @@ gst_signaling_bin_get_property (
   State *state = GST_SIGNALING_BIN (object)->state;
   if (id == PROP_ENCODER) {
     g_value_take_object (value, state->input->encoder ().find ().release ());
+  } else if (id == PROP_TARGET_BITRATE) {
+    guint target = 0;
+    if (auto loop = state->current_loop ())
+      loop->run ([state, &target] () {
+        if (state->controller)
+          target = state->controller->target_bitrate ();
+      });
+    g_value_set_uint (value, target);
   } else if (id == PROP_STATS) {
     GstStructure *stats = nullptr;
     if (auto loop = state->current_loop ())

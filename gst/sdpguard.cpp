@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "sdpguard.hpp"
 #include "sdpcodec.hpp"
+#include "twccfeedback.hpp"
 #include <algorithm>
 #include <cstring>
 #include <gst/sdp/sdp.h>
@@ -49,6 +50,31 @@ parse_sha256 (Text text, Sha256Digest *out)
     (*out)[i] = static_cast<std::uint8_t> (high * 16 + low);
   }
   return true;
+}
+
+// RFC 8285 section 5: "id[/direction] URI"; ids 1 to 14 fit one-byte headers.
+// 0: not offered, or not in a way that we can send.
+unsigned
+twcc_id_of (const GstSDPMedia *media)
+{
+  unsigned found = 0;
+  for (guint i = 0;; i++) {
+    const char *text = gst_sdp_media_get_attribute_val_n (media, "extmap", i);
+    if (!text)
+      return found;
+    g_auto (GStrv) words = g_strsplit (text, " ", 3);
+    if (g_strv_length (words) != 2 || !g_str_equal (words[1], kTwccUri))
+      continue;
+    g_auto (GStrv) parts = g_strsplit (words[0], "/", 3);
+    const guint count = g_strv_length (parts);
+    guint64 id = 0;
+    if (found || count < 1 || count > 2 ||
+        !g_ascii_string_to_unsigned (parts[0], 10, 1, 14, &id, nullptr) ||
+        (count == 2 && !g_str_equal (parts[1], "sendrecv") &&
+            !g_str_equal (parts[1], "recvonly")))
+      return 0; // twice, or none of ours
+    found = static_cast<unsigned> (id);
+  }
 }
 
 // Before any parser: size, lines of the shape "x=...", no control characters.
@@ -339,6 +365,8 @@ OfferReader::read_picture (unsigned index)
   out_->m_line = index;
   out_->payload_type = choice_.format.payload_type;
   out_->rtx_payload_type = choice_.rtx_payload_type;
+  if (choice_.has_feedback ("transport-cc"))
+    out_->twcc_id = twcc_id_of (line.media);
   if (codec_.encoding_name == "H264") {
     out_->profile_level_id = choice_.format.parameter ("profile-level-id");
     out_->level_asymmetry =
@@ -410,6 +438,10 @@ OfferReader::write_m_line (const MLine &line, bool picture)
   for (const char *feedback : {"nack", "nack pli", "ccm fir"})
     if (choice_.has_feedback (feedback))
       attribute ("rtcp-fb:" + pt + " " + feedback);
+  if (out_->twcc_id) {
+    attribute ("rtcp-fb:" + pt + " transport-cc");
+    attribute ("extmap:" + std::to_string (out_->twcc_id) + " " + kTwccUri);
+  }
   if (const auto fmtp = format.fmtp ({"packetization-mode", "profile-level-id",
           "level-asymmetry-allowed", "profile-id"});
       !fmtp.empty ())

@@ -42,6 +42,9 @@ struct GuardedOffer
   int rtx_payload_type = -1;    // -1: no retransmission (RFC 4588) offered
   std::string profile_level_id; // H264: the offer's own, to be echoed
   bool level_asymmetry = false; // H264: level-asymmetry-allowed=1
+  // The id of the transport-wide congestion control extension (RFC 8285,
+  // twccfeedback.hpp) on the picture's m-line; 0: the viewer sends no feedback.
+  unsigned twcc_id = 0;
   std::vector<Sha256Digest> fingerprints; // of the viewer's DTLS certificate
 };
 

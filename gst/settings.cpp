@@ -87,6 +87,8 @@ check_settings (const Settings &settings, bool own_signaller, int *error)
   }
   if (settings.min_rtp_port > settings.max_rtp_port)
     return "min-rtp-port is greater than max-rtp-port.";
+  if (settings.rate.min > settings.rate.max)
+    return "min-bitrate is greater than max-bitrate.";
   if (!settings.stun_server.empty () &&
       !has_scheme (settings.stun_server, {"stun:"}))
     return "stun-server must be stun://host:port.";

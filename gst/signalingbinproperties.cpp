@@ -30,6 +30,28 @@ session_policy_type ()
   return type;
 }
 
+GType
+rate_policy_type ()
+{
+  static const GType type = [] () {
+    static const GEnumValue values[] = {
+        {int (RatePolicy::SlowestViewer),
+            "As much as the narrowest viewer's path carries", "slowest-viewer"},
+        {int (RatePolicy::Majority),
+            "What more than half of the viewers can take; others are thinned",
+            "majority"},
+        {int (RatePolicy::Fixed),
+            "Always the highest bitrate; slower viewers are thinned", "fixed"},
+        {0, nullptr, nullptr},
+    };
+    const GType made =
+        g_enum_register_static ("GstSignalingBinRatePolicy", values);
+    gst_type_mark_as_plugin_api (made, static_cast<GstPluginAPIFlags> (0));
+    return made;
+  }();
+  return type;
+}
+
 constexpr auto kReady = static_cast<GParamFlags> (
     G_PARAM_READWRITE | GST_PARAM_MUTABLE_READY | G_PARAM_STATIC_STRINGS);
 
@@ -93,6 +115,12 @@ number_of (Settings *settings, guint id)
       return &settings->min_keyframe_interval;
     case PROP_STATS_INTERVAL:
       return &settings->stats_interval;
+    case PROP_MIN_BITRATE:
+      return &settings->rate.min;
+    case PROP_START_BITRATE:
+      return &settings->rate.start;
+    case PROP_MAX_BITRATE:
+      return &settings->rate.max;
     default:
       return nullptr;
   }
@@ -172,6 +200,32 @@ install_properties (GObjectClass *klass)
       "Time between robotlive-stats element messages, in ms, in steps of a "
       "second; 0: none",
       0, 3600000, 0);
+  g_object_class_install_property (klass, PROP_ADAPTIVE_BITRATE,
+      g_param_spec_boolean ("adaptive-bitrate", "Adaptive bitrate",
+          "Fit the encoder's bitrate to the viewers' paths and thin the stream "
+          "of those that are too slow for it",
+          TRUE, kReady));
+  g_object_class_install_property (klass, PROP_RATE_POLICY,
+      g_param_spec_enum ("rate-policy", "Rate policy",
+          "Whose path the one encoder follows when there are several viewers",
+          rate_policy_type (), int (RatePolicy::Majority), kReady));
+  add_uint (klass, PROP_MIN_BITRATE, "min-bitrate", "Lowest bitrate",
+      "What the encoder is asked for at least, in bit/s", 1000, G_MAXINT,
+      RateSettings ().min);
+  add_uint (klass, PROP_START_BITRATE, "start-bitrate", "First bitrate",
+      "What the encoder is asked for when the first viewer comes, in bit/s",
+      1000, G_MAXINT, RateSettings ().start);
+  add_uint (klass, PROP_MAX_BITRATE, "max-bitrate", "Highest bitrate",
+      "What the encoder is asked for at most, in bit/s; while this is not set, "
+      "the bitrate that the encoder was given, if it was given one",
+      1000, G_MAXINT, RateSettings ().max);
+  g_object_class_install_property (klass, PROP_TARGET_BITRATE,
+      g_param_spec_uint ("target-bitrate", "Target bitrate",
+          "What the viewers' paths carry now, in bit/s, for applications that "
+          "set their encoder themselves; 0: no viewer, or not adaptive",
+          0, G_MAXINT, 0,
+          static_cast<GParamFlags> (
+              G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
 }
 
 bool
@@ -184,6 +238,8 @@ set_setting (Settings *settings, guint id, const GValue *value)
   }
   if (guint *number = number_of (settings, id)) {
     *number = g_value_get_uint (value);
+    if (id == PROP_MAX_BITRATE)
+      settings->rate.max_set = true;
     return true;
   }
   if (id == PROP_SESSION_POLICY)
@@ -191,6 +247,10 @@ set_setting (Settings *settings, guint id, const GValue *value)
   else if (id == PROP_ICE_TRANSPORT_POLICY)
     settings->relay_only =
         g_value_get_enum (value) == GST_WEBRTC_ICE_TRANSPORT_POLICY_RELAY;
+  else if (id == PROP_ADAPTIVE_BITRATE)
+    settings->rate.adaptive = g_value_get_boolean (value);
+  else if (id == PROP_RATE_POLICY)
+    settings->rate.policy = static_cast<RatePolicy> (g_value_get_enum (value));
   else
     return false;
   return true;
@@ -212,6 +272,10 @@ get_setting (const Settings &settings, guint id, GValue *value)
     g_value_set_enum (value, settings.relay_only
                                  ? GST_WEBRTC_ICE_TRANSPORT_POLICY_RELAY
                                  : GST_WEBRTC_ICE_TRANSPORT_POLICY_ALL);
+  else if (id == PROP_ADAPTIVE_BITRATE)
+    g_value_set_boolean (value, settings.rate.adaptive);
+  else if (id == PROP_RATE_POLICY)
+    g_value_set_enum (value, int (settings.rate.policy));
   else
     return false;
   return true;

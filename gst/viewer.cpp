@@ -25,25 +25,6 @@ constexpr unsigned kReportsToLearn = 6;
 
 } // namespace
 
-// What a callback needs to come back: nothing that keeps the viewer alive.
-struct Viewer::Hop
-{
-  std::weak_ptr<Viewer> viewer;
-  std::weak_ptr<EventLoop> loop;
-  std::shared_ptr<Shared> shared;
-
-  void post (std::function<void (Viewer &)> task) const
-  {
-    if (auto target = loop.lock ())
-      target->post ([viewer = viewer, task = std::move (task)] () {
-        if (auto self = viewer.lock (); self && !self->stopped_)
-          task (*self);
-      });
-  }
-  static void free (gpointer data) { delete static_cast<Hop *> (data); }
-  static void free_closure (gpointer data, GClosure *) { free (data); }
-};
-
 const char *
 viewer_state_name (ViewerState state)
 {
@@ -156,6 +137,7 @@ Viewer::start (const GuardedOffer &offer, const StreamCodec &codec,
       !link_webrtc (codec, error))
     return false;
   connect_callbacks ();
+  watch_rate (codec);
 
   if (!add_branch (error))
     return false;
@@ -456,6 +438,7 @@ Viewer::stats (std::int64_t now) const
       "queue-overruns", G_TYPE_UINT64, shared_->queue_drops.load (), nullptr);
   if (state_ == ViewerState::Streaming)
     add_rtp_stats (stats, webrtc_.get (), ssrc_);
+  add_rate_stats (stats, now);
   return stats;
 }
 

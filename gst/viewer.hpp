@@ -9,10 +9,12 @@
 // webrtcbin's callbacks, on threads of its own, hop there before anything else.
 #pragma once
 #include "admission.hpp"
+#include "bandwidthestimator.hpp"
 #include "eventloop.hpp"
 #include "glibptr.hpp"
 #include "gstsessiongate.h"
 #include "sdpguard.hpp"
+#include "thinner.hpp"
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -82,6 +84,14 @@ public:
   // has fallen silent.
   void watch (std::int64_t now_ns);
 
+  // Rate control, once streaming: what is known of the path, and what is left
+  // out of the stream. *now_us* is CLOCK_BOOTTIME.
+  void start_estimate (const RateRange &range);
+  // Every 200 ms. False when nothing is known yet. *limited*: the path has
+  // lately been too narrow.
+  bool estimate (std::int64_t now_us, unsigned *rate, bool *limited);
+  void set_thinning (Thinning level, std::int64_t now_us);
+
   bool owns (GstObject *branch) const
   {
     return branch == GST_OBJECT (branch_.get ());
@@ -101,8 +111,26 @@ private:
     std::atomic<std::int64_t> rtcp_interval{0}; // longest of late, ns
     std::atomic<unsigned> rtcp_reports{0};
     std::atomic<guint64> queue_drops{0};
+    Thinner thinner;
   };
-  struct Hop;
+  // What a callback needs to come back: nothing that keeps the viewer alive.
+  struct Hop
+  {
+    std::weak_ptr<Viewer> viewer;
+    std::weak_ptr<EventLoop> loop;
+    std::shared_ptr<Shared> shared;
+
+    void post (std::function<void (Viewer &)> task) const
+    {
+      if (auto target = loop.lock ())
+        target->post ([viewer = viewer, task = std::move (task)] () {
+          if (auto self = viewer.lock (); self && !self->stopped_)
+            task (*self);
+        });
+    }
+    static void free (gpointer data) { delete static_cast<Hop *> (data); }
+    static void free_closure (gpointer data, GClosure *) { free (data); }
+  };
 
   bool build (const StreamCodec &codec, std::string *error);
   bool build_webrtc (const PeerSettings &settings, std::string *error);
@@ -111,6 +139,9 @@ private:
   GPtr<GstPad> webrtc_sink_pad () const;
   bool link_webrtc (const StreamCodec &codec, std::string *error);
   void connect_callbacks ();
+  void watch_rate (const StreamCodec &codec);
+  void read_receiver_report (std::int64_t now_us);
+  void add_rate_stats (GstStructure *stats, std::int64_t now_ns) const;
   void link_to_tee ();
   void unlink_from_tee ();
 
@@ -146,6 +177,11 @@ private:
   GstClockTime latency_ = 0;
   bool stopped_ = false, local_set_ = false;
   std::vector<std::string> early_candidates_; // before the branch exists
+
+  std::optional<BandwidthEstimator> estimator_;
+  std::int64_t report_seen_ = 0; // as Shared::last_rtcp
+  std::int64_t waits_since_ = 0; // us: for a key frame, when thinned
+  guint64 seen_bytes_ = 0;
 
   GPtr<GstElement> branch_; // the bin that holds all of the below
   GstElement *queue_ = nullptr, *payloader_ = nullptr, *filter_ = nullptr;

@@ -2,6 +2,7 @@
 //
 // Viewer's branch of the pipeline: how it is built, linked, and taken out while
 // data flows.
+#include "twccfeedback.hpp"
 #include "viewer.hpp"
 #include <condition_variable>
 #include <mutex>
@@ -179,6 +180,11 @@ Viewer::link_webrtc (const StreamCodec &codec, std::string *error)
   if (codec.encoding_name == "H264")
     gst_caps_set_simple (
         caps, "packetization-mode", G_TYPE_STRING, "1", nullptr);
+  // By this the payloader numbers its packets, and the answer says so.
+  if (offer_.twcc_id)
+    gst_caps_set_simple (caps,
+        ("extmap-" + std::to_string (offer_.twcc_id)).c_str (), G_TYPE_STRING,
+        kTwccUri, nullptr);
   g_object_set (filter_, "caps", caps, nullptr);
 
   const auto name = "sink_" + std::to_string (offer_.m_line);

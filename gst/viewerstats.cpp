@@ -36,10 +36,10 @@ add_report (GstStructure *stats, const GstStructure *source)
       nullptr);
 }
 
-} // namespace
-
+// Calls *visit* with each source of the session's statistics.
+template <typename Visit>
 void
-add_rtp_stats (GstStructure *stats, GstElement *webrtc, guint32 ssrc)
+for_each_source (GstElement *webrtc, Visit visit)
 {
   auto rtpbin = adopt (gst_bin_get_by_name (GST_BIN (webrtc), "rtpbin"));
   if (!rtpbin)
@@ -58,19 +58,52 @@ add_rtp_stats (GstStructure *stats, GstElement *webrtc, guint32 ssrc)
   G_GNUC_BEGIN_IGNORE_DEPRECATIONS
   const auto *array =
       static_cast<const GValueArray *> (g_value_get_boxed (sources));
-  for (guint i = 0; array && i < array->n_values; i++) {
-    const GstStructure *source = gst_value_get_structure (&array->values[i]);
+  for (guint i = 0; array && i < array->n_values; i++)
+    visit (gst_value_get_structure (&array->values[i]));
+  G_GNUC_END_IGNORE_DEPRECATIONS
+}
+
+bool
+has_report (const GstStructure *source)
+{
+  gboolean internal = FALSE, report = FALSE;
+  gst_structure_get (source, "internal", G_TYPE_BOOLEAN, &internal, "have-rb",
+      G_TYPE_BOOLEAN, &report, nullptr);
+  return !internal && report;
+}
+
+} // namespace
+
+void
+add_rtp_stats (GstStructure *stats, GstElement *webrtc, guint32 ssrc)
+{
+  for_each_source (webrtc, [stats, ssrc] (const GstStructure *source) {
     guint number = 0;
-    gboolean internal = FALSE, has_report = FALSE;
+    gboolean internal = FALSE;
     gst_structure_get (source, "ssrc", G_TYPE_UINT, &number, "internal",
         G_TYPE_BOOLEAN, &internal, nullptr);
-    gst_structure_get (source, "have-rb", G_TYPE_BOOLEAN, &has_report, nullptr);
     if (internal && number == ssrc)
       add_sender (stats, source);
-    else if (!internal && has_report)
+    else if (has_report (source))
       add_report (stats, source);
-  }
-  G_GNUC_END_IGNORE_DEPRECATIONS
+  });
+}
+
+bool
+read_report (GstElement *webrtc, double *loss, double *round_trip)
+{
+  bool found = false;
+  for_each_source (webrtc, [&] (const GstStructure *source) {
+    guint fraction = 0, rtt = 0;
+    if (!has_report (source))
+      return;
+    gst_structure_get (source, "rb-fractionlost", G_TYPE_UINT, &fraction,
+        "rb-round-trip", G_TYPE_UINT, &rtt, nullptr);
+    *loss = fraction / 256.0;
+    *round_trip = rtt / 65536.0;
+    found = true;
+  });
+  return found;
 }
 
 } // namespace robotlive

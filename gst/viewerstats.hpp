@@ -12,4 +12,8 @@ namespace robotlive {
 // get-stats mixes bundled streams up before 1.25. Any thread; never blocks.
 void add_rtp_stats (GstStructure *stats, GstElement *webrtc, guint32 ssrc);
 
+// What the peer last reported: *loss* 0 to 1, *round_trip* in s, 0 if unknown.
+// False when it has not reported yet.
+bool read_report (GstElement *webrtc, double *loss, double *round_trip);
+
 } // namespace robotlive

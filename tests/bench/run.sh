@@ -7,14 +7,14 @@ here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 export BUILD_DIR=${BUILD_DIR:-$top/build}
 all=(latency fanout join expiry signaling gate loss)
-long=(soak faults)
+long=(rate soak faults)
 
 usage() {
   cat <<USAGE
 Usage: tests/bench/run.sh [--runs N] [--seconds N] [--quick] [--only A,B]
                           [--results DIR] [--no-install] [NAME…]
 
-Measures what is named, or all but the last two:
+Measures what is named, or all but the last three:
   latency    camera to screen in Chromium, ours and four peers
   fanout     CPU, memory and threads of the sender for 0 to 32 viewers
   join       offer to first presented frame, with 0, 1 and 8 viewers present
@@ -23,6 +23,8 @@ Measures what is named, or all but the last two:
   gate       sessiongate beside valve, identity and a bare pad
   loss       frozen time, fps and latency under loss, jitter and a narrow link
              (needs root: makes a network namespace)
+  rate       a path that becomes narrow and wide again, with and without
+             rate control (needs root, as loss)
   soak       joins, leaves, expiries and restarts for --seconds (default 3600)
   faults     each part killed, stopped or cut off while four viewers watch
 

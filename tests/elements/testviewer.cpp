@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "testviewer.hpp"
+#include "twccfeedback.hpp"
 #include <thread>
 #define GST_USE_UNSTABLE_API
 #include <gst/webrtc/webrtc.h>
@@ -56,6 +57,9 @@ TestViewer::TestViewer (std::shared_ptr<Link> link, std::string user,
 
   const auto add_transceiver = [this] (const char *caps_text) {
     g_autoptr (GstCaps) caps = gst_caps_from_string (caps_text);
+    if (options_.feedback)
+      gst_caps_set_simple (caps, "extmap-3", G_TYPE_STRING, kTwccUri,
+          "rtcp-fb-transport-cc", G_TYPE_BOOLEAN, TRUE, nullptr);
     g_autoptr (GstWebRTCRTPTransceiver) transceiver = nullptr;
     g_signal_emit_by_name (webrtc_.get (), "add-transceiver",
         GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_RECVONLY, caps, &transceiver);

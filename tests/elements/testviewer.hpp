@@ -15,6 +15,7 @@ struct ViewerOptions
 {
   std::string encoding_name = "VP8";
   bool audio = false, data_channel = false;
+  bool feedback = false;   // transport-wide, by RTCP
   bool answer_back = true; // false: never takes the answer
   // Changes the offer on its way to the bin.
   std::function<std::string (std::string)> edit_offer;

@@ -85,12 +85,39 @@ TEST (SdpGuard, WritesTheOfferAnewWithoutTheViewersText)
       "a=rtcp-rsize\r\na=x-evil:<script>\r\na=recvonly-ish:1\r\n"
       "a=ssrc:1 cname:x\r\na=extmap:1 urn:x\r\n"));
   ASSERT_TRUE (outcome.ok) << outcome.error;
-  for (const char *absent : {"evil", "recvonly-ish", "ssrc", "extmap"})
+  for (const char *absent : {"evil", "recvonly-ish", "ssrc", "urn:x"})
     EXPECT_EQ (outcome.offer.sdp.find (absent), std::string::npos) << absent;
   // And passes the guard itself.
   const auto again = guard (outcome.offer.sdp);
   EXPECT_TRUE (again.ok) << again.error;
   EXPECT_EQ (again.offer.sdp, outcome.offer.sdp);
+}
+
+TEST (SdpGuard, KeepsTheFeedbackExtensionWhenItCanBeSent)
+{
+  const std::string uri = "http://www.ietf.org/id/"
+                          "draft-holmer-rmcat-transport-wide-cc-extensions-01";
+  const auto offer = chromium_offer ();
+  const auto outcome = guard (offer);
+  ASSERT_TRUE (outcome.ok) << outcome.error;
+  EXPECT_EQ (outcome.offer.twcc_id, 4u);
+  EXPECT_NE (
+      outcome.offer.sdp.find ("a=extmap:4 " + uri + "\r\n"), std::string::npos);
+  EXPECT_NE (outcome.offer.sdp.find ("transport-cc"), std::string::npos);
+  const auto id_of = [&] (const std::string &value) {
+    return guard (with (offer, "a=extmap:4 " + uri, "a=extmap:" + value));
+  };
+  EXPECT_EQ (id_of ("14/recvonly " + uri).offer.twcc_id, 14u);
+  // Not in a one-byte header, not a number, not towards the viewer, twice,
+  // with attributes: the offer passes, without feedback.
+  for (const auto &value : {"0 " + uri, "15 " + uri, "-1 " + uri, "x " + uri,
+           "4/sendonly " + uri, "4/ " + uri, "4 " + uri + "x",
+           "4 " + uri + " x", "4 " + uri + "\r\na=extmap:5 " + uri}) {
+    const auto other = id_of (value);
+    EXPECT_TRUE (other.ok) << other.error;
+    EXPECT_EQ (other.offer.twcc_id, 0u) << value;
+    EXPECT_EQ (other.offer.sdp.find ("extmap"), std::string::npos) << value;
+  }
 }
 
 TEST (SdpGuard, AnswersOtherMLinesInactive)

@@ -154,7 +154,7 @@ const server = path.join(build, 'signaling', 'server', 'robotlive-signaling');
 const robotId = 'robot_bench_001';
 
 export async function ours({ raw, work, duration = '12h',
-  host = '127.0.0.1', noRobot = false }) {
+  host = '127.0.0.1', noRobot = false, properties = '' }) {
   const dir = fs.mkdtempSync(path.join(work, 'ours-'));
   const database = ['--database', `sqlite://${dir}/signaling.db`];
   const cli = (...args) => output(server, [...args, ...database]);
@@ -185,7 +185,7 @@ export async function ours({ raw, work, duration = '12h',
     async startRobot() {
       peer.child = sender(raw, [], `${toViewers(raw)} ! sessiongate ! ` +
         `signalingbin signaling-server=http://127.0.0.1:${peer.port} ` +
-        `robot-id=${robotId} robot-type=bench max-viewers=64 ` +
+        `robot-id=${robotId} robot-type=bench max-viewers=64 ${properties} ` +
         `token-file=${dir}/robot.token grant-key=${dir}/grant.pem`,
       { env: { GST_PLUGIN_PATH: path.join(build, 'gst'),
         GST_REGISTRY: path.join(dir, 'registry.bin') } });

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// signalingbin's rate control: what it makes of a viewer's feedback, what it
+// asks of the encoder, and what it leaves out of a stream.
+#include "adaptivebitrate.hpp"
+#include "bintest.hpp"
+#include "thinner.hpp"
+#include "twccfeedback.hpp"
+
+using namespace robotlive;
+using namespace robotlive::test;
+
+namespace {
+
+guint
+target_of (const Robot &robot)
+{
+  guint target = 0;
+  g_object_get (robot.bin, "target-bitrate", &target, nullptr);
+  return target;
+}
+
+// What the encoder of *robot* is set to, bit/s; openh264enc or vp8enc.
+gint64
+encoder_rate (const Robot &robot)
+{
+  g_autoptr (GstElement) encoder = nullptr;
+  g_object_get (robot.bin, "encoder", &encoder, nullptr);
+  fail_unless (encoder != nullptr);
+  guint unsigned_rate = 0;
+  gint rate = 0;
+  if (g_object_class_find_property (
+          G_OBJECT_GET_CLASS (encoder), "target-bitrate"))
+    g_object_get (encoder, "target-bitrate", &rate, nullptr);
+  else
+    g_object_get (encoder, "bitrate", &unsigned_rate, nullptr);
+  return rate ? rate : unsigned_rate;
+}
+
+void
+set_encoder_rate (const Robot &robot, guint rate)
+{
+  g_autoptr (GstElement) encoder = nullptr;
+  g_object_get (robot.bin, "encoder", &encoder, nullptr);
+  g_object_set (encoder, "bitrate", rate, nullptr);
+}
+
+void
+leave (Robot &robot, const char *peer_id)
+{
+  robot.link->call ([id = std::string (peer_id)] (SignallerListener &listener) {
+    listener.on_leave (id, "");
+  });
+}
+
+bool
+uses (Robot &robot, const char *peer_id, const char *feedback)
+{
+  g_autoptr (GstStructure) stats = robot.viewer_stats (peer_id);
+  const char *text =
+      stats ? gst_structure_get_string (stats, "feedback") : nullptr;
+  return text && g_str_equal (text, feedback);
+}
+
+GstBuffer *
+picture (std::initializer_list<guint8> bytes, bool delta)
+{
+  GstBuffer *buffer = gst_buffer_new_memdup (bytes.begin (), bytes.size ());
+  if (delta)
+    GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT);
+  return buffer;
+}
+
+} // namespace
+
+GST_START_TEST (test_transport_wide_feedback_makes_an_estimate)
+{
+  Robot robot ("VP8", "session-policy=open");
+  ViewerOptions options;
+  options.feedback = true;
+  TestViewer viewer (robot.link, "ann", "p1", options);
+  fail_unless (viewer.join ());
+  const auto answer = robot.link->peer ("p1").answer;
+  fail_unless (
+      answer.find (std::string ("a=extmap:3 ") + kTwccUri) != std::string::npos,
+      "%s", answer.c_str ());
+  fail_unless (answer.find ("a=rtcp-fb:96 transport-cc") != std::string::npos);
+  fail_unless (robot.wait ([&] () {
+    viewer.give_candidates ();
+    g_autoptr (GstStructure) stats = robot.viewer_stats ("p1");
+    guint received = 0;
+    return stats &&
+           gst_structure_get_uint (stats, "received-rate", &received) &&
+           received > 0;
+  }));
+  fail_unless (uses (robot, "p1", "transport-wide"));
+  fail_unless (robot.wait ([&] () { return target_of (robot) >= 300000; }));
+}
+GST_END_TEST
+
+GST_START_TEST (test_without_feedback_receiver_reports_do)
+{
+  Robot robot ("H264", "session-policy=open");
+  ViewerOptions options;
+  options.encoding_name = "H264";
+  TestViewer viewer (robot.link, "ann", "p1", options);
+  fail_unless (viewer.join ());
+  fail_unless (
+      robot.link->peer ("p1").answer.find ("extmap") == std::string::npos);
+  fail_unless (
+      robot.wait ([&] () { return uses (robot, "p1", "receiver-reports"); }));
+  fail_unless (robot.wait ([&] () { return target_of (robot) >= 300000; }));
+  fail_unless (viewer.wait_frames (20));
+}
+GST_END_TEST
+
+GST_START_TEST (test_the_encoder_gets_its_rate_back)
+{
+  Robot robot (
+      "H264", "session-policy=open start-bitrate=800000", Key::None, false);
+  set_encoder_rate (robot, 1200000);
+  gst_element_set_state (robot.pipeline, GST_STATE_PLAYING);
+  ViewerOptions options;
+  options.encoding_name = "H264";
+  TestViewer viewer (robot.link, "ann", "p1", options);
+  fail_unless (viewer.join ());
+  // The first target is the start; what was configured stays the ceiling.
+  fail_unless (robot.wait ([&] () {
+    return target_of (robot) > 0 && encoder_rate (robot) == target_of (robot);
+  }));
+  fail_unless (target_of (robot) <= 1200000);
+  leave (robot, "p1");
+  fail_unless (robot.wait_removed ("p1", "left", &viewer));
+  fail_unless_equals_int (target_of (robot), 0);
+  fail_unless_equals_int (encoder_rate (robot), 1200000);
+}
+GST_END_TEST
+
+GST_START_TEST (test_not_adaptive_leaves_the_encoder_alone)
+{
+  Robot robot (
+      "H264", "session-policy=open adaptive-bitrate=false", Key::None, false);
+  set_encoder_rate (robot, 777000);
+  gst_element_set_state (robot.pipeline, GST_STATE_PLAYING);
+  ViewerOptions options;
+  options.encoding_name = "H264";
+  TestViewer viewer (robot.link, "ann", "p1", options);
+  fail_unless (viewer.join ());
+  fail_unless (
+      robot.wait ([&] () { return uses (robot, "p1", "receiver-reports"); }));
+  fail_unless (viewer.wait_frames (20));
+  fail_unless_equals_int (target_of (robot), 0);
+  fail_unless_equals_int (encoder_rate (robot), 777000);
+}
+GST_END_TEST
+
+GST_START_TEST (test_a_minimum_above_the_maximum_is_refused)
+{
+  Robot robot ("VP8", "session-policy=open min-bitrate=2000 max-bitrate=1000",
+      Key::None, false);
+  fail_unless_equals_int (GST_STATE_CHANGE_FAILURE,
+      gst_element_set_state (robot.pipeline, GST_STATE_PLAYING));
+  GstBus *bus = gst_element_get_bus (robot.pipeline);
+  gst_bus_set_flushing (bus, TRUE);
+  gst_object_unref (bus);
+}
+GST_END_TEST
+
+GST_START_TEST (test_what_the_range_is)
+{
+  RateSettings settings;
+  auto range = rate_range (settings, 0);
+  fail_unless (
+      range.min == 300000 && range.start == 1500000 && range.max == 2500000);
+  range = rate_range (settings, 2000000); // the encoder's own
+  fail_unless (range.start == 1500000 && range.max == 2000000);
+  range = rate_range (settings, 200000);
+  fail_unless (
+      range.min == 200000 && range.start == 200000 && range.max == 200000);
+  settings.max_set = true; // the application's word
+  range = rate_range (settings, 2000000);
+  fail_unless (range.max == 2500000);
+}
+GST_END_TEST
+
+GST_START_TEST (test_what_is_left_is_decodable)
+{
+  g_autoptr (GstBuffer) key = picture ({0, 0, 0, 2, 0x65, 1}, false);
+  g_autoptr (GstBuffer) reference = picture ({0, 0, 0, 2, 0x41, 1}, true);
+  // With a SEI before it.
+  g_autoptr (GstBuffer) other =
+      picture ({0, 0, 0, 1, 0x06, 0, 0, 0, 2, 0x01, 1}, true);
+  g_autoptr (GstBuffer) broken = picture ({0, 0, 0, 9, 0x01, 1}, true);
+  fail_unless (is_non_reference (other, PictureFormat::H264Avc));
+  for (GstBuffer *buffer : {key, reference, broken})
+    fail_if (is_non_reference (buffer, PictureFormat::H264Avc));
+  fail_if (is_non_reference (other, PictureFormat::Other));
+  // H.265: TRAIL_N (0) and TRAIL_R (1).
+  g_autoptr (GstBuffer) trail_n = picture ({0, 0, 0, 2, 0x00, 1}, true);
+  g_autoptr (GstBuffer) trail_r = picture ({0, 0, 0, 2, 0x02, 1}, true);
+  fail_unless (is_non_reference (trail_n, PictureFormat::H265Hvc));
+  fail_if (is_non_reference (trail_r, PictureFormat::H265Hvc));
+
+  Thinner thinner;
+  thinner.set_format (PictureFormat::H264Avc);
+  fail_unless (thinner.pass (reference) && thinner.pass (other));
+  thinner.set_level (Thinning::NonReference);
+  fail_unless (thinner.pass (reference) && !thinner.pass (other));
+  thinner.set_level (Thinning::KeyFrames);
+  fail_if (thinner.pass (reference));
+  fail_unless (thinner.pass (key));
+  fail_if (thinner.pass (reference));
+  // The pictures that the next delta refers to were left out.
+  thinner.set_level (Thinning::None);
+  fail_if (thinner.pass (reference));
+  fail_unless (thinner.waits_for_key ());
+  fail_unless (thinner.pass (key) && thinner.pass (reference));
+  fail_if (thinner.waits_for_key ());
+  fail_unless_equals_uint64 (thinner.thinned (), 4);
+}
+GST_END_TEST
+
+static Suite *
+signalingbinrate_suite ()
+{
+  register_elements ();
+  Suite *suite = suite_create ("signalingbinrate");
+  TCase *general = tcase_create ("general");
+  suite_add_tcase (suite, general);
+  tcase_add_test (general, test_transport_wide_feedback_makes_an_estimate);
+  tcase_add_test (general, test_without_feedback_receiver_reports_do);
+  tcase_add_test (general, test_the_encoder_gets_its_rate_back);
+  tcase_add_test (general, test_not_adaptive_leaves_the_encoder_alone);
+  tcase_add_test (general, test_a_minimum_above_the_maximum_is_refused);
+  tcase_add_test (general, test_what_the_range_is);
+  tcase_add_test (general, test_what_is_left_is_decodable);
+  return suite;
+}
+
+GST_CHECK_MAIN (signalingbinrate);
