@@ -87,7 +87,7 @@ Viewer::connect_callbacks ()
         std::string candidate = text;
         hop->post ([candidate] (Viewer &self) {
           self.owner_->viewer_candidate (
-              self.peer_id_, {candidate, self.offer_.mid, 0});
+              self.peer_id_, {candidate, self.offer_.mid, self.offer_.m_line});
         });
       }));
   const auto changed = +[] (GObject *, GParamSpec *, Hop *hop) {

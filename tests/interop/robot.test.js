@@ -130,10 +130,11 @@ describe('the robot on a plain Socket.IO console', () => {
     const before = first.viewer.packets;
     await until('60 more packets', () => first.viewer.packets >= before + 60);
 
-    for (const viewer of [first, second, bad])
-      viewer.close();
+    // gst-launch-1.0 -e ends with two viewers watching.
     await stop(robot, 'SIGINT');
     assert.equal(robot.exitCode, 0, log);
+    for (const viewer of [first, second, bad])
+      viewer.close();
   });
 
   it('refuses viewers without a grant by default, and says what to do', async () => {
@@ -176,8 +177,9 @@ describe('the robot on a plain Socket.IO console', () => {
     }, 60);
     await until('30 RTP packets', () => again.viewer.packets >= 30);
     viewer.close();
-    again.close();
+    // ... and with one.
     await stop(robot, 'SIGINT');
     assert.equal(robot.exitCode, 0, log);
+    again.close();
   });
 });

@@ -6,7 +6,9 @@
 # socket there. Exit status 77 (skipped) if the server is not installed.
 set -eu
 kind=$1
-shift
+program=$(realpath "$2") # the work folder is elsewhere
+shift 2
+set -- "$program" "$@"
 work=$(mktemp -d /tmp/robotlive-db-XXXXXX)
 server=
 finish () {
