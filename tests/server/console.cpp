@@ -34,23 +34,23 @@ enum class Mood
 class FakeConsole
 {
 public:
-  explicit FakeConsole (guint port = 0)
+  explicit FakeConsole (guint wanted_port = 0)
   {
     std::mutex mutex;
     std::condition_variable ready;
     std::unique_lock<std::mutex> lock (mutex);
-    thread_ = std::thread ([this, port, &mutex, &ready] {
+    thread_ = std::thread ([this, wanted_port, &mutex, &ready] {
       g_main_context_push_thread_default (context_);
       SoupServer *server = soup_server_new (nullptr, nullptr);
       GError *error = nullptr;
       EXPECT_TRUE (soup_server_listen_local (
-          server, port, SOUP_SERVER_LISTEN_IPV4_ONLY, &error))
+          server, wanted_port, SOUP_SERVER_LISTEN_IPV4_ONLY, &error))
           << error->message;
       soup_server_add_handler (server, nullptr, on_request, this, nullptr);
       GSList *uris = soup_server_get_uris (server);
       {
         std::lock_guard<std::mutex> guard (mutex);
-        this->port = g_uri_get_port (static_cast<GUri *> (uris->data));
+        port = g_uri_get_port (static_cast<GUri *> (uris->data));
         ready.notify_one ();
       }
       g_slist_free_full (uris, reinterpret_cast<GDestroyNotify> (g_uri_unref));
@@ -61,7 +61,7 @@ public:
       }
       g_main_context_pop_thread_default (context_);
     });
-    ready.wait (lock, [this] { return this->port > 0; });
+    ready.wait (lock, [this] { return port > 0; });
   }
   ~FakeConsole ()
   {
