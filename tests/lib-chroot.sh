@@ -18,8 +18,11 @@ debian_root() {
     cannot "there is no debootstrap"
   if [ ! -e "$root/etc/debian_version" ]; then
     mkdir -p "$root"
+    # From where this machine gets its own packages.
+    local mirror=${DEBIAN_MIRROR:-$(apt-get indextargets \
+      --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1)}
     debootstrap --variant=minbase --arch="$architecture" "$suite" "$root" \
-      "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$root.log" 2>&1 ||
+      "$mirror" >"$root.log" 2>&1 ||
       cannot "debootstrap failed: $(tail -1 "$root.log")"
   fi
   [ -e "$root/proc/self" ] || mount -t proc proc "$root/proc"
