@@ -33,6 +33,7 @@
 #include "controller.hpp"
 #include "errors.hpp"
 #include "input.hpp"
+#include "opensslexit.hpp"
 #include "signalingbinproperties.hpp"
 
 GST_DEBUG_CATEGORY (gst_signaling_bin_debug);
@@ -424,6 +425,8 @@ gst_signaling_bin_class_init (GstSignalingBinClass *klass)
   auto *object_class = G_OBJECT_CLASS (klass);
   auto *element_class = GST_ELEMENT_CLASS (klass);
 
+  // Here, as this comes before any webrtcbin of ours and its DTLS.
+  keep_openssl_through_exit ();
   object_class->set_property = gst_signaling_bin_set_property;
   object_class->get_property = gst_signaling_bin_get_property;
   object_class->finalize = gst_signaling_bin_finalize;

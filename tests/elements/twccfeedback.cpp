@@ -3,6 +3,7 @@
 // Transport-wide feedback as webrtcbin gives it: a real pair of peer
 // connections, with the event watched where signalingbin's payloader ends.
 #include "twccfeedback.hpp"
+#include "opensslexit.hpp"
 #include <atomic>
 #include <gst/check/gstcheck.h>
 #include <mutex>
@@ -171,6 +172,7 @@ GST_END_TEST;
 static Suite *
 twccfeedback_suite ()
 {
+  keep_openssl_through_exit ();
   Suite *suite = suite_create ("twccfeedback");
   TCase *general = tcase_create ("general");
   suite_add_tcase (suite, general);
