@@ -135,8 +135,14 @@ private:
 class RawClient
 {
 public:
-  explicit RawClient (std::uint16_t port)
-      : fd_ (::socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0))
+  // Not connected yet.
+  RawClient () : fd_ (::socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {}
+  explicit RawClient (std::uint16_t port) : RawClient () { connect (port); }
+  ~RawClient () { reset (); }
+  RawClient (const RawClient &) = delete;
+  RawClient &operator= (const RawClient &) = delete;
+
+  void connect (std::uint16_t port)
   {
     sockaddr_in in{};
     in.sin_family = AF_INET;
@@ -145,10 +151,6 @@ public:
     connected_ =
         ::connect (fd_, reinterpret_cast<sockaddr *> (&in), sizeof in) == 0;
   }
-  ~RawClient () { reset (); }
-  RawClient (const RawClient &) = delete;
-  RawClient &operator= (const RawClient &) = delete;
-
   bool connected () const { return connected_; }
   int fd () const { return fd_; }
 

@@ -137,10 +137,13 @@ Listener::shed_one ()
     return false;
   ::close (spare_fd_);
   int fd = ::accept4 (fd_, nullptr, nullptr, SOCK_CLOEXEC);
-  if (fd >= 0)
+  // The kernel looks for a free descriptor before it looks for a client: there
+  // may have been none.
+  if (fd >= 0) {
     ::close (fd);
+    context_.counters.connections_refused++;
+  }
   spare_fd_ = open_spare ();
-  context_.counters.connections_refused++;
   return fd >= 0;
 }
 
