@@ -24,6 +24,19 @@ constexpr double kOverTime = 10;                         // ms
 // Section 5.5.
 constexpr double kDecrease = 0.85;
 constexpr double kGrowth = 1.08; // a second, far from the known capacity
+// The longer nothing has spoken against it, the faster.
+constexpr double kGrowthLater = 1.2;
+constexpr std::int64_t kClean = 4 * kSecond;
+// As long as the last bursts have shown that there is room.
+constexpr double kGrowthWithRoom = 1.4;
+constexpr double kRoom = 0.88, kFull = 0.95;
+constexpr double kContradiction = 0.8;
+// A path whose bursts promised too much is not believed again for this long.
+constexpr std::int64_t kDistrust = 30 * kSecond;
+// An encoder may be ahead of its target by as much as this: key frames.
+constexpr double kAhead = 0.6; // s
+// Headers are not in the target; and without some margin chance adds up.
+constexpr double kDrain = 1.15;
 // A queue this long drains too slowly at 0.85 of the capacity: pictures would
 // be late for seconds.
 constexpr double kLongQueue = 120; // ms
@@ -103,7 +116,9 @@ void
 BandwidthEstimator::take_received (const PacketReport &packet)
 {
   update_received_rate (packet);
+  last_sent_ = std::max (last_sent_, packet.sent);
   const std::int64_t received = *packet.received;
+  trains_.add (packet.sent, received, packet.size);
   if (group_ && packet.sent < group_->first_sent)
     return; // late news of a packet that others have overtaken
   if (group_ && packet.sent - group_->first_sent > kBurst) {
@@ -111,9 +126,10 @@ BandwidthEstimator::take_received (const PacketReport &packet)
     group_.reset ();
   }
   if (!group_)
-    group_ = Group{packet.sent, packet.sent, received};
+    group_ = Group{packet.sent, packet.sent, received, 0};
   group_->last_sent = std::max (group_->last_sent, packet.sent);
   group_->last_received = std::max (group_->last_received, received);
+  group_->bytes += packet.size;
 }
 
 void
@@ -132,11 +148,28 @@ BandwidthEstimator::finish_group ()
   if (std::abs (received - sent) > kClockJump / 1e3) {
     points_.clear ();
     recent_.clear ();
+    trains_.clear ();
     accumulated_ = smoothed_ = 0;
     deltas_ = 0;
     return;
   }
+  // What the encoder is ahead of its target by, after this group.
+  const double bytes_a_ms = kDrain * target () / 8e3;
+  ahead_ =
+      std::clamp (ahead_ - sent * bytes_a_ms, 0.0, kAhead * 1e3 * bytes_a_ms) +
+      group_->bytes;
   update_trend (received - sent, group_->last_received, sent);
+}
+
+// ms that the last group had to wait because of what the encoder sent in one
+// go: a key frame makes a queue on each narrow path, and it is gone before the
+// next. That is no reason to send less.
+double
+BandwidthEstimator::explained () const
+{
+  const double capacity =
+      std::max<double> (trains_.capacity (last_sent_), target ());
+  return ahead_ * 8e3 / capacity;
 }
 
 void
@@ -145,14 +178,15 @@ BandwidthEstimator::update_trend (
 {
   deltas_ = std::min (deltas_ + 1, kTrendDeltas);
   accumulated_ += delta;
-  smoothed_ = kSmoothing * smoothed_ + (1 - kSmoothing) * accumulated_;
   const double time = (received - first_arrival_) / 1e3;
-  points_.push_back ({time, smoothed_});
-  if (points_.size () > kTrendPoints)
-    points_.pop_front ();
   recent_.push_back ({time, accumulated_});
   while (recent_.front ().time < time - kQueueMemory || recent_.size () > 1000)
     recent_.pop_front ();
+  queue_ = std::max (0.0, queue () - explained ());
+  smoothed_ = kSmoothing * smoothed_ + (1 - kSmoothing) * queue_;
+  points_.push_back ({time, smoothed_});
+  if (points_.size () > kTrendPoints)
+    points_.pop_front ();
 
   double trend = previous_trend_;
   if (points_.size () == kTrendPoints) { // least squares
@@ -245,7 +279,7 @@ void
 BandwidthEstimator::cut_delay_target (double rate, std::int64_t now)
 {
   delay_target_ = clamped (std::min (delay_target_, rate));
-  last_decrease_ = now;
+  last_decrease_ = last_trouble_ = now;
   hold_ = true;
 }
 
@@ -260,12 +294,13 @@ BandwidthEstimator::control_delay (std::int64_t now)
           base > delay_target_ / 2)
         break;
       const double factor =
-          queue () > kLongQueue ? kDecreaseLongQueue : kDecrease;
+          queue_ > kLongQueue ? kDecreaseLongQueue : kDecrease;
       if (received_rate_)
         capacity_ =
             capacity_ > 0 && base > 0.9 * capacity_ && base < 1.1 * capacity_
                 ? 0.7 * capacity_ + 0.3 * base
                 : base;
+      contradict_trains (base, now);
       cut_delay_target (factor * base, now);
       break;
     }
@@ -281,18 +316,40 @@ BandwidthEstimator::control_delay (std::int64_t now)
   }
 }
 
+// A queue at *base*, although bursts have said that there is room: the path has
+// changed, or, if that comes again, hands packets over in bunches.
+void
+BandwidthEstimator::contradict_trains (double base, std::int64_t now)
+{
+  if (trains_.capacity (last_sent_) < base / kContradiction)
+    return;
+  trains_.clear ();
+  if (contradicted_ && now - contradicted_ < kDistrust)
+    distrusted_until_ = now + kDistrust;
+  contradicted_ = now;
+}
+
 void
 BandwidthEstimator::grow (std::int64_t now)
 {
   const double elapsed =
       std::clamp<double> (now - last_growth_, 0, kSecond) / kSecond;
   double rate = delay_target_;
-  if (received_rate_ > 1.1 * capacity_)
+  const bool believed = now >= distrusted_until_;
+  const double shown = believed ? trains_.capacity (last_sent_) : 0;
+  const double ceiling = believed ? trains_.ceiling (last_sent_) : 0;
+  if (received_rate_ > 1.1 * capacity_ || shown > 1.2 * capacity_)
     capacity_ = 0; // the path has become wider
-  if (capacity_ > 0 && rate > 0.9 * capacity_)
-    rate += kPacketBits * kSecond / (rtt_ + 100000) * elapsed;
+  const double slowly = kPacketBits * kSecond / (rtt_ + 100000) * elapsed;
+  if (ceiling > 0 && rate > kRoom * ceiling)
+    rate = std::min (rate + slowly, std::max (rate, kFull * ceiling));
+  else if (shown > 0 && rate < kRoom * shown)
+    rate = std::min (rate * std::pow (kGrowthWithRoom, elapsed), kRoom * shown);
+  else if (capacity_ > 0 && rate > 0.9 * capacity_)
+    rate += slowly;
   else
-    rate *= std::pow (kGrowth, elapsed);
+    rate *= std::pow (
+        now - last_trouble_ > kClean ? kGrowthLater : kGrowth, elapsed);
   // What an encoder did not send, the path has not been seen to carry.
   if (received_rate_)
     rate = std::min (rate, 1.5 * received_rate_ + 10000);

@@ -10,6 +10,7 @@
 // Pure: no clock, no I/O, no GStreamer. Times are microseconds of any epoch;
 // rates are bit/s. Not thread-safe.
 #pragma once
+#include "packettrain.hpp"
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -76,6 +77,7 @@ private:
   struct Group
   {
     std::int64_t first_sent = 0, last_sent = 0, last_received = 0;
+    unsigned bytes = 0;
   };
   struct Point
   {
@@ -95,10 +97,12 @@ private:
   void update_received_rate (const PacketReport &packet);
   void update_loss (std::int64_t now);
   void control_delay (std::int64_t now);
+  void contradict_trains (double base, std::int64_t now);
   void grow (std::int64_t now);
   void apply_loss (double fraction, std::int64_t now);
   void cut_delay_target (double rate, std::int64_t now);
   double queue () const;
+  double explained () const;
   double clamped (double rate) const;
 
   const RateRange range_;
@@ -111,6 +115,8 @@ private:
   double accumulated_ = 0, smoothed_ = 0;
   std::deque<Point> points_;
   std::deque<Point> recent_; // accumulated delays, to know the queue
+  double queue_ = 0; // ms: of the last group, without what explained () says
+  double ahead_ = 0; // bytes that the encoder is ahead of its target
   unsigned deltas_ = 0;
   double threshold_ = 12.5; // ms
   double last_threshold_update_ = 0;
@@ -121,7 +127,10 @@ private:
 
   // Rate control.
   bool hold_ = false;
-  std::int64_t last_growth_ = 0, last_decrease_ = 0;
+  std::int64_t last_growth_ = 0, last_decrease_ = 0, last_trouble_ = 0;
+  PacketTrains trains_;
+  std::int64_t last_sent_ = 0;
+  std::int64_t contradicted_ = 0, distrusted_until_ = 0;
   double capacity_ = 0; // received rate when the path was last full; 0: unknown
   std::deque<Arrival> arrivals_;
   std::int64_t newest_arrival_ = 0;
