@@ -315,13 +315,20 @@ for (const colorScheme of ['light', 'dark']) {
 
 test('fits a phone without scrolling sideways', async t => {
   const page = await openLoggedIn(t, {},
-    { viewport: { width: 340, height: 640 }, isMobile: true, hasTouch: true });
+    { viewport: { width: 390, height: 640 }, isMobile: true, hasTouch: true });
   assert.ok(await overflow(page) <= 0);
   const small = await page.evaluate(() => [...document.querySelectorAll(
     'main button, main select')].filter(element => element.checkVisibility())
     .filter(element => element.getBoundingClientRect().height < 43)
     .map(element => element.id));
   assert.deepEqual(small, []);
+  // The widest figures that the page shows stay in their boxes.
+  const cut = await page.evaluate(() => [...document.querySelectorAll(
+    '.figures dd')].filter(figure => {
+    figure.textContent = '1280 × 720';
+    return figure.scrollWidth > figure.clientWidth;
+  }).length);
+  assert.equal(cut, 0);
   const wide = await page.evaluate(() =>
     document.getElementById('stage').getBoundingClientRect().width);
   assert.ok(wide > 300, `${wide}`);
