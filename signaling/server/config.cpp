@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/config.hpp"
+#include <algorithm>
 #include <glib.h>
 #include <memory>
 #include <set>
@@ -190,6 +191,7 @@ read_keys (File &f, Config *config)
   f.get ("server", "time-zone", &c.time_zone);
   f.get ("server", "web-directory", &c.web_directory);
   f.get ("server", "public-host", &c.public_host);
+  f.get ("server", "host-names", &c.host_names);
   f.get ("server", "allow-anonymous", &c.allow_anonymous);
   f.get ("server", "metrics-from", &c.metrics_from);
   f.get ("server", "tls-certificate", &c.network.tls_certificate_file);
@@ -300,9 +302,36 @@ config_keys ()
   return none.known ();
 }
 
+// Where a token opens the door, a page that lets its own name point here gains
+// nothing. Where everybody is let in, it must not come in through the browser
+// of somebody who is near.
+void
+complete_host_names (Config *config)
+{
+  const auto &origins = config->network.cors_origins;
+  if (!config->allow_anonymous && config->host_names.empty ())
+    return;
+  if (std::find (origins.begin (), origins.end (), "*") != origins.end ())
+    return; // any page may come in anyway
+  std::vector<std::string> &names = config->network.host_names;
+  names = config->host_names;
+  std::string own = g_get_host_name ();
+  for (const std::string &name :
+      {std::string ("localhost"), own, own + ".local", config->public_host})
+    if (!name.empty ())
+      names.push_back (name);
+  for (const std::string &origin : origins) {
+    g_autoptr (GUri) uri =
+        g_uri_parse (origin.c_str (), G_URI_FLAGS_NONE, nullptr);
+    if (uri && g_uri_get_host (uri))
+      names.push_back (g_uri_get_host (uri));
+  }
+}
+
 void
 complete_config (Config *config)
 {
+  complete_host_names (config);
   if (config->listen.empty ())
     config->listen = {{"::", 8080}}; // both families
   if (config->network.tls_certificate_file.empty () !=

@@ -37,7 +37,8 @@ struct Config
   std::string database;
   std::string time_zone; // empty: the system's
   std::string web_directory;
-  std::string public_host; // for STUN_PORT and TURN_PORT
+  std::string public_host;             // for STUN_PORT and TURN_PORT
+  std::vector<std::string> host_names; // by which browsers may call it
   bool allow_anonymous = false;
   std::vector<std::string> metrics_from; // addresses besides loopback
   TimeMs drain_ms = 5000;

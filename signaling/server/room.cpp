@@ -65,9 +65,12 @@ Room::connect (SocketId socket, const HandshakeInfo &info,
     peer.identity = identity;
     peer.token = token;
   }
+  bool known = peer.identity.has_value ();
   peers_.emplace (socket, std::move (peer));
   wake_at (now + config_.register_limit_ms);
   sockets_.accept (socket);
+  if (known)
+    sockets_.trust (socket);
 }
 
 void
@@ -118,12 +121,16 @@ Room::event (SocketId socket, const Event &event, TimeMs now)
     message.argument = std::string (event.arguments[0]);
   message.ack_id = event.ack_id;
   message.binary = event.binary;
+  std::size_t most = peer->identity ? config_.max_waiting_bytes
+                                    : config_.max_untrusted_waiting_bytes;
   bool may_run = peer->state == State::Registered || message.name == "register";
   if (!peer->busy && may_run) {
     dispatch (*peer, message, now);
-  } else if (peer->waiting.size () >= config_.max_waiting) {
+  } else if (peer->waiting.size () >= config_.max_waiting ||
+             peer->waiting_bytes + message.argument.size () > most) {
     fail (*peer, message, {"busy", "too many messages before an answer"});
   } else {
+    peer->waiting_bytes += message.argument.size ();
     peer->waiting.push_back (std::move (message));
     wake_at (now + config_.register_wait_ms);
   }
@@ -155,6 +162,7 @@ Room::drain (SocketId socket, TimeMs now)
       return;
     Message message = std::move (peer->waiting.front ());
     peer->waiting.pop_front ();
+    peer->waiting_bytes -= message.argument.size ();
     dispatch (*peer, message, now);
   }
 }
@@ -164,6 +172,7 @@ Room::refuse_waiting (Peer &peer)
 {
   std::deque<Message> waiting;
   waiting.swap (peer.waiting);
+  peer.waiting_bytes = 0;
   for (const Message &message : waiting)
     fail (peer, message, {"unauthorized", "register first"});
 }
@@ -338,6 +347,7 @@ void
 Room::finish_register (Peer &peer, const Message &message, TimeMs now)
 {
   peer.state = State::Registered;
+  sockets_.trust (peer.socket);
   RegisteredMessage answer;
   answer.success = true;
   answer.user_id = peer.user_id;

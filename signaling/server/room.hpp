@@ -36,10 +36,13 @@ struct RoomConfig
   TimeMs register_wait_ms = 5000;   // events before register wait so long
   TimeMs register_limit_ms = 20000; // then an unregistered socket is closed
   std::size_t max_waiting = 32;     // events that wait, a socket
-  std::size_t max_viewers = 64;     // sessions of one robot
-  std::size_t max_rooms = 16;       // of one socket
-  TimeMs late_ms = 30000;           // messages of a session that is over
-  std::size_t max_ended = 1024;     // sessions remembered for that
+  // Their bytes; less for a socket that has shown no token yet.
+  std::size_t max_waiting_bytes = 256 * 1024;
+  std::size_t max_untrusted_waiting_bytes = 64 * 1024;
+  std::size_t max_viewers = 64; // sessions of one robot
+  std::size_t max_rooms = 16;   // of one socket
+  TimeMs late_ms = 30000;       // messages of a session that is over
+  std::size_t max_ended = 1024; // sessions remembered for that
 };
 
 struct RoomCounters
@@ -124,6 +127,7 @@ private:
     std::string instance;   // of a robot's process, as it said
     bool busy = false;      // waits for the backend
     std::deque<Message> waiting;
+    std::size_t waiting_bytes = 0;
     TimeMs connected_at = 0;
     std::vector<Booking> bookings; // a viewer's, for presence
     std::set<std::string> visible; // robots it was told of

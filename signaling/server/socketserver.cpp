@@ -263,6 +263,12 @@ NetworkServer::accept (SocketId socket)
 }
 
 void
+NetworkServer::trust (SocketId socket)
+{
+  impl_->sockets.trust (socket);
+}
+
+void
 NetworkServer::reject (SocketId socket, std::string_view data)
 {
   impl_->sockets.reject (socket, data);

@@ -47,6 +47,9 @@ struct ServerOptions
 
   // One Engine.IO packet or long-polling body, all fragments together: bytes.
   std::size_t max_payload = 1000000;
+  // The same before the application trusts the socket: strangers, each with a
+  // packet that never ends, hold so much less.
+  std::size_t max_untrusted_payload = 65536;
   std::size_t max_fragments = 1024;
   std::size_t max_header_bytes = 16384;
   // Body of a request for the HttpHandler: bytes, else 413.
@@ -74,6 +77,9 @@ struct ServerOptions
   // ("https://console.example:8443") or "*". A request without Origin is not
   // a browser's and passes.
   std::vector<std::string> cors_origins;
+  // If not empty: the names by which browsers may call this server, besides IP
+  // addresses. Against pages that let their own name point here.
+  std::vector<std::string> host_names;
   // CIDRs whose X-Forwarded-For and X-Forwarded-Proto are believed.
   std::vector<std::string> trusted_proxies;
 
@@ -115,7 +121,7 @@ struct Counters
   std::uint64_t ping_timeouts = 0;
   std::uint64_t slow_readers = 0;
   std::uint64_t rate_limited = 0;
-  std::uint64_t origins_refused = 0;
+  std::uint64_t origins_refused = 0; // and host names
 };
 
 class NetworkServer final : public SocketServer
@@ -165,6 +171,7 @@ public:
 
   // SocketServer; I/O thread.
   void accept (SocketId socket) override;
+  void trust (SocketId socket) override;
   void reject (SocketId socket, std::string_view data) override;
   void emit (
       SocketId socket, std::shared_ptr<const std::string> payload) override;

@@ -60,6 +60,8 @@ class SocketServer
 public:
   virtual ~SocketServer () = default;
   virtual void accept (SocketId socket) = 0;
+  // Its identity is known: from now on it may send large packets.
+  virtual void trust (SocketId socket) = 0;
   // CONNECT_ERROR with *data* = {"message":…,"data":{"code":…}}, then closed.
   virtual void reject (SocketId socket, std::string_view data) = 0;
   // *payload*: the JSON array ["event", …]. One buffer may go to many sockets.

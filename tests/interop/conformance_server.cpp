@@ -31,6 +31,7 @@ public:
       SocketId socket, const HandshakeInfo &, std::string_view auth) override
   {
     server_.accept (socket);
+    server_.trust (socket);
     server_.emit (socket,
         std::make_shared<const std::string> (
             "[\"auth\"," + std::string (auth.empty () ? "{}" : auth) + "]"));

@@ -302,6 +302,14 @@ describe('command line', () => {
     await peer.register('anybody', 'viewer');
     assert.equal((await peer.ask('offer', offer('bench'))).ok, true);
     assert.equal((await pi.next('offer')).session.role, 'viewer');
+    // A page whose own name was made to point here is kept out.
+    const named = (host) => new Promise((resolve, reject) => require('node:http')
+      .get(`${server.url}/socket.io/?EIO=4&transport=polling`, { headers: { host } },
+        (response) => resolve(response.resume().statusCode)).on('error', reject));
+    for (const host of ['evil.example', `evil.example:${server.port}`, 'localhost.evil.example'])
+      assert.equal(await named(host), 421, host);
+    for (const host of [`localhost:${server.port}`, `127.0.0.1:${server.port}`, require('node:os').hostname()])
+      assert.equal(await named(host), 200, host);
     pi.close();
     peer.close();
     assert.equal(await server.stop(), 0);

@@ -21,7 +21,8 @@
 namespace robotlive::server {
 
 // Echoes "message" as "message-back"; HTTP requests get their path, "/big" 16
-// MB, "/later" its answer in a moment, "/never" none.
+// MB, "/counters" how many are here, "/later" its answer in a moment, "/never"
+// none.
 class EchoApplication final : public SocketHandler, public HttpHandler
 {
 public:
@@ -35,6 +36,8 @@ public:
           socket, R"({"message":"no","data":{"code":"unauthorized"}})");
     else
       server->accept (socket);
+    if (auth != R"({"token":"unknown"})")
+      server->trust (socket);
   }
   void on_event (SocketId socket, const Event &event) override
   {
@@ -67,6 +70,11 @@ public:
     }
     if (request.path == "/big") {
       response.body.assign (16 << 20, 'b');
+      return reply (std::move (response));
+    }
+    if (request.path == "/counters") {
+      response.body =
+          "now " + std::to_string (server->counters ().connections_now);
       return reply (std::move (response));
     }
     response.body = request.path + " " + request.body + " " + request.address +
@@ -248,9 +256,9 @@ private:
 };
 
 inline std::size_t
-resident_kb ()
+resident_kb (const std::string &process = "self")
 {
-  std::ifstream status ("/proc/self/status");
+  std::ifstream status ("/proc/" + process + "/status");
   for (std::string line; std::getline (status, line);)
     if (line.compare (0, 6, "VmRSS:") == 0)
       return std::stoul (line.substr (6));

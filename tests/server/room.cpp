@@ -23,9 +23,11 @@ struct FakeSockets final : SocketServer
   };
   std::vector<Sent> sent;
   std::vector<SocketId> accepted, rejected, disconnected;
+  std::set<SocketId> trusted;
   std::vector<Sent> acks;
 
   void accept (SocketId s) override { accepted.push_back (s); }
+  void trust (SocketId s) override { trusted.insert (s); }
   void reject (SocketId s, std::string_view) override
   {
     rejected.push_back (s);
@@ -590,6 +592,20 @@ TEST (Room, LimitsWhatWaitsAndWhoWatches)
   EXPECT_EQ (w.sockets.of (s, "error").size (), 40u);
   w.pass (w.config.register_limit_ms);
   EXPECT_EQ (w.sockets.disconnected.back (), s);
+
+  // By bytes as well, and by fewer without a token.
+  for (const char *token : {"", "viewer:v"}) {
+    s = w.connect (token);
+    std::string half (w.config.max_untrusted_waiting_bytes / 2 + 1, 'x');
+    for (int i = 0; i < 2; ++i)
+      w.send (s, "offer", json_string (half));
+    EXPECT_EQ (w.last_code (s), *token ? "" : "busy");
+    EXPECT_EQ (w.sockets.trusted.count (s), *token ? 1u : 0u);
+    w.config.max_waiting_bytes = 3 * half.size ();
+    w.room->set_config (w.config);
+    w.send (s, "offer", json_string (half));
+    EXPECT_EQ (w.last_code (s), "busy");
+  }
 
   w.config.max_viewers = 2;
   w.room->set_config (w.config);

@@ -179,6 +179,26 @@ forwarded_client (const Address &peer, std::string_view forwarded_for,
 }
 
 bool
+host_allowed (std::string_view host, const std::vector<std::string> &names)
+{
+  if (names.empty ())
+    return true;
+  std::string name = lower (host);
+  std::size_t colon = name.find (':', name.find (']') + 1);
+  if (name.compare (0, 1, "[") == 0 && name.find (']') == std::string::npos)
+    return false;
+  name = name.substr (0, colon);
+  if (name.size () > 2 && name.front () == '[' && name.back () == ']')
+    return Address::parse (name.substr (1, name.size () - 2)).has_value ();
+  if (!name.empty () && name.back () == '.')
+    name.pop_back ();
+  return Address::parse (name) || std::any_of (names.begin (), names.end (),
+                                      [&name] (const std::string &known) {
+                                        return lower (known) == name;
+                                      });
+}
+
+bool
 origin_allowed (std::string_view origin, std::string_view host, bool secure,
     const std::vector<std::string> &list)
 {

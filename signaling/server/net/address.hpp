@@ -52,6 +52,11 @@ struct Cidr
 Address forwarded_client (const Address &peer, std::string_view forwarded_for,
     const std::vector<Cidr> &trusted);
 
+// Whether Host names this server: any does if *names* is empty; else an IP
+// address or one of *names*, in any case and with any port.
+bool host_allowed (
+    std::string_view host, const std::vector<std::string> &names);
+
 // Whether a browser on *origin* may talk to us. *host*: the Host header.
 // An https page of the same host passes on a plain connection as well (TLS ends
 // in a proxy), an http page on a TLS connection does not.

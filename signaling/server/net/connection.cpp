@@ -276,9 +276,8 @@ Connection::process_http ()
     auto before = http_->state ();
     auto state = http_->parse ();
     if (state == HttpReader::State::body && before != state) {
-      bool engine = context_.engine->serves (http_->request ().path);
-      http_->set_body_limit (engine ? context_.options.max_payload
-                                    : context_.options.max_request_body);
+      http_->set_body_limit (context_.engine->max_body (http_->request ())
+                                 .value_or (context_.options.max_request_body));
       if (http_->expects_continue () &&
           http_->content_length () <= context_.options.max_request_body)
         write ("HTTP/1.1 100 Continue\r\n\r\n");
@@ -349,10 +348,22 @@ Connection::handle_request ()
     return respond (std::move (slow));
   }
 
+  std::string_view host = request.header ("host");
+  if (!host_allowed (host, context_.options.host_names)) {
+    context_.counters.origins_refused++;
+    context_.log ("refused a request for the host " +
+                  std::string (host.substr (0, max_logged_origin)) +
+                  ": see host-names");
+    HttpResponse misdirected;
+    misdirected.status = 421;
+    misdirected.body =
+        R"({"code":"forbidden","message":"This server has another name"})";
+    return respond (std::move (misdirected));
+  }
   std::string_view origin = request.header ("origin");
   bool allowed =
-      origin.empty () || origin_allowed (origin, request.header ("host"),
-                             request.secure, context_.options.cors_origins);
+      origin.empty () || origin_allowed (origin, host, request.secure,
+                             context_.options.cors_origins);
   cors_origin_ = allowed ? origin : std::string_view ();
   bool engine = context_.engine->serves (request.path);
   if (!allowed && (engine || is_preflight (request))) {
@@ -474,7 +485,7 @@ Connection::upgrade (
   timer_.disarm ();
   session_ = std::move (session);
   websocket_ = std::make_unique<WsReader> (
-      context_.options.max_payload, context_.options.max_fragments);
+      session_ ? session_->max_payload () : 0, context_.options.max_fragments);
   write ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
          "Connection: Upgrade\r\nSec-WebSocket-Accept: " +
          accept_key + "\r\n\r\n");
@@ -483,6 +494,13 @@ Connection::upgrade (
   boost::asio::post (
       context_.io, [self = shared_from_this ()] { self->http_.reset (); });
   wait_readable ();
+}
+
+void
+Connection::set_max_message (std::size_t bytes)
+{
+  if (websocket_)
+    websocket_->set_max_message (bytes);
 }
 
 void

@@ -43,6 +43,7 @@ public:
   void write (std::string_view bytes);
   bool blocked () const { return !unsent_.empty (); }
   std::size_t unsent () const { return unsent_.size (); }
+  void set_max_message (std::size_t bytes);
   // WebSocket close frame after what is unsent. *code* 0: without a code.
   void close_websocket (std::uint16_t code);
 

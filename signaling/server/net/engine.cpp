@@ -78,6 +78,15 @@ Engine::serves (std::string_view path) const
   return endpoint (path) != nullptr;
 }
 
+std::optional<std::size_t>
+Engine::max_body (const HttpRequest &request) const
+{
+  auto it = sessions_.find (query_value (request.query, "sid"));
+  if (!serves (request.path) || it == sessions_.end ())
+    return std::nullopt;
+  return it->second.session->max_payload ();
+}
+
 void
 Engine::respond_error (Connection &connection, EngineError error)
 {

@@ -8,6 +8,7 @@
 #include "server/transport.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -33,6 +34,8 @@ public:
   // "/socket.io/" serves "/socket.io" as well.
   void add_endpoint (std::string path, MessageHandler &handler);
   bool serves (std::string_view path) const;
+  // The longest body of a request for a session; nothing if it is for none.
+  std::optional<std::size_t> max_body (const HttpRequest &request) const;
   // Answers *request*, holds it, or upgrades the connection.
   void handle (const std::shared_ptr<Connection> &connection,
       const HttpRequest &request, const Address &client);

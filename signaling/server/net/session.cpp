@@ -46,6 +46,7 @@ Session::Session (Context &context, MessageHandler &handler, HandshakeInfo info,
     : context_ (context), handler_ (handler), sid_ (random_id ()),
       info_ (std::move (info)), use_ (context.addresses.get (client)),
       timer_ (context.timers, [this] { on_deadline (); }),
+      max_payload_ (context.options.max_payload),
       heartbeat_ (Clock::now () + context.options.ping_interval),
       count_address_ (context.limits_apply (client))
 {
@@ -137,6 +138,15 @@ Session::expire ()
   auto self = shared_from_this ();
   context_.counters.ping_timeouts++;
   end ("ping timeout", PacketType::close);
+}
+
+void
+Session::set_max_payload (std::size_t bytes)
+{
+  max_payload_ = std::min (bytes, context_.options.max_payload);
+  for (const auto &connection : {websocket_, probe_})
+    if (connection)
+      connection->set_max_message (max_payload_);
 }
 
 void

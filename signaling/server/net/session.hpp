@@ -92,6 +92,10 @@ public:
   // False: over the limit; the session has been closed.
   bool take_message_token ();
 
+  // Bytes of one packet from the client.
+  std::size_t max_payload () const { return max_payload_; }
+  void set_max_payload (std::size_t bytes);
+
   // The handler's deadline: without cancel () the session ends then.
   void require_connect (Clock::time_point deadline);
   void cancel_connect_deadline ();
@@ -129,6 +133,7 @@ private:
   Timer timer_;
   std::vector<OutPacket> queue_;
   std::size_t queued_bytes_ = 0;
+  std::size_t max_payload_;
   std::shared_ptr<Connection> websocket_; // the transport, once upgraded
   std::shared_ptr<Connection> probe_;
   std::shared_ptr<Connection> poll_; // an unanswered GET

@@ -92,6 +92,7 @@ void
 Sockets::on_open (Session &session)
 {
   session.data = std::make_unique<Data> ();
+  session.set_max_payload (context_.options.max_untrusted_payload);
   session.require_connect (Clock::now () + context_.options.connect_timeout);
 }
 
@@ -144,7 +145,7 @@ Sockets::on_binary (Session &session, std::string_view bytes)
     return false;
   Data::Incomplete &incomplete = *state.incomplete;
   incomplete.bytes += bytes.size ();
-  if (incomplete.bytes > context_.options.max_payload)
+  if (incomplete.bytes > session.max_payload ())
     return false;
   incomplete.attachments.emplace_back (bytes);
   if (incomplete.attachments.size () < incomplete.expected)
@@ -248,6 +249,13 @@ Sockets::accept (SocketId id)
   socket->session->send (text_packet (
       socketio::encode_connect (context_.options.namespaces[socket->nsp],
           "{\"sid\":\"" + random_id () + "\"}")));
+}
+
+void
+Sockets::trust (SocketId id)
+{
+  if (Socket *socket = find (id, Socket::State::joined))
+    socket->session->set_max_payload (context_.options.max_payload);
 }
 
 // After this turn: the application is not called while it calls. Other

@@ -25,6 +25,7 @@ public:
   void on_close (Session &session, std::string_view reason) override;
 
   // See SocketServer.
+  void trust (SocketId id);
   void accept (SocketId socket);
   void reject (SocketId socket, std::string_view data);
   void emit (SocketId socket, std::shared_ptr<const std::string> payload);

@@ -36,6 +36,8 @@ public:
   {
   }
 
+  // From the next frame on.
+  void set_max_message (std::size_t bytes) { max_message_ = bytes; }
   // *data* is unmasked in place and must stay until next () returned nothing.
   void feed (char *data, std::size_t size);
   // The next message; its view lives until the next call. Nothing: more bytes
