@@ -577,6 +577,7 @@ Controller::rate_tick ()
   for (const auto &[peer_id, viewer] : viewers_) {
     unsigned rate = 0;
     bool limited = false;
+    viewer->watch_path (now * 1000);
     if (viewer->estimate (now, &rate, &limited))
       rate_.set_viewer (peer_id, rate, limited);
   }

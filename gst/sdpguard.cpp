@@ -244,6 +244,8 @@ OfferReader::read_transport (unsigned index, const GstSDPMedia *media)
 
   if (index == 0) {
     transport_ = own;
+    out_->ice_ufrag = own.ufrag;
+    out_->ice_pwd = own.pwd;
     return true;
   }
   if (own.ufrag != transport_.ufrag || own.pwd != transport_.pwd ||

@@ -35,9 +35,10 @@ using Sha256Digest = std::array<std::uint8_t, 32>;
 // What is left of an offer that passed.
 struct GuardedOffer
 {
-  std::string sdp;     // for webrtcbin
-  unsigned m_line = 0; // index of the picture's m-line
-  std::string mid;     // of the m-line that carries the transport
+  std::string sdp;                // for webrtcbin
+  unsigned m_line = 0;            // index of the picture's m-line
+  std::string mid;                // of the m-line that carries the transport
+  std::string ice_ufrag, ice_pwd; // the viewer's
   unsigned payload_type = 0;
   int rtx_payload_type = -1;    // -1: no retransmission (RFC 4588) offered
   std::string profile_level_id; // H264: the offer's own, to be echoed

@@ -15,13 +15,6 @@ constexpr std::int64_t kSecond = 1000000000;
 constexpr std::int64_t kWaitLimit = 10 * kSecond;
 constexpr std::int64_t kNegotiateLimit = 10 * kSecond;
 constexpr std::int64_t kConnectLimit = 20 * kSecond;
-// Silence: browsers send RTCP about once a second (MEDIA: 0.9 to 1.4 s).
-constexpr std::int64_t kSilenceLimit = 5 * kSecond;
-constexpr std::int64_t kFirstRtcpLimit = 15 * kSecond;
-constexpr std::int64_t kLongestSilence = 20 * kSecond;
-// Others follow RFC 3550, section 6.2: two reports at once, then one each 2.5
-// to 7.5 s. How often a viewer reports is known after this many.
-constexpr unsigned kReportsToLearn = 6;
 
 } // namespace
 
@@ -114,11 +107,6 @@ Viewer::connect_callbacks ()
         const auto last = hop->shared->last_rtcp.exchange (now);
         GST_DEBUG (
             "RTCP after %" G_GINT64_FORMAT " ms", (now - last) / 1000000);
-        // A longest interval that slowly forgets.
-        const auto old = hop->shared->rtcp_interval.load ();
-        if (last)
-          hop->shared->rtcp_interval = std::max (now - last, old - old / 8);
-        hop->shared->rtcp_reports++;
       }));
   connect (rtpbin.get (), "on-bye-ssrc",
       G_CALLBACK (+[] (GstElement *, guint, guint, Hop *hop) {
@@ -351,6 +339,8 @@ Viewer::verify_and_open (GstWebRTCDTLSTransport *transport)
   }
   state_ = ViewerState::Streaming;
   state_since_ = streaming_at_ = boottime_ns ();
+  liveness_ = std::make_unique<Liveness> (
+      webrtc_.get (), offer_.ice_ufrag, offer_.ice_pwd, streaming_at_);
   open_gate ();
   owner_->viewer_streaming (peer_id_);
 }
@@ -383,15 +373,18 @@ Viewer::watch (std::int64_t now)
   else if (state_ == ViewerState::Connecting && passed > kConnectLimit)
     fail ("failed", "unavailable",
         "No connection between viewer and robot came about in time.");
-  else if (state_ == ViewerState::Streaming) {
-    const auto last = shared_->last_rtcp.load ();
-    const auto interval = shared_->rtcp_interval.load ();
-    const auto limit =
-        shared_->rtcp_reports.load () < kReportsToLearn
-            ? kFirstRtcpLimit
-            : std::clamp (interval * 3, kSilenceLimit, kLongestSilence);
-    if (now - std::max (last, streaming_at_) > limit)
-      fail ("vanished", "", "");
+}
+
+void
+Viewer::watch_path (std::int64_t now)
+{
+  if (!liveness_)
+    return;
+  liveness_->tick (now);
+  if (liveness_->vanished (now)) {
+    GST_INFO_OBJECT (bin_, "viewer %s: silent for %" G_GINT64_FORMAT " ms",
+        peer_id_.c_str (), liveness_->silence (now) / 1000000);
+    fail ("vanished", "", "");
   }
 }
 
@@ -412,6 +405,7 @@ Viewer::stop ()
   if (outstanding_)
     gst_promise_wait (outstanding_.get ());
   outstanding_.reset ();
+  liveness_.reset ();
   unlink_from_tee ();
   if (branch_) {
     gst_element_set_locked_state (branch_.get (), TRUE);

@@ -13,6 +13,7 @@
 #include "eventloop.hpp"
 #include "glibptr.hpp"
 #include "gstsessiongate.h"
+#include "liveness.hpp"
 #include "sdpguard.hpp"
 #include "thinner.hpp"
 #include <atomic>
@@ -80,9 +81,10 @@ public:
   void set_terms (const Admitted &terms);
   // Takes the branch out of the pipeline while data flows, and frees it.
   void stop ();
-  // Every second: removes the viewer when it has not got anywhere in time or
-  // has fallen silent.
+  // Every second: removes the viewer when it has not got anywhere in time.
   void watch (std::int64_t now_ns);
+  // Every 200 ms: removes it when it has fallen silent.
+  void watch_path (std::int64_t now_ns);
 
   // Rate control, once streaming: what is known of the path, and what is left
   // out of the stream. *now_us* is CLOCK_BOOTTIME.
@@ -108,8 +110,6 @@ private:
   struct Shared
   {
     std::atomic<std::int64_t> last_rtcp{0}; // CLOCK_BOOTTIME ns; 0: none yet
-    std::atomic<std::int64_t> rtcp_interval{0}; // longest of late, ns
-    std::atomic<unsigned> rtcp_reports{0};
     std::atomic<guint64> queue_drops{0};
     Thinner thinner;
   };
@@ -186,6 +186,7 @@ private:
   GPtr<GstElement> branch_; // the bin that holds all of the below
   GstElement *queue_ = nullptr, *payloader_ = nullptr, *filter_ = nullptr;
   GPtr<GstElement> gate_, webrtc_;
+  std::unique_ptr<Liveness> liveness_; // once streaming
   GPtr<GstPad> tee_pad_;
   struct PromiseUnref
   {

@@ -23,6 +23,14 @@ description_of (GstPromise *promise, const char *field)
 
 } // namespace
 
+static void
+be_quiet (GstElement *rtpbin, guint id, guint, gpointer)
+{
+  g_autoptr (GObject) session = nullptr;
+  g_signal_emit_by_name (rtpbin, "get-internal-session", id, &session);
+  g_object_set (session, "rtcp-min-interval", 60 * GST_SECOND, nullptr);
+}
+
 TestViewer::TestViewer (std::shared_ptr<Link> link, std::string user,
     std::string peer_id, ViewerOptions options)
     : link_ (std::move (link)), user_ (std::move (user)),
@@ -81,6 +89,14 @@ TestViewer::TestViewer (std::shared_ptr<Link> link, std::string user,
     add_transceiver ("application/x-rtp, media=audio, encoding-name=OPUS, "
                      "payload=111, clock-rate=48000, "
                      "encoding-params=(string)2");
+  if (options_.quiet) {
+    auto rtpbin =
+        adopt (gst_bin_get_by_name (GST_BIN (webrtc_.get ()), "rtpbin"));
+    g_signal_connect (
+        rtpbin.get (), "on-new-sender-ssrc", G_CALLBACK (be_quiet), nullptr);
+    g_signal_connect (
+        rtpbin.get (), "on-new-ssrc", G_CALLBACK (be_quiet), nullptr);
+  }
   gst_element_set_state (pipeline_.get (), GST_STATE_READY);
   if (options_.data_channel) {
     g_autoptr (GObject) channel = nullptr;

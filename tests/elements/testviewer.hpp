@@ -17,6 +17,7 @@ struct ViewerOptions
   bool audio = false, data_channel = false;
   bool feedback = false;   // transport-wide, by RTCP
   bool answer_back = true; // false: never takes the answer
+  bool quiet = false;      // sends next to no RTCP by itself
   // Changes the offer on its way to the bin.
   std::function<std::string (std::string)> edit_offer;
 };
