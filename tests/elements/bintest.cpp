@@ -99,14 +99,21 @@ Robot::Robot (const std::string &codec, const std::string &properties, Key key,
                  GST_STATE_CHANGE_FAILURE);
 }
 
+void
+Robot::forget_messages ()
+{
+  for (GstStructure *message : messages_)
+    gst_structure_free (message);
+  messages_.clear ();
+}
+
 Robot::~Robot ()
 {
   gst_element_set_state (pipeline, GST_STATE_NULL);
   gst_bus_set_flushing (bus_, TRUE);
   gst_object_unref (bus_);
   gst_object_unref (pipeline);
-  for (GstStructure *message : messages_)
-    gst_structure_free (message);
+  forget_messages ();
   if (!key_file_.empty ())
     g_unlink (key_file_.c_str ());
 }

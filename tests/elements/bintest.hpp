@@ -40,6 +40,7 @@ public:
   bool wait_message (const char *name);
   // It is among those that have come.
   bool has_message (const char *name) const;
+  void forget_messages ();
   // robotlive-viewer-removed for *peer_id*, for *reason* unless null. *viewer*
   // is fed candidates meanwhile.
   bool wait_removed (

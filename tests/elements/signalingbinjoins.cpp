@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Viewers that come and go, for a long time: nothing of them stays behind. 30
+// rounds by themselves; ROBOTLIVE_JOINS=1000 makes it as many (tests/joins.sh).
+#include "bintest.hpp"
+#include <malloc.h>
+
+using namespace robotlive;
+using namespace robotlive::test;
+
+namespace {
+
+unsigned
+rounds ()
+{
+  const char *text = g_getenv ("ROBOTLIVE_JOINS");
+  return text ? static_cast<unsigned> (g_ascii_strtoull (text, nullptr, 10))
+              : 30;
+}
+
+struct Held
+{
+  unsigned threads, files;
+  std::size_t memory; // handed out by malloc, bytes
+};
+
+Held
+held ()
+{
+  const auto entries = [] (const char *folder) {
+    g_autoptr (GDir) dir = g_dir_open (folder, 0, nullptr);
+    unsigned count = 0;
+    while (dir && g_dir_read_name (dir))
+      count++;
+    return count;
+  };
+  const auto info = mallinfo2 ();
+  return {entries ("/proc/self/task"), entries ("/proc/self/fd"),
+      info.uordblks + info.hblkhd};
+}
+
+// What is held once the threads of the last viewer have ended.
+Held
+settled (Robot &robot)
+{
+  Held last = held ();
+  robot.wait ([&] () {
+    g_usleep (500000);
+    const Held now = held ();
+    const bool same = now.threads == last.threads && now.files == last.files;
+    last = now;
+    return same;
+  });
+  return last;
+}
+
+// Waits until as little is held as *before*. Threads end a moment after they
+// are done with; *room* bytes a round are the allocator's and the libraries'.
+void
+is_back (Robot &robot, const Held &before, unsigned count, std::size_t room)
+{
+  Held now = {};
+  const bool back = robot.wait ([&] () {
+    now = held ();
+    return now.threads <= before.threads + 2 && now.files <= before.files + 4 &&
+           now.memory <= before.memory + 500000 + room * count;
+  });
+  g_print (
+      "%u rounds: threads %u to %u, files %u to %u, memory %" G_GSIZE_FORMAT
+      " to %" G_GSIZE_FORMAT " kB\n",
+      count, before.threads, now.threads, before.files, now.files,
+      before.memory / 1000, now.memory / 1000);
+  fail_unless (back);
+}
+
+// One viewer, that goes at one of five moments in one of three ways.
+void
+come_and_go (Robot &robot, unsigned round)
+{
+  const auto id = "p" + std::to_string (round);
+  TestViewer viewer (robot.link, "ann", id);
+  const unsigned moment = round % 5;
+  fail_unless (viewer.offer ());
+  if (moment >= 1)
+    fail_unless (robot.link->wait_answer (id));
+  if (moment >= 2)
+    fail_unless (viewer.take_answer ());
+  if (moment >= 3)
+    fail_unless (viewer.wait_frames (1));
+  const unsigned way = round % 3;
+  if (way == 0 || moment < 3) {
+    robot.link->call (
+        [id] (SignallerListener &listener) { listener.on_leave (id, ""); });
+  } else if (way == 1) {
+    robot.link->call ([id] (SignallerListener &listener) {
+      listener.on_session_ended (id, "revoked");
+    });
+  } else {
+    gboolean ended = FALSE;
+    g_signal_emit_by_name (robot.bin, "end-viewer", id.c_str (), &ended);
+    fail_unless (ended);
+  }
+  fail_unless (robot.wait ([&] () { return robot.viewer_count () == 0; }));
+  robot.link->change ([&] () { robot.link->peers.erase (id); });
+  robot.forget_messages ();
+}
+
+} // namespace
+
+GST_START_TEST (test_joins_and_leaves)
+{
+  Robot robot ("VP8", "session-policy=open");
+  const unsigned count = rounds (), warm = MIN (count / 3, 50);
+  for (unsigned i = 0; i < warm; i++)
+    come_and_go (robot, i);
+  const auto before = settled (robot);
+  for (unsigned i = warm; i < count; i++)
+    come_and_go (robot, i);
+  is_back (robot, before, count - warm, 0);
+}
+GST_END_TEST
+
+// The pipeline goes to NULL and comes back with viewers at all stages.
+GST_START_TEST (test_the_pipeline_stops_under_viewers)
+{
+  Robot robot ("VP8", "session-policy=open");
+  const unsigned count = MAX (rounds () / 10, 3);
+  Held before = {};
+  for (unsigned i = 0; i < count; i++) {
+    if (i == MIN (count / 3, 10)) {
+      gst_element_get_state (robot.pipeline, nullptr, nullptr, 5 * GST_SECOND);
+      before = settled (robot);
+    }
+    std::list<TestViewer> viewers;
+    for (unsigned n = 0; n < 3; n++) {
+      const auto id = "p" + std::to_string (i) + "-" + std::to_string (n);
+      viewers.emplace_back (robot.link, "ann", id);
+      fail_unless (viewers.back ().offer ());
+      if (n > 0)
+        fail_unless (robot.link->wait_answer (id));
+      if (n > 1)
+        fail_unless (viewers.back ().take_answer ());
+    }
+    g_usleep (i % 8 * 5000);
+    gst_element_set_state (robot.pipeline, GST_STATE_NULL);
+    robot.link->change ([&] () { robot.link->peers.clear (); });
+    gst_element_set_state (robot.pipeline, GST_STATE_PLAYING);
+    robot.forget_messages ();
+  }
+  is_back (robot, before, count, 0);
+}
+GST_END_TEST
+
+static Suite *
+signalingbinjoins_suite (void)
+{
+  register_elements ();
+  Suite *s = suite_create ("signalingbinjoins");
+  TCase *tc = tcase_create ("joins");
+  tcase_set_timeout (tc, 60 + rounds () * 3);
+  suite_add_tcase (s, tc);
+  tcase_add_test (tc, test_joins_and_leaves);
+  tcase_add_test (tc, test_the_pipeline_stops_under_viewers);
+  return s;
+}
+
+GST_CHECK_MAIN (signalingbinjoins)
