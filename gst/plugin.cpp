@@ -2,6 +2,7 @@
 //
 // Registration only.
 #include "config.h"
+#include "gstrtspcamera.h"
 #include "gstsessiongate.h"
 #include "gstsignalingbin.h"
 #include <gst/gst.h>
@@ -11,6 +12,7 @@ plugin_init (GstPlugin *plugin)
 {
   gboolean ok = GST_ELEMENT_REGISTER (sessiongate, plugin);
   ok &= GST_ELEMENT_REGISTER (signalingbin, plugin);
+  ok &= GST_ELEMENT_REGISTER (rtspcamera, plugin);
   return ok;
 }
 

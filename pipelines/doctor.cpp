@@ -112,15 +112,34 @@ from_trials (
   return check;
 }
 
+Check
+check_ip_camera (const RobotConf &conf, const ProbeOptions &options)
+{
+  const std::string credentials = credentials_file (conf);
+  GStatBuf info = {};
+  if (!credentials.empty () && g_stat (credentials.c_str (), &info) == 0 &&
+      (info.st_mode & 07))
+    return {"camera", Health::Warning,
+        "every user can read the camera's password in " + credentials,
+        "chmod 0640 " + credentials};
+  const std::string &location = conf.get ("camera.location");
+  return from_trials ("camera",
+      {try_camera (conf, options, {"rtsp", "", location, ""})},
+      "is it on, is the address right (" + location +
+          "), are user and password (credentials-file)? It must send H.264");
+}
+
 } // namespace
 
 Check
 check_camera (const RobotConf &conf, const ProbeOptions &options)
 {
   const std::string &source = conf.get ("camera.source");
-  if (g_str_has_suffix (source.c_str (), ".launch") || source == "rtsp" ||
-      source == "file" || source == "test-pattern")
+  if (g_str_has_suffix (source.c_str (), ".launch") || source == "file" ||
+      source == "test-pattern")
     return {"camera", Health::Skipped, "source = " + source + " is no camera"};
+  if (source == "rtsp")
+    return check_ip_camera (conf, options);
   std::vector<Trial> trials;
   for (const Candidate &candidate : find_cameras (conf)) {
     trials.push_back (try_camera (conf, options, candidate));

@@ -153,6 +153,8 @@ values (const RobotConf &conf, const Choice &choice)
       {"DEVICE", quote_value (choice.device)},
       {"CAMERA_NAME", property ("camera-name", choice.device)},
       {"LOCATION", quote_value (conf.get ("camera.location"))},
+      {"CAMERA_CREDENTIALS",
+          property ("credentials-file", credentials_file (conf))},
       {"AUDIO_BITRATE", conf.get ("audio.bitrate")},
       {"STILLS_LOCATION", quote_value (conf.get ("stills.location"))},
       {"STILLS_QUALITY", conf.get ("stills.quality")},
@@ -271,20 +273,42 @@ quote_value (const std::string &value)
   return quoted + "\"";
 }
 
+// Where systemd puts what LoadCredential= names; "" when it does not.
+static std::string
+service_credential (const char *name)
+{
+  const char *folder = g_getenv ("CREDENTIALS_DIRECTORY");
+  if (!folder)
+    return "";
+  std::string path = std::string (folder) + "/" + name;
+  return g_file_test (path.c_str (), G_FILE_TEST_EXISTS) ? path : "";
+}
+
 std::string
 token_file (const RobotConf &conf)
 {
   const std::string &configured = conf.get ("signaling.token-file");
   if (!configured.empty ())
     return configured;
-  // Where systemd puts what LoadCredential= names.
-  const char *credentials = g_getenv ("CREDENTIALS_DIRECTORY");
-  if (credentials) {
-    std::string path = std::string (credentials) + "/robot.token";
-    if (g_file_test (path.c_str (), G_FILE_TEST_EXISTS))
-      return path;
-  }
-  return "/etc/robotlive/robot.token";
+  std::string handed_over = service_credential ("robot.token");
+  return handed_over.empty () ? "/etc/robotlive/robot.token" : handed_over;
+}
+
+std::string
+credentials_file (const RobotConf &conf)
+{
+  const std::string &configured = conf.get ("camera.credentials-file");
+  if (!configured.empty ())
+    return configured;
+  // The unit's default for a camera without a password has no colon in it.
+  std::string handed_over = service_credential ("camera.credentials");
+  gchar *text = nullptr;
+  bool there =
+      !handed_over.empty () &&
+      g_file_get_contents (handed_over.c_str (), &text, nullptr, nullptr) &&
+      strchr (text, ':');
+  g_free (text);
+  return there ? handed_over : "";
 }
 
 } // namespace robotlive::robot

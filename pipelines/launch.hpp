@@ -45,4 +45,7 @@ std::string quote_value (const std::string &value);
 // Where the pipeline finds the robot's token; a path, never the token.
 std::string token_file (const RobotConf &conf);
 
+// Where it finds an IP camera's user name and password; "": there are none.
+std::string credentials_file (const RobotConf &conf);
+
 } // namespace robotlive::robot

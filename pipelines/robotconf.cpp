@@ -37,6 +37,7 @@ known_keys ()
       {"camera", "source", Kind::Text, "auto"},
       {"camera", "device", Kind::Text, ""},
       {"camera", "location", Kind::Text, ""},
+      {"camera", "credentials-file", Kind::Path, ""},
       {"camera", "width", Kind::Integer, "1280", 16, 8192},
       {"camera", "height", Kind::Integer, "720", 16, 8192},
       // Below 9 frames a second the Pi's encoder hangs at 1080p.
@@ -130,8 +131,8 @@ complaint (const Key &key, const std::string &value)
   if (value.find ("://") != std::string::npos && has_credentials (value))
     return "has a user name or password in it, which every user of this "
            "machine could read in the process list. Take a TURN server's "
-           "from the signalling server (it makes short-lived ones); let an "
-           "RTSP camera serve this robot without a password";
+           "from the signalling server (it makes short-lived ones); name a "
+           "file with an RTSP camera's in 'credentials-file'";
   switch (key.kind) {
     case Key::Kind::Integer: {
       gint64 number = 0;

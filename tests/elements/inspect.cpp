@@ -106,6 +106,12 @@ GST_START_TEST (test_signalingbin)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_rtspcamera)
+{
+  check_element ("rtspcamera");
+}
+GST_END_TEST;
+
 GST_START_TEST (test_plugin)
 {
   GstPlugin *plugin =
@@ -127,6 +133,7 @@ inspect_suite (void)
   tcase_add_test (elements, test_plugin);
   tcase_add_test (elements, test_sessiongate);
   tcase_add_test (elements, test_signalingbin);
+  tcase_add_test (elements, test_rtspcamera);
   return suite;
 }
 

@@ -9,7 +9,9 @@
 #include <glib/gstdio.h>
 #include <gst/gst.h>
 #include <gtest/gtest.h>
+#include <json-glib/json-glib.h>
 #include <libsoup/soup.h>
+#include <map>
 #include <thread>
 
 using namespace robotlive::robot;
@@ -247,6 +249,82 @@ TEST_F (Doctor, AsksStunServersThatTheServerNames)
   EXPECT_EQ (checks[1].health, Health::Ok) << checks[1].text;
   EXPECT_EQ (checks[2].health, Health::Failed) << checks[2].text;
   EXPECT_NE (checks[2].remedy.find ("coturn"), std::string::npos);
+}
+
+TEST_F (Doctor, TriesAnIpCameraAndLooksAfterItsPassword)
+{
+  ProbeOptions options;
+  options.folder = PIPELINES_DIR;
+  conf_.set ("camera.source", "rtsp");
+  conf_.set ("camera.location", "rtsp://127.0.0.1:1/cam");
+  Check check = check_camera (conf_, options);
+  EXPECT_EQ (check.health, Health::Failed) << check.text;
+  EXPECT_NE (check.remedy.find ("rtsp://127.0.0.1:1/cam"), std::string::npos);
+
+  conf_.set ("camera.credentials-file", folder_ + "/token");
+  std::ofstream (folder_ + "/token") << "me:hunter2\n";
+  g_chmod ((folder_ + "/token").c_str (), 0644);
+  check = check_camera (conf_, options);
+  EXPECT_EQ (check.health, Health::Warning) << check.text;
+  EXPECT_EQ ((check.text + check.remedy).find ("hunter2"), std::string::npos);
+  g_chmod ((folder_ + "/token").c_str (), 0600);
+  EXPECT_EQ (check_camera (conf_, options).health, Health::Failed);
+}
+
+// The program itself: a line for each check, all of them in the JSON, and an
+// exit status that a script can use.
+TEST_F (Doctor, ProgramPrintsEveryCheck)
+{
+  std::string conf = folder_ + "/robot.conf";
+  std::ofstream (conf) << "[robot]\nid = r1\n[signaling]\n"
+                          "server = ws://127.0.0.1:1\ntoken-file = "
+                       << folder_
+                       << "/token\n[camera]\nsource = test-pattern\n";
+  auto run = [&] (const char *format, int *status) {
+    const gchar *argv[] = {DOCTOR, "--config", conf.c_str (), "--pipelines",
+        PIPELINES_DIR, format, nullptr};
+    gchar *out = nullptr;
+    GError *error = nullptr;
+    int wait_status = -1;
+    EXPECT_TRUE (g_spawn_sync (nullptr, const_cast<gchar **> (argv), nullptr,
+        G_SPAWN_STDERR_TO_DEV_NULL, nullptr, nullptr, &out, nullptr,
+        &wait_status, &error))
+        << (error ? error->message : "");
+    g_clear_error (&error);
+    *status = WIFEXITED (wait_status) ? WEXITSTATUS (wait_status) : -1;
+    std::string text = out ? out : "";
+    g_free (out);
+    return text;
+  };
+  int status = -1;
+  JsonNode *root = json_from_string (run ("--json", &status).c_str (), nullptr);
+  EXPECT_EQ (status, 1) << "neither token nor server";
+  ASSERT_NE (root, nullptr);
+  JsonObject *object = json_node_get_object (root);
+  EXPECT_FALSE (json_object_get_boolean_member (object, "ok"));
+  JsonArray *list = json_object_get_array_member (object, "checks");
+  std::map<std::string, std::string> seen;
+  for (guint i = 0; list && i < json_array_get_length (list); i++) {
+    JsonObject *check = json_array_get_object_element (list, i);
+    const char *one = json_object_get_string_member (check, "status");
+    EXPECT_STRNE (json_object_get_string_member (check, "text"), "");
+    if (strcmp (one, "failed") == 0)
+      EXPECT_STRNE (json_object_get_string_member (check, "remedy"), "");
+    seen[json_object_get_string_member (check, "check")] = one;
+  }
+  json_node_unref (root);
+  for (const char *name : {"config", "plugin", "camera", "encoder", "clock",
+           "network", "token", "server", "turn"})
+    EXPECT_EQ (seen.count (name), 1u) << name;
+  EXPECT_EQ (seen["config"], "ok");
+  EXPECT_EQ (seen["plugin"], "ok");
+  EXPECT_EQ (seen["encoder"], "ok");
+  EXPECT_EQ (seen["token"], "failed");
+  EXPECT_EQ (seen["server"], "failed");
+
+  run ("--config", &status); // its value is missing
+  EXPECT_EQ (status, 64);
+  g_unlink (conf.c_str ());
 }
 
 TEST_F (Doctor, NetworkAndClockSaySomething)

@@ -232,6 +232,31 @@ TEST_F (Launch, HonoursEverySetting)
   EXPECT_NE (text.find ("level=(string)4.2,"), std::string::npos) << text;
 }
 
+// The password of an IP camera is in a file, whose name alone is in the line.
+TEST_F (Launch, CameraPasswordComesFromAFile)
+{
+  std::string text = line ({"rtsp", "", ""});
+  EXPECT_EQ (text.find ("credentials-file"), std::string::npos) << text;
+
+  std::string handed_over = folder_ + "/camera.credentials";
+  g_setenv ("CREDENTIALS_DIRECTORY", folder_.c_str (), TRUE);
+  std::ofstream (handed_over) << "none"; // the unit's default
+  text = line ({"rtsp", "", ""});
+  EXPECT_EQ (text.find ("credentials-file"), std::string::npos) << text;
+  std::ofstream (handed_over) << "me:hunter2\n";
+  text = line ({"rtsp", "", ""});
+  EXPECT_NE (text.find ("credentials-file=" + handed_over), std::string::npos)
+      << text;
+  EXPECT_EQ (text.find ("hunter2"), std::string::npos) << text;
+  g_unsetenv ("CREDENTIALS_DIRECTORY");
+
+  conf_.set ("camera.credentials-file", "/etc/robotlive/other.camera");
+  text = line ({"rtsp", "", ""});
+  EXPECT_NE (text.find ("credentials-file=/etc/robotlive/other.camera"),
+      std::string::npos)
+      << text;
+}
+
 // A value is a value, whatever is in it: it neither becomes an element nor
 // loses a character on the way through gst-launch's parser.
 TEST_F (Launch, ValuesAreQuoted)
