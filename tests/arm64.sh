@@ -5,8 +5,10 @@
 # of that architecture in a folder, and run there under qemu-user. Half an hour
 # the first time. Root.
 #   tests/arm64.sh [--packages]
-#     --packages: builds the Debian packages too, inside and emulated (an hour)
+#     --packages: the Debian packages instead, cross-built in a Debian of its
+#     own, then installed and tried in the arm64 one.
 # ROOT_DIR: where (1.4 GB; default /var/tmp/robotlive-arm64, kept).
+# JOBS: compilers at once (default 2).
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 root=${ROOT_DIR:-/var/tmp/robotlive-arm64}
@@ -17,29 +19,42 @@ cross=()
 if [ "$(dpkg --print-architecture)" != arm64 ]; then
   [ "$(id -u)" -eq 0 ] || cannot "debootstrap and chroot need root"
   cross=(--cross-file "$root.cross")
-  for package in qemu-user-static binfmt-support g++-aarch64-linux-gnu \
-    meson ninja-build pkg-config; do
-    [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == \
-      installed ]] ||
-      apt-get install -y -qq --no-install-recommends "$package" >/dev/null ||
-      cannot "there is no $package"
-  done
+  host_packages qemu-user-static binfmt-support g++-aarch64-linux-gnu \
+    meson ninja-build pkg-config
   mountpoint -q /proc/sys/fs/binfmt_misc ||
     mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc ||
     cannot "the kernel has no binfmt_misc"
   update-binfmts --enable qemu-aarch64
 fi
 debian_root "$root" bookworm arm64
+
+if [ "${1:-}" = --packages ]; then
+  out=$root.packages/out
+  debian_root "$root.packages" bookworm amd64
+  copy_sources "$root.packages"
+  in_root "$root.packages" sh -ec 'dpkg --add-architecture arm64
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends dpkg-dev \
+      crossbuild-essential-arm64 >/dev/null
+    cd /build/src
+    apt-get build-dep -y -qq -aarm64 -Pcross,nocheck ./ >/dev/null'
+  build_packages "$root.packages" src out -aarm64 -Pcross,nocheck -B
+  install_and_try "$root" "$out"/*.deb
+  exit
+fi
+
 copy_sources "$root"
-in_root "$root" bash -c 'cd /src && .ci/install-packages build run &&
-  apt-get install -y -qq --no-install-recommends libgtest-dev openssl \
+in_root "$root" bash -c 'cd /build/src && .ci/install-packages build run &&
+  apt-get install -y -qq --no-install-recommends libgtest-dev libgstrtspserver-1.0-dev openssl \
     iproute2 procps >/dev/null'
 if [ ${#cross[@]} -gt 0 ]; then
   # The compiler runs here, headers and libraries are the root's.
+  ccache=
+  command -v ccache >/dev/null && ccache="'ccache', "
   cat >"$root.cross" <<CROSS
 [binaries]
-c = 'aarch64-linux-gnu-gcc'
-cpp = 'aarch64-linux-gnu-g++'
+c = [$ccache'aarch64-linux-gnu-gcc']
+cpp = [$ccache'aarch64-linux-gnu-g++']
 ar = 'aarch64-linux-gnu-gcc-ar'
 strip = 'aarch64-linux-gnu-strip'
 pkgconfig = 'pkg-config'
@@ -62,14 +77,8 @@ CROSS
 fi
 # Inside and outside the sources and the build have the same name, so that
 # what the tests have compiled in is right in both.
-mkdir -p "$root$root" && ln -sfn /src "$root$root/src" &&
-  ln -sfn /build "$root$root/build"
-[ -e "$root/build/build.ninja" ] ||
-  meson setup "${cross[@]}" "$root/build" "$root/src"
-ninja -C "$root/build" -j"${JOBS:-2}"
-if [ "${1:-}" = --packages ]; then
-  in_root "$root" sh -c 'cd /src && apt-get install -y -qq dpkg-dev debhelper \
-      >/dev/null && apt-get build-dep -y -qq ./ >/dev/null &&
-    DEB_BUILD_OPTIONS="nocheck parallel=2" dpkg-buildpackage -us -uc -b'
-fi
-run_suites "$root" build 10
+mkdir -p "$root$root" && ln -sfn /build "$root$root/build"
+[ -e "$root/build/meson/build.ninja" ] ||
+  meson setup "${cross[@]}" "$root/build/meson" "$root/build/src"
+ninja -C "$root/build/meson" -j"${JOBS:-2}"
+run_suites "$root" 10
