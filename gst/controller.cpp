@@ -16,22 +16,6 @@ constexpr std::size_t kMaxPending = 32;
 constexpr unsigned kRateInterval = 200; // ms; RateControl is made for it
 constexpr std::int64_t kPendingLimit = 10 * std::int64_t (1000000000);
 
-const char *
-link_name (LinkState state)
-{
-  switch (state) {
-    case LinkState::Disconnected:
-      return "disconnected";
-    case LinkState::Connecting:
-      return "connecting";
-    case LinkState::Connected:
-      return "connected";
-    case LinkState::Registered:
-      return "registered";
-  }
-  return "";
-}
-
 std::unique_ptr<Signaller>
 make_signaller (const Settings &settings)
 {
@@ -52,10 +36,24 @@ make_signaller (const Settings &settings)
 
 } // namespace
 
-Controller::Controller (std::weak_ptr<EventLoop> loop, GstElement *element,
-    GstElement *tee, GstPad *sink_pad, EncoderControl *encoder)
-    : loop_ (std::move (loop)), element_ (element), tee_ (tee),
-      sink_pad_ (sink_pad), encoder_ (encoder), rate_ (encoder, tee)
+const char *
+link_name (LinkState state)
+{
+  switch (state) {
+    case LinkState::Disconnected:
+      return "disconnected";
+    case LinkState::Connecting:
+      return "connecting";
+    case LinkState::Connected:
+      return "connected";
+    case LinkState::Registered:
+      return "registered";
+  }
+  return "";
+}
+
+Controller::Controller (std::weak_ptr<EventLoop> loop, GstElement *element)
+    : loop_ (std::move (loop)), element_ (element)
 {
 }
 
@@ -66,14 +64,17 @@ Controller::start (
   settings_ = settings;
   signaller_ = signaller ? std::move (signaller) : make_signaller (settings);
   admission_.emplace (settings.policy, settings.robot_id);
-  announced_end_ = -1;
+  for (auto &stream : streams_) {
+    stream->announced_end = -1;
+    if (stream->rate)
+      stream->rate->set_settings (settings.rate);
+  }
   if (settings.policy == SessionPolicy::RequireGrant)
     load_key ();
   else
     GST_WARNING_OBJECT (element_,
         "grants are not checked: session-policy is %s",
         settings.policy == SessionPolicy::Open ? "open" : "trust-server");
-  rate_.set_settings (settings.rate);
   if (auto loop = loop_.lock ()) {
     tick_ = loop->every (1000, [this] () {
       tick ();
@@ -138,7 +139,10 @@ Controller::stop ()
   if (signaller_)
     signaller_->stop ();
   announce_sessions ();
-  codec_ = StreamCodec ();
+  for (auto &stream : streams_) {
+    stream->key_frame_timer.cancel ();
+    stream->codec = StreamCodec ();
+  }
   link_ = LinkState::Disconnected;
   return std::move (signaller_);
 }
@@ -245,7 +249,7 @@ Controller::proceed (const std::string &peer_id)
     // Opens a gate before the encoder, without which no codec comes.
     announce_sessions ();
   }
-  if (codec_.encoding_name.empty ())
+  if (!streams_ready (pending))
     return;
   const Pending ready = std::move (pending);
   pending_.erase (found);
@@ -265,9 +269,15 @@ Controller::proceed_all ()
 void
 Controller::answer (const std::string &peer_id, const Pending &pending)
 {
+  const auto known = pictures ();
+  const Stream *sound = audio ();
+  RobotStreams streams;
+  for (const Stream *stream : known)
+    streams.pictures.push_back (stream->codec);
+  streams.audio = sound != nullptr;
   GuardedOffer offer;
   std::string why;
-  if (!guard_offer (pending.sdp, codec_, &offer, &why)) {
+  if (!guard_offer (pending.sdp, streams, &offer, &why)) {
     refuse (pending.from, peer_id, {"bad-message", "Offer refused: " + why});
     announce_sessions ();
     return;
@@ -276,11 +286,18 @@ Controller::answer (const std::string &peer_id, const Pending &pending)
   // cannot restart ICE, so the branch is replaced.
   end_viewer (peer_id, "replaced");
 
+  const Stream &chosen = *known[offer.picture];
+  const auto source = [] (const Stream &stream) {
+    return Source{stream.pad, stream.input->tee (), stream.codec};
+  };
+  const auto picture = source (chosen);
+  const auto sound_source = sound ? source (*sound) : Source ();
   auto viewer = std::make_shared<Viewer> (
-      loop_, this, GST_BIN (element_), tee_, pending.from, peer_id);
+      loop_, this, GST_BIN (element_), pending.from, peer_id);
   viewers_[peer_id] = viewer;
   viewer->set_terms (pending.terms);
-  if (!viewer->start (offer, codec_, peer_settings (), &why)) {
+  if (!viewer->start (offer, picture, sound ? &sound_source : nullptr,
+          peer_settings (), &why)) {
     GST_ERROR_OBJECT (
         element_, "viewer %s: %s", peer_id.c_str (), why.c_str ());
     viewer_remove (peer_id, "failed", "internal", why);
@@ -291,7 +308,7 @@ Controller::answer (const std::string &peer_id, const Pending &pending)
     g_autoptr (GstQuery) query = gst_query_new_latency ();
     gboolean live = FALSE;
     latency_ = 0;
-    if (gst_pad_peer_query (sink_pad_, query))
+    if (gst_pad_peer_query (chosen.input->sink_pad (), query))
       gst_query_parse_latency (query, &live, &latency_, nullptr);
   }
   viewer->set_latency (latency_);
@@ -418,14 +435,16 @@ Controller::viewer_streaming (const std::string &peer_id)
 {
   GST_INFO_OBJECT (element_, "viewer %s: streaming", peer_id.c_str ());
   if (const auto found = viewers_.find (peer_id); found != viewers_.end ())
-    found->second->start_estimate (rate_.add_viewer ());
-  encoder_->request_key_frame ();
+    if (Stream *from = stream_of (peer_id))
+      found->second->start_estimate (from->rate->add_viewer ());
+  viewer_needs_key_frame (peer_id);
 }
 
 void
-Controller::viewer_needs_key_frame ()
+Controller::viewer_needs_key_frame (const std::string &peer_id)
 {
-  encoder_->request_key_frame ();
+  if (Stream *from = stream_of (peer_id))
+    from->input->encoder ().request_key_frame ();
 }
 
 void
@@ -446,9 +465,14 @@ Controller::remove (std::string peer_id, const std::string &reason,
   if (found == viewers_.end ())
     return;
   const auto viewer = found->second;
+  Stream *from = stream_of (peer_id);
   viewers_.erase (found);
   viewer->stop ();
-  if (rate_.remove_viewer (peer_id, viewers_.empty ()))
+  const bool last = std::none_of (
+      viewers_.begin (), viewers_.end (), [from] (const auto &other) {
+        return from && other.second->picture_pad () == from->pad;
+      });
+  if (from && from->rate->remove_viewer (peer_id, last))
     g_object_notify (G_OBJECT (element_), "target-bitrate");
   if (!message.empty ())
     signaller_->send_error (viewer->user (), peer_id, code, message);
@@ -486,61 +510,6 @@ Controller::branch_failed (const std::string &peer_id, GstObject *branch)
 // --- the pipeline -----------------------------------------------------------
 
 void
-Controller::set_codec (const StreamCodec &codec)
-{
-  if (codec.encoding_name == codec_.encoding_name) {
-    codec_ = codec;
-    return;
-  }
-  // Peer connections are made for one codec.
-  while (!codec_.encoding_name.empty () && !viewers_.empty ())
-    end_viewer (viewers_.begin ()->first, "codec-changed");
-  codec_ = codec;
-  proceed_all ();
-}
-
-void
-Controller::set_latency (GstClockTime latency)
-{
-  latency_ = latency;
-  for (const auto &[peer_id, viewer] : viewers_)
-    viewer->set_latency (latency);
-}
-
-void
-Controller::key_frame_wanted ()
-{
-  encoder_->apply_key_frame ();
-}
-
-void
-Controller::announce_sessions (bool again)
-{
-  std::int64_t opens = kNoEnd, ends = 0;
-  guint count = 0;
-  const auto add = [&] (const Admitted &terms) {
-    opens = std::min (opens, terms.opens_at);
-    ends = std::max (ends, terms.ends_at);
-    count++;
-  };
-  for (const auto &[peer_id, viewer] : viewers_)
-    add (viewer->terms ());
-  for (const auto &[peer_id, pending] : pending_)
-    if (pending.admitted)
-      add (pending.terms);
-  if (!again && ends == announced_end_ && count == announced_viewers_)
-    return;
-  announced_end_ = ends;
-  announced_viewers_ = count;
-  gst_pad_push_event (
-      sink_pad_, gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM,
-                     gst_structure_new (GST_SESSION_GATE_EVENT_NAME, "ends-at",
-                         G_TYPE_INT64, gint64 (ends), "opens-at", G_TYPE_INT64,
-                         gint64 (count ? opens : 0), "viewers", G_TYPE_UINT,
-                         count, nullptr)));
-}
-
-void
 Controller::tick ()
 {
   const auto now = boottime_ns ();
@@ -568,52 +537,6 @@ Controller::tick ()
     stats_posted_at_ = now;
     post (stats ());
   }
-}
-
-void
-Controller::rate_tick ()
-{
-  const auto now = boottime_ns () / 1000;
-  for (const auto &[peer_id, viewer] : viewers_) {
-    unsigned rate = 0;
-    bool limited = false;
-    viewer->watch_path (now * 1000);
-    if (viewer->estimate (now, &rate, &limited))
-      rate_.set_viewer (peer_id, rate, limited);
-  }
-  const bool changed = rate_.update (now);
-  for (const auto &[peer_id, viewer] : viewers_)
-    viewer->set_thinning (rate_.thinning (peer_id), now);
-  if (!changed)
-    return;
-  GST_DEBUG_OBJECT (element_, "target %u bit/s", rate_.target ());
-  g_object_notify (G_OBJECT (element_), "target-bitrate");
-}
-
-guint
-Controller::target_bitrate () const
-{
-  return rate_.target ();
-}
-
-GstStructure *
-Controller::stats () const
-{
-  const auto now = boottime_ns ();
-  GstStructure *stats = gst_structure_new ("robotlive-stats", "link",
-      G_TYPE_STRING, link_name (link_), "codec", G_TYPE_STRING,
-      codec_.encoding_name.c_str (), "target-bitrate", G_TYPE_UINT,
-      rate_.target (), nullptr);
-  GValue list = G_VALUE_INIT;
-  gst_value_list_init (&list, static_cast<guint> (viewers_.size ()));
-  for (const auto &[peer_id, viewer] : viewers_) {
-    GValue item = G_VALUE_INIT;
-    g_value_init (&item, GST_TYPE_STRUCTURE);
-    g_value_take_boxed (&item, viewer->stats (now));
-    gst_value_list_append_and_take_value (&list, &item);
-  }
-  gst_structure_take_value (stats, "viewers", &list);
-  return stats;
 }
 
 std::vector<std::string>

@@ -3,11 +3,9 @@
 // Controller: what signalingbin does on its signalling thread. Listens to the
 // signaller, admits viewers, keeps them, and tells the pipeline about them.
 #pragma once
-#include "adaptivebitrate.hpp"
 #include "admission.hpp"
-#include "encodercontrol.hpp"
-#include "eventloop.hpp"
 #include "grantkey.hpp"
+#include "stream.hpp"
 #include "viewer.hpp"
 #include <map>
 #include <mutex>
@@ -38,27 +36,32 @@ std::string check_settings (
 // The JWT to register with; read anew each time it is asked for.
 std::string read_token (const Settings &settings, std::string *error);
 
+const char *link_name (LinkState state);
+
 class Controller final : public SignallerListener, public ViewerOwner
 {
 public:
-  // *element* is the bin, *tee* and *sink_pad* are its parts: all outlive us.
-  Controller (std::weak_ptr<EventLoop> loop, GstElement *element,
-      GstElement *tee, GstPad *sink_pad, EncoderControl *encoder);
+  // *element* is the bin, which outlives us.
+  Controller (std::weak_ptr<EventLoop> loop, GstElement *element);
 
   // Signalling thread from here on.
   void start (const Settings &settings, std::unique_ptr<Signaller> signaller);
   // Ends every viewer and the link; the signaller comes back for a next start.
   std::unique_ptr<Signaller> stop ();
-  void set_codec (const StreamCodec &codec);
+  // *pad*: the name of the bin's pad.
+  void add_stream (const std::string &pad, Input *input);
+  void remove_stream (const std::string &pad);
+  void set_codec (const std::string &pad, const StreamCodec &codec);
   void set_latency (GstClockTime latency);
   // By value: the id may be the very key that goes.
   bool end_viewer (std::string peer_id, const std::string &reason);
   // An element of the viewer's branch has posted an error.
   void branch_failed (const std::string &peer_id, GstObject *branch);
-  void key_frame_wanted (); // after the limiter has let one through
-  // Tells gates upstream what the sessions add up to, when that has changed;
-  // *again*: in any case, as after a new stream-start.
-  void announce_sessions (bool again = false);
+  // The limiter has let a request through, or will in *ms*.
+  void key_frame_wanted (const std::string &pad);
+  void key_frame_later (const std::string &pad, unsigned ms);
+  // A new stream-start: tells gates upstream again what the sessions add up to.
+  void stream_started (const std::string &pad);
 
   guint target_bitrate () const; // of the property; bit/s
   GstStructure *stats () const;  // "robotlive-stats"; transfer full
@@ -88,7 +91,7 @@ public:
   void viewer_streaming (const std::string &peer_id) override;
   void viewer_remove (const std::string &peer_id, const std::string &reason,
       const std::string &code, const std::string &message) override;
-  void viewer_needs_key_frame () override;
+  void viewer_needs_key_frame (const std::string &peer_id) override;
 
 private:
   // An offer that waits for the grant key or for the stream's codec.
@@ -109,6 +112,17 @@ private:
   void proceed (const std::string &peer_id);
   void proceed_all ();
   void answer (const std::string &peer_id, const Pending &pending);
+  // True when the offer can be answered with what is known of the streams.
+  bool streams_ready (const Pending &pending) const;
+  std::vector<const Stream *> pictures () const; // known ones, best first
+  const Stream *audio () const;                  // null: none, or not known
+  Stream *stream (const std::string &pad);
+  Stream *stream_of (const std::string &peer_id); // the viewer's picture
+  bool is_alternative (const Stream &stream) const;
+  // Tells gates upstream what the sessions add up to, when that has changed.
+  void announce_sessions ();
+  void announce_sessions (Stream *stream, bool again);
+  bool rate_tick (Stream *stream, std::int64_t now_us);
   void load_key ();
   void tick ();
   void rate_tick ();
@@ -117,9 +131,6 @@ private:
 
   const std::weak_ptr<EventLoop> loop_;
   GstElement *const element_;
-  GstElement *const tee_;
-  GstPad *const sink_pad_;
-  EncoderControl *const encoder_;
 
   Settings settings_;
   std::unique_ptr<Signaller> signaller_;
@@ -127,17 +138,15 @@ private:
   std::unique_ptr<GrantKeyFetcher> fetcher_;
   std::optional<JwtKey> pinned_key_; // for the life of the element
   std::string key_failure_;
-  StreamCodec codec_;
+  // "sink" first, then video_%u by number, audio_%u last.
+  std::vector<std::unique_ptr<Stream>> streams_;
   GstClockTime latency_ = GST_CLOCK_TIME_NONE;
   std::vector<IceServer> ice_servers_;
   std::map<std::string, Pending> pending_;                 // by peerId
   std::map<std::string, std::shared_ptr<Viewer>> viewers_; // by peerId
   LinkState link_ = LinkState::Disconnected;
-  AdaptiveBitrate rate_;
   Timer tick_, rate_tick_;
   std::int64_t stats_posted_at_ = 0;
-  std::int64_t announced_end_ = -1;
-  guint announced_viewers_ = 0;
 };
 
 } // namespace robotlive

@@ -30,11 +30,10 @@
  * Since: 0.1
  */
 #include "gstsignalingbin.h"
-#include "controller.hpp"
 #include "errors.hpp"
-#include "input.hpp"
 #include "opensslexit.hpp"
 #include "signalingbinproperties.hpp"
+#include "signalingbinstate.hpp"
 
 GST_DEBUG_CATEGORY (gst_signaling_bin_debug);
 #define GST_CAT_DEFAULT gst_signaling_bin_debug
@@ -42,42 +41,6 @@ GST_DEBUG_CATEGORY (gst_signaling_bin_debug);
 using namespace robotlive;
 
 namespace {
-
-struct State
-{
-  // Guards settings; nothing is called under it.
-  std::mutex settings_mutex;
-  Settings settings;
-
-  std::unique_ptr<Input> input;
-  std::unique_ptr<Signaller> signaller; // injected; lent to the controller
-  bool own_signaller = false;
-  // From NULL to READY until READY to NULL. Streaming threads take a copy.
-  std::mutex loop_mutex; // guards loop; never held together with another
-  std::shared_ptr<EventLoop> loop;
-  std::unique_ptr<Controller> controller; // used on the loop's thread
-  Timer key_frame_timer;                  // the loop's thread
-
-  Settings copy_settings ()
-  {
-    std::lock_guard<std::mutex> lock (settings_mutex);
-    return settings;
-  }
-  std::shared_ptr<EventLoop> current_loop ()
-  {
-    std::lock_guard<std::mutex> lock (loop_mutex);
-    return loop;
-  }
-  // From a streaming thread: *task* on the signalling thread, if it runs.
-  void post (std::function<void (Controller &)> task)
-  {
-    if (auto target = current_loop ())
-      target->post ([this, task = std::move (task)] () {
-        if (controller)
-          task (*controller);
-      });
-  }
-};
 
 enum
 {
@@ -89,26 +52,14 @@ enum
 };
 guint signals[LAST_SIGNAL];
 
-GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink",
-    GST_PAD_SINK, GST_PAD_ALWAYS,
-    GST_STATIC_CAPS (
-        "video/x-h264, stream-format = (string) { byte-stream, avc }, "
-        "alignment = (string) { au, nal }; "
-        "video/x-h265, stream-format = (string) { byte-stream, hvc1, hev1 }, "
-        "alignment = (string) { au, nal }; "
-        "video/x-vp8; video/x-vp9"));
-
 } // namespace
 
-struct _GstSignalingBin
-{
-  GstBin parent;
-  State *state;
-};
-
-G_DEFINE_FINAL_TYPE_WITH_CODE (GstSignalingBin, gst_signaling_bin, GST_TYPE_BIN,
+G_DEFINE_FINAL_TYPE_WITH_CODE (
+    GstSignalingBin, gst_signaling_bin, GST_TYPE_BIN,
     GST_DEBUG_CATEGORY_INIT (gst_signaling_bin_debug, "signalingbin", 0,
-        "Signalling and WebRTC viewers"))
+        "Signalling and WebRTC viewers");
+    G_IMPLEMENT_INTERFACE (
+        GST_TYPE_CHILD_PROXY, signaling_bin_child_proxy_init))
 GST_ELEMENT_REGISTER_DEFINE (
     signalingbin, "signalingbin", GST_RANK_NONE, GST_TYPE_SIGNALING_BIN)
 
@@ -148,7 +99,7 @@ check_elements (GstSignalingBin *self)
       return FALSE;
     }
   }
-  return self->state->input->complete ();
+  return self->state->main_input ()->complete ();
 }
 
 static gboolean
@@ -168,12 +119,12 @@ check_properties (GstSignalingBin *self)
 static void
 open_loop (GstSignalingBin *self)
 {
-  State *state = self->state;
+  SignalingBinState *state = self->state;
   auto loop = std::make_shared<EventLoop> ("robotlive:sig");
   loop->run ([self, state, &loop] () {
-    state->controller = std::make_unique<Controller> (loop, GST_ELEMENT (self),
-        state->input->tee (), state->input->sink_pad (),
-        &state->input->encoder ());
+    state->controller = std::make_unique<Controller> (loop, GST_ELEMENT (self));
+    for (const auto &[pad, input] : state->copy_inputs ())
+      state->controller->add_stream (pad, input.get ());
   });
   // The process's DTLS key takes a quarter of a second to make, once; better
   // now than when the first viewer waits. On a thread that nobody waits for.
@@ -190,27 +141,23 @@ open_loop (GstSignalingBin *self)
 static void
 close_loop (GstSignalingBin *self)
 {
-  State *state = self->state;
+  SignalingBinState *state = self->state;
   std::shared_ptr<EventLoop> loop;
   {
     std::lock_guard<std::mutex> lock (state->loop_mutex);
     loop.swap (state->loop);
   }
   if (loop)
-    loop->run ([state] () {
-      state->key_frame_timer.cancel ();
-      state->controller.reset ();
-    });
+    loop->run ([state] () { state->controller.reset (); });
 }
 
 static void
 start_session (GstSignalingBin *self)
 {
-  State *state = self->state;
+  SignalingBinState *state = self->state;
   const auto settings = state->copy_settings ();
-  state->input->limiter ().set_interval (
-      std::int64_t (settings.min_keyframe_interval) * 1000000);
-  state->input->encoder ().look_at_default ();
+  for (const auto &[pad, input] : state->copy_inputs ())
+    prepare_input (input.get (), settings);
   if (auto loop = state->current_loop ())
     loop->post ([state, settings] () {
       if (state->controller)
@@ -221,10 +168,9 @@ start_session (GstSignalingBin *self)
 static void
 stop_session (GstSignalingBin *self)
 {
-  State *state = self->state;
+  SignalingBinState *state = self->state;
   if (auto loop = state->current_loop ())
     loop->run ([state] () {
-      state->key_frame_timer.cancel ();
       if (!state->controller)
         return;
       auto signaller = state->controller->stop ();
@@ -341,9 +287,9 @@ static void
 gst_signaling_bin_set_property (
     GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
-  State *state = GST_SIGNALING_BIN (object)->state;
+  SignalingBinState *state = GST_SIGNALING_BIN (object)->state;
   if (id == PROP_ENCODER) {
-    state->input->encoder ().set_encoder (
+    state->main_input ()->encoder ().set_encoder (
         static_cast<GstElement *> (g_value_get_object (value)));
     return;
   }
@@ -356,9 +302,10 @@ static void
 gst_signaling_bin_get_property (
     GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
-  State *state = GST_SIGNALING_BIN (object)->state;
+  SignalingBinState *state = GST_SIGNALING_BIN (object)->state;
   if (id == PROP_ENCODER) {
-    g_value_take_object (value, state->input->encoder ().find ().release ());
+    g_value_take_object (
+        value, state->main_input ()->encoder ().find ().release ());
   } else if (id == PROP_TARGET_BITRATE) {
     guint target = 0;
     if (auto loop = state->current_loop ())
@@ -387,7 +334,7 @@ static gboolean
 gst_signaling_bin_end_viewer (GstSignalingBin *self, const char *peer_id)
 {
   gboolean found = FALSE;
-  State *state = self->state;
+  SignalingBinState *state = self->state;
   if (auto loop = state->current_loop (); loop && peer_id)
     loop->run ([state, peer_id, &found] () {
       found =
@@ -400,7 +347,7 @@ static GStrv
 gst_signaling_bin_list_viewers (GstSignalingBin *self)
 {
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
-  State *state = self->state;
+  SignalingBinState *state = self->state;
   std::vector<std::string> ids;
   if (auto loop = state->current_loop ())
     loop->run ([state, &ids] () {
@@ -432,6 +379,9 @@ gst_signaling_bin_class_init (GstSignalingBinClass *klass)
   object_class->finalize = gst_signaling_bin_finalize;
   element_class->change_state =
       GST_DEBUG_FUNCPTR (gst_signaling_bin_change_state);
+  element_class->request_new_pad =
+      GST_DEBUG_FUNCPTR (signaling_bin_request_pad);
+  element_class->release_pad = GST_DEBUG_FUNCPTR (signaling_bin_release_pad);
   element_class->send_event = GST_DEBUG_FUNCPTR (gst_signaling_bin_send_event);
   GST_BIN_CLASS (klass)->handle_message =
       GST_DEBUG_FUNCPTR (gst_signaling_bin_handle_message);
@@ -497,34 +447,12 @@ gst_signaling_bin_class_init (GstSignalingBinClass *klass)
       "Serves an encoded video stream to the viewers that a signalling server "
       "lets through, each until its session ends",
       "The gst-robotlive developers");
-  gst_element_class_add_static_pad_template (element_class, &sink_template);
+  signaling_bin_add_pad_templates (element_class);
 }
 
 static void
 gst_signaling_bin_init (GstSignalingBin *self)
 {
-  auto *state = self->state = new State;
-  Input::Callbacks callbacks;
-  callbacks.codec = [state] (const StreamCodec &codec) {
-    state->post (
-        [codec] (Controller &controller) { controller.set_codec (codec); });
-  };
-  callbacks.stream_start = [state] () {
-    state->post (
-        [] (Controller &controller) { controller.announce_sessions (true); });
-  };
-  callbacks.key_frame_passed = [state] () {
-    state->post (
-        [] (Controller &controller) { controller.key_frame_wanted (); });
-  };
-  callbacks.key_frame_later = [state] (unsigned ms) {
-    state->post ([state, ms] (Controller &) {
-      if (auto loop = state->current_loop ())
-        state->key_frame_timer =
-            loop->after (ms, [state] () { state->input->ask_again (); });
-    });
-  };
-  GstPadTemplate *templ =
-      gst_element_class_get_pad_template (GST_ELEMENT_GET_CLASS (self), "sink");
-  state->input = std::make_unique<Input> (GST_BIN (self), templ, callbacks);
+  self->state = new SignalingBinState;
+  signaling_bin_add_sink (self);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "input.hpp"
 #include "admission.hpp"
+#include "mediatype.hpp"
 #include <gst/video/video.h>
 
 GST_DEBUG_CATEGORY_EXTERN (gst_signaling_bin_debug);
@@ -8,78 +9,46 @@ GST_DEBUG_CATEGORY_EXTERN (gst_signaling_bin_debug);
 
 namespace robotlive {
 
-namespace {
-
-struct MediaType
+Input::Input (GstBin *bin, GstPad *ghost, bool audio, Callbacks callbacks)
+    : bin_ (bin), audio_ (audio), callbacks_ (std::move (callbacks)),
+      tee_ (sink (gst_element_factory_make ("tee", nullptr))),
+      anchor_ (sink (gst_element_factory_make ("fakesink", nullptr))),
+      sink_pad_ (share (ghost)), encoder_ (ghost)
 {
-  const char *caps_name;
-  const char *encoding_name;
-  const char *parser;      // null: goes to the payloader as it is
-  const char *parsed_caps; // parameter sets in the caps, whole pictures
-};
-constexpr MediaType kMediaTypes[] = {
-    {"video/x-h264", "H264", "h264parse",
-        "video/x-h264, stream-format=avc, alignment=au"},
-    {"video/x-h265", "H265", "h265parse",
-        "video/x-h265, stream-format=hvc1, alignment=au"},
-    {"video/x-vp8", "VP8", nullptr, nullptr},
-    {"video/x-vp9", "VP9", nullptr, nullptr},
-};
-
-const MediaType *
-media_type_of (const GstCaps *caps)
-{
-  for (const auto &type : kMediaTypes)
-    if (gst_structure_has_name (
-            gst_caps_get_structure (caps, 0), type.caps_name))
-      return &type;
-  return nullptr;
-}
-
-// profile-level-id (RFC 6184 section 8.1) is bytes 1 to 3 of the decoder
-// configuration record (ISO/IEC 14496-15 section 5.3.3.1.2).
-std::string
-profile_level_id_of (const GstCaps *caps)
-{
-  g_autoptr (GstBuffer) data = nullptr;
-  guint8 record[4];
-  if (!gst_structure_get (gst_caps_get_structure (caps, 0), "codec_data",
-          GST_TYPE_BUFFER, &data, nullptr) ||
-      gst_buffer_extract (data, 0, record, sizeof record) != sizeof record)
-    return "";
-  char text[7];
-  g_snprintf (
-      text, sizeof text, "%02x%02x%02x", record[1], record[2], record[3]);
-  return text;
-}
-
-} // namespace
-
-Input::Input (GstBin *bin, GstPadTemplate *sink_template, Callbacks callbacks)
-    : bin_ (bin), callbacks_ (std::move (callbacks)),
-      tee_ (gst_element_factory_make ("tee", "tee")),
-      anchor_ (gst_element_factory_make ("fakesink", "anchor")),
-      sink_pad_ (
-          gst_ghost_pad_new_no_target_from_template ("sink", sink_template)),
-      encoder_ (sink_pad_)
-{
-  gst_element_add_pad (GST_ELEMENT (bin_), sink_pad_);
   if (!complete ())
     return;
-  g_object_set (tee_, "allow-not-linked", TRUE, nullptr);
-  g_object_set (anchor_, "async", FALSE, "sync", FALSE, "enable-last-sample",
-      FALSE, nullptr);
-  gst_bin_add_many (bin_, tee_, anchor_, nullptr);
-  gst_element_link (tee_, anchor_);
-  auto target = adopt (gst_element_get_static_pad (tee_, "sink"));
-  gst_ghost_pad_set_target (GST_GHOST_PAD (sink_pad_), target.get ());
+  g_object_set (tee_.get (), "allow-not-linked", TRUE, nullptr);
+  g_object_set (anchor_.get (), "async", FALSE, "sync", FALSE,
+      "enable-last-sample", FALSE, nullptr);
+  gst_bin_add_many (bin_, tee_.get (), anchor_.get (), nullptr);
+  gst_element_link (tee_.get (), anchor_.get ());
+  auto target = adopt (gst_element_get_static_pad (tee_.get (), "sink"));
+  gst_ghost_pad_set_target (GST_GHOST_PAD (ghost), target.get ());
 
-  gst_pad_add_probe (sink_pad_, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
-      on_sink_event, this, nullptr);
-  gst_pad_add_probe (sink_pad_, GST_PAD_PROBE_TYPE_EVENT_UPSTREAM,
+  probes_[0] = gst_pad_add_probe (
+      ghost, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_sink_event, this, nullptr);
+  probes_[1] = gst_pad_add_probe (ghost, GST_PAD_PROBE_TYPE_EVENT_UPSTREAM,
       on_upstream_event, this, nullptr);
   gst_pad_add_probe (target.get (), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
       on_tee_event, this, nullptr);
+  gst_element_sync_state_with_parent (anchor_.get ());
+  gst_element_sync_state_with_parent (tee_.get ());
+}
+
+Input::~Input ()
+{
+  // Of a bin that is being freed they are out already.
+  if (!complete () || GST_OBJECT_PARENT (tee_.get ()) != GST_OBJECT (bin_))
+    return;
+  for (const gulong probe : probes_)
+    gst_pad_remove_probe (sink_pad_.get (), probe);
+  gst_ghost_pad_set_target (GST_GHOST_PAD (sink_pad_.get ()), nullptr);
+  drop_parser ();
+  for (GstElement *element : {tee_.get (), anchor_.get ()}) {
+    gst_element_set_locked_state (element, TRUE);
+    gst_element_set_state (element, GST_STATE_NULL);
+    gst_bin_remove (bin_, element);
+  }
 }
 
 GstPadProbeReturn
@@ -103,6 +72,8 @@ Input::on_upstream_event (GstPad *, GstPadProbeInfo *info, gpointer data)
   auto &self = *static_cast<Input *> (data);
   if (!gst_video_event_is_force_key_unit (GST_PAD_PROBE_INFO_EVENT (info)))
     return GST_PAD_PROBE_OK;
+  if (self.audio_)
+    return GST_PAD_PROBE_DROP;
   std::int64_t wait_ns = 0;
   switch (self.limiter_.ask (boottime_ns (), &wait_ns)) {
     case KeyFrameLimiter::Verdict::Pass:
@@ -136,11 +107,15 @@ Input::on_tee_event (GstPad *, GstPadProbeInfo *info, gpointer data)
   GstCaps *caps = nullptr;
   gst_event_parse_caps (event, &caps);
   if (const MediaType *type = media_type_of (caps)) {
-    StreamCodec codec;
-    codec.encoding_name = type->encoding_name;
-    if (codec.encoding_name == "H264")
-      codec.profile_level_id = profile_level_id_of (caps);
-    self.callbacks_.codec (codec);
+    g_autoptr (GstElementFactory) payloader =
+        gst_element_factory_find (type->payloader);
+    if (payloader)
+      self.callbacks_.codec (stream_codec_of (*type, caps));
+    else
+      GST_ELEMENT_ERROR (self.bin_, CORE, MISSING_PLUGIN,
+          ("%s cannot be sent: the element %s is missing. It is in %s.",
+              type->encoding_name, type->payloader, type->package),
+          (nullptr));
   }
   return GST_PAD_PROBE_OK;
 }
@@ -167,9 +142,9 @@ Input::fit_parser (const GstCaps *caps)
   const std::string wanted = type && type->parser ? type->parser : "";
   if (wanted == parser_name_)
     return;
-  gst_ghost_pad_set_target (GST_GHOST_PAD (sink_pad_), nullptr);
+  gst_ghost_pad_set_target (GST_GHOST_PAD (sink_pad_.get ()), nullptr);
   drop_parser ();
-  auto target = adopt (gst_element_get_static_pad (tee_, "sink"));
+  auto target = adopt (gst_element_get_static_pad (tee_.get (), "sink"));
   if (!wanted.empty ()) {
     parser_ = sink (gst_element_factory_make (wanted.c_str (), nullptr));
     filter_ = sink (gst_element_factory_make ("capsfilter", nullptr));
@@ -181,13 +156,14 @@ Input::fit_parser (const GstCaps *caps)
     g_autoptr (GstCaps) parsed = gst_caps_from_string (type->parsed_caps);
     g_object_set (filter_.get (), "caps", parsed, nullptr);
     gst_bin_add_many (bin_, parser_.get (), filter_.get (), nullptr);
-    gst_element_link_many (parser_.get (), filter_.get (), tee_, nullptr);
+    gst_element_link_many (
+        parser_.get (), filter_.get (), tee_.get (), nullptr);
     gst_element_sync_state_with_parent (filter_.get ());
     gst_element_sync_state_with_parent (parser_.get ());
     target = adopt (gst_element_get_static_pad (parser_.get (), "sink"));
   }
   parser_name_ = wanted;
-  gst_ghost_pad_set_target (GST_GHOST_PAD (sink_pad_), target.get ());
+  gst_ghost_pad_set_target (GST_GHOST_PAD (sink_pad_.get ()), target.get ());
 }
 
 } // namespace robotlive

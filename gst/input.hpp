@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Input: the bin's part before the viewers' branches.
+// Input: what comes in at one of the bin's pads, before the viewers' branches.
 //
-//   sink ─► [ h264parse ─ capsfilter ] ─► tee ─┬─► fakesink (anchor)
-//                (H.264, H.265 alone)          └─► viewers
+//   pad ─► [ parser ─ capsfilter ] ─► tee ─┬─► fakesink (anchor)
+//          (H.264, H.265, AV1 alone)       └─► viewers
 //
 // The parser gives every payloader the parameter sets in its caps, so that one
 // that joins late can send them. The anchor takes the stream when there is no
@@ -29,13 +29,19 @@ public:
     std::function<void (unsigned ms)> key_frame_later; // call ask_again () then
   };
 
-  // Adds tee, anchor and the ghost pad "sink" to *bin*, which owns them.
-  Input (GstBin *bin, GstPadTemplate *sink_template, Callbacks callbacks);
+  // *ghost* is the bin's pad, added to it already. Adds tee and anchor to
+  // *bin*. *audio*: no key frames.
+  Input (GstBin *bin, GstPad *ghost, bool audio, Callbacks callbacks);
+  // Nothing flows through the pad. Takes the elements out of the bin.
+  ~Input ();
+  Input (const Input &) = delete;
+  Input &operator= (const Input &) = delete;
 
   // False when a core element is missing; then nothing else may be used.
   bool complete () const { return tee_ && anchor_; }
-  GstElement *tee () const { return tee_; }
-  GstPad *sink_pad () const { return sink_pad_; }
+  bool audio () const { return audio_; }
+  GstElement *tee () const { return tee_.get (); }
+  GstPad *sink_pad () const { return sink_pad_.get (); }
   EncoderControl &encoder () { return encoder_; }
   KeyFrameLimiter &limiter () { return limiter_; }
   // The time of a *key_frame_later* has come. Signalling thread.
@@ -52,9 +58,11 @@ private:
   void drop_parser ();
 
   GstBin *const bin_;
+  const bool audio_;
   const Callbacks callbacks_;
-  GstElement *tee_, *anchor_; // the bin's
-  GstPad *sink_pad_;          // the bin's
+  const GPtr<GstElement> tee_, anchor_;
+  const GPtr<GstPad> sink_pad_;
+  gulong probes_[2] = {}; // of sink_pad_
   // Streaming thread alone.
   std::string parser_name_;
   GPtr<GstElement> parser_, filter_;

@@ -111,6 +111,53 @@ is_constrained (const std::string &profile_level_id)
   return bits >= 0 && (bits & 0x4) != 0; // constraint_set1_flag
 }
 
+// ITU-T H.264 annex A: the level of a profile-level-id, times ten.
+int
+h264_level (const std::string &profile_level_id)
+{
+  return g_ascii_xdigit_value (profile_level_id[4]) * 16 +
+         g_ascii_xdigit_value (profile_level_id[5]);
+}
+
+std::optional<int>
+h264_misfit (const Format &format, const StreamCodec &codec)
+{
+  // Mode 0 takes NAL units that fit a packet each, which no encoder promises;
+  // 2 is interleaved. Absent is 0 (RFC 6184 section 8.1).
+  if (format.parameter ("packetization-mode") != "1")
+    return std::nullopt;
+  // Absent means Baseline at level 1.
+  auto offered = format.parameter ("profile-level-id");
+  if (offered.empty ())
+    offered = "42000a";
+  const auto decoder = h264_rank (offered);
+  if (!decoder)
+    return std::nullopt;
+  if (codec.profile_level_id.empty ())
+    return *decoder * 4;
+  const auto stream = h264_rank (codec.profile_level_id);
+  if (!stream || *decoder < *stream)
+    return std::nullopt;
+  // A level that is too low is no reason to refuse: browsers name 3.1 and
+  // decode what is above it. One that suffices is taken first.
+  return (*decoder - *stream) * 4 + (is_constrained (offered) ? 0 : 2) +
+         (h264_level (offered) < h264_level (codec.profile_level_id) ? 1 : 0);
+}
+
+// A number among the parameters; *initial* when it is absent, -1 when it is
+// malformed.
+int
+number_of (const Format &format, const char *key, int initial)
+{
+  const auto text = format.parameter (key);
+  guint64 value = 0;
+  if (text.empty ())
+    return initial;
+  return g_ascii_string_to_unsigned (text.c_str (), 10, 0, 255, &value, nullptr)
+             ? static_cast<int> (value)
+             : -1;
+}
+
 // How badly *format* fits *codec*; less is better, nothing is not at all.
 std::optional<int>
 misfit (const Format &format, const StreamCodec &codec)
@@ -121,28 +168,44 @@ misfit (const Format &format, const StreamCodec &codec)
   // section 6 sets them; browsers offer some from 35 up as well.
   if (format.payload_type < 96)
     return std::nullopt;
-  if (codec.encoding_name == "VP9") {
-    const auto profile = format.parameter ("profile-id");
-    return profile.empty () || profile == "0" ? std::optional<int> (0)
-                                              : std::nullopt;
-  }
-  if (codec.encoding_name != "H264")
+  if (codec.encoding_name == "H264")
+    return h264_misfit (format, codec);
+  if (codec.encoding_name == "VP8")
     return 0;
-  if (format.parameter ("packetization-mode") != "1")
-    return std::nullopt;
-  // RFC 6184 section 8.1: absent means Baseline at level 1.
-  auto offered = format.parameter ("profile-level-id");
-  if (offered.empty ())
-    offered = "42000a";
-  const auto decoder = h264_rank (offered);
-  if (!decoder)
-    return std::nullopt;
-  if (codec.profile_level_id.empty ())
-    return *decoder * 2;
-  const auto stream = h264_rank (codec.profile_level_id);
-  if (!stream || *decoder < *stream)
-    return std::nullopt;
-  return (*decoder - *stream) * 2 + (is_constrained (offered) ? 0 : 1);
+  if (codec.encoding_name == "H265") {
+    // RFC 7798 section 7.1: absent is Main (1). Main 10 (2) decodes Main.
+    const int decoder = number_of (format, "profile-id", 1);
+    const int stream = codec.profile < 0 ? 1 : codec.profile;
+    if (decoder == stream)
+      return 0;
+    return decoder == 2 && (stream == 1 || stream == 3) ? std::optional<int> (1)
+                                                        : std::nullopt;
+  }
+  // RFC 9628 section 6 (VP9), AV1 RTP payload section 7.2.3: absent is 0.
+  const int decoder = number_of (
+      format, codec.encoding_name == "AV1" ? "profile" : "profile-id", 0);
+  return decoder == std::max (codec.profile, 0) ? std::optional<int> (0)
+                                                : std::nullopt;
+}
+
+// The first format of *name* that can repair the one of type *apt*.
+int
+retransmission_of (const FormatTable &table, int apt)
+{
+  for (const auto &[number, format] : table)
+    if (format.name == "RTX" && number >= 96 && format.clock_rate == 90000 &&
+        format.parameter ("apt") == std::to_string (apt))
+      return number;
+  return -1;
+}
+
+int
+first_of (const FormatTable &table, const char *name)
+{
+  for (const auto &[number, format] : table)
+    if (format.name == name && number >= 96 && format.clock_rate == 90000)
+      return number;
+  return -1;
 }
 
 } // namespace
@@ -247,10 +310,14 @@ choose_video (const GstSDPMedia *media, const FormatTable &table,
     return false;
 
   const auto pt = std::to_string (out->format.payload_type);
-  for (const auto &[number, format] : table)
-    if (format.name == "RTX" && number >= 96 && format.clock_rate == 90000 &&
-        format.parameter ("apt") == pt)
-      out->rtx_payload_type = number;
+  out->rtx_payload_type =
+      retransmission_of (table, static_cast<int> (out->format.payload_type));
+  const int red = first_of (table, "RED"), ulpfec = first_of (table, "ULPFEC");
+  if (red >= 0 && ulpfec >= 0) {
+    out->red_payload_type = red;
+    out->ulpfec_payload_type = ulpfec;
+    out->red_rtx_payload_type = retransmission_of (table, red);
+  }
   for (guint i = 0;; i++) {
     const char *text = gst_sdp_media_get_attribute_val_n (media, "rtcp-fb", i);
     if (!text)
@@ -260,6 +327,35 @@ choose_video (const GstSDPMedia *media, const FormatTable &table,
         out->feedback.push_back (text + prefix.size ());
   }
   return true;
+}
+
+bool
+choose_opus (const GstSDPMedia *media, const FormatTable &table, Format *out)
+{
+  for (guint i = 0; i < gst_sdp_media_formats_len (media); i++) {
+    const auto pt = payload_type_of (gst_sdp_media_get_format (media, i));
+    const auto found = pt ? table.find (*pt) : table.end ();
+    if (found == table.end ())
+      continue;
+    const Format &format = found->second;
+    // RFC 7587 section 7: always 48000 and 2, whatever is inside.
+    if (format.name == "OPUS" && format.clock_rate == 48000 &&
+        format.channels == 2 && format.payload_type >= 96) {
+      *out = format;
+      return true;
+    }
+  }
+  return false;
+}
+
+std::string
+describe (const StreamCodec &codec)
+{
+  if (!codec.profile_level_id.empty ())
+    return codec.encoding_name + " " + codec.profile_level_id;
+  if (codec.profile > 0)
+    return codec.encoding_name + " profile " + std::to_string (codec.profile);
+  return codec.encoding_name;
 }
 
 std::string
@@ -274,6 +370,14 @@ describe (const FormatTable &table)
     if (const auto profile = format.parameter ("profile-level-id");
         !profile.empty ())
       name += " " + profile;
+    if (format.name == "H264" && format.parameter ("packetization-mode") != "1")
+      name += " in packetization mode 0";
+    for (const char *key : {"profile-id", "profile"})
+      if (const auto profile = format.parameter (key);
+          !profile.empty () && profile != "0")
+        name += " profile " + profile;
+    if (pt < 96)
+      name += " as payload type " + std::to_string (pt);
     if (std::find (names.begin (), names.end (), name) == names.end () &&
         names.size () < 12)
       names.push_back (name);

@@ -29,6 +29,9 @@ struct VideoChoice
 {
   Format format;
   int rtx_payload_type = -1;
+  // RED and ULPFEC, both or neither, and RED's retransmission.
+  int red_payload_type = -1, ulpfec_payload_type = -1;
+  int red_rtx_payload_type = -1;
   std::vector<std::string> feedback; // rtcp-fb values (RFC 4585)
 
   bool has_feedback (const std::string &value) const;
@@ -43,6 +46,12 @@ bool read_formats (
 bool choose_video (const GstSDPMedia *media, const FormatTable &table,
     const StreamCodec &codec, VideoChoice *out);
 
+// The first Opus format that we can send (RFC 7587); false when there is none.
+bool choose_opus (
+    const GstSDPMedia *media, const FormatTable &table, Format *out);
+
+// For people: "H264 42e01f", "VP9 profile 2".
+std::string describe (const StreamCodec &codec);
 // For people: "VP8, H264 42e01f, AV1".
 std::string describe (const FormatTable &table);
 

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "sdpguard.hpp"
 #include "sdpcodec.hpp"
+#include "sdptext.hpp"
 #include "twccfeedback.hpp"
-#include <algorithm>
-#include <cstring>
 #include <gst/sdp/sdp.h>
-#include <memory>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <set>
 
 namespace robotlive {
@@ -16,26 +11,6 @@ namespace robotlive {
 namespace {
 
 using Text = std::string_view;
-
-// RFC 8839: ice-char = ALPHA / DIGIT / "+" / "/"
-bool
-is_ice_string (Text text, std::size_t min, std::size_t max)
-{
-  return text.size () >= min && text.size () <= max &&
-         std::all_of (text.begin (), text.end (), [] (char c) {
-           return g_ascii_isalnum (c) || c == '+' || c == '/';
-         });
-}
-
-// RFC 8866: token, and short.
-bool
-is_token (Text text)
-{
-  return !text.empty () && text.size () <= 64 &&
-         std::all_of (text.begin (), text.end (), [] (char c) {
-           return g_ascii_isgraph (c) && !strchr ("\"(),/:;<=>?@[\\]", c);
-         });
-}
 
 bool
 parse_sha256 (Text text, Sha256Digest *out)
@@ -132,9 +107,9 @@ struct Transport
 class OfferReader
 {
 public:
-  OfferReader (const GstSDPMessage *message, const StreamCodec &codec,
+  OfferReader (const GstSDPMessage *message, const RobotStreams &streams,
       GuardedOffer *out, std::string *error)
-      : message_ (message), codec_ (codec), out_ (out), error_ (error)
+      : message_ (message), streams_ (streams), out_ (out), error_ (error)
   {
   }
   bool read ();
@@ -164,12 +139,15 @@ private:
   bool read_transport (unsigned index, const GstSDPMedia *media);
   bool read_bundle ();
   bool read_picture (unsigned index);
+  bool wants_to_receive (const MLine &line);
+  void read_audio (unsigned index);
   void read_candidates ();
   void write ();
-  void write_m_line (const MLine &line, bool picture);
+  void write_m_line (unsigned index);
+  void write_picture ();
 
   const GstSDPMessage *message_;
-  const StreamCodec &codec_;
+  const RobotStreams &streams_;
   GuardedOffer *out_;
   std::string *error_;
   std::vector<MLine> lines_;
@@ -178,6 +156,7 @@ private:
   bool has_picture_ = false;
   std::vector<std::string> candidates_;
   VideoChoice choice_;
+  Format audio_format_;
 };
 
 bool
@@ -348,34 +327,69 @@ OfferReader::read_bundle ()
 }
 
 bool
+OfferReader::wants_to_receive (const MLine &line)
+{
+  return !has_flag (line.media, "sendonly") &&
+         !has_flag (line.media, "inactive");
+}
+
+bool
 OfferReader::read_picture (unsigned index)
 {
   const auto &line = lines_[index];
-  if (has_flag (line.media, "sendonly") || has_flag (line.media, "inactive"))
+  if (!wants_to_receive (line))
     return fail (index, "the offer does not want to receive the picture "
                         "(its direction is not recvonly or sendrecv)");
   FormatTable table;
   if (!read_formats (line.media, &table, error_))
     return false;
-  if (!choose_video (line.media, table, codec_, &choice_)) {
-    const std::string profile =
-        codec_.profile_level_id.empty () ? "" : " " + codec_.profile_level_id;
-    return fail ("no common codec: the robot sends " + codec_.encoding_name +
-                 profile + ", the viewer offers " + describe (table));
+  const auto &pictures = streams_.pictures;
+  std::size_t i = 0;
+  while (i < pictures.size () &&
+         !choose_video (line.media, table, pictures[i], &choice_))
+    i++;
+  if (i == pictures.size ()) {
+    std::string ours;
+    for (const auto &codec : pictures)
+      ours += (ours.empty () ? "" : " or ") + describe (codec);
+    return fail ("no common codec: the robot sends " + ours +
+                 ", the viewer offers " + describe (table));
   }
+  const auto &codec = pictures[i];
   lines_[index].payload_type = static_cast<int> (choice_.format.payload_type);
+  out_->picture = i;
   out_->m_line = index;
   out_->payload_type = choice_.format.payload_type;
   out_->rtx_payload_type = choice_.rtx_payload_type;
+  if (streams_.fec && choice_.ulpfec_payload_type >= 0) {
+    out_->red_payload_type = choice_.red_payload_type;
+    out_->red_rtx_payload_type = choice_.red_rtx_payload_type;
+    out_->ulpfec_payload_type = choice_.ulpfec_payload_type;
+  }
   if (choice_.has_feedback ("transport-cc"))
     out_->twcc_id = twcc_id_of (line.media);
-  if (codec_.encoding_name == "H264") {
+  if (codec.encoding_name == "H264") {
     out_->profile_level_id = choice_.format.parameter ("profile-level-id");
     out_->level_asymmetry =
         choice_.format.parameter ("level-asymmetry-allowed") == "1";
   }
   has_picture_ = true;
   return true;
+}
+
+// Sound is an extra: what does not fit is answered inactive.
+void
+OfferReader::read_audio (unsigned index)
+{
+  const auto &line = lines_[index];
+  FormatTable table;
+  std::string ignored;
+  if (!wants_to_receive (line) || !read_formats (line.media, &table, &ignored))
+    return;
+  if (!choose_opus (line.media, table, &audio_format_))
+    return;
+  lines_[index].payload_type = static_cast<int> (audio_format_.payload_type);
+  out_->audio = GuardedAudio{index, audio_format_.payload_type};
 }
 
 void
@@ -395,8 +409,11 @@ OfferReader::read_candidates ()
 }
 
 void
-OfferReader::write_m_line (const MLine &line, bool picture)
+OfferReader::write_m_line (unsigned index)
 {
+  const auto &line = lines_[index];
+  const bool picture = index == out_->m_line;
+  const bool audio = out_->audio && out_->audio->m_line == index;
   auto &sdp = out_->sdp;
   const auto attribute = [&sdp] (const std::string &text) {
     sdp += "a=" + text + "\r\n";
@@ -406,8 +423,11 @@ OfferReader::write_m_line (const MLine &line, bool picture)
   } else {
     sdp += "m=" + line.kind + " 9 UDP/TLS/RTP/SAVPF " +
            std::to_string (line.payload_type);
-    if (picture && choice_.rtx_payload_type >= 0)
-      sdp += " " + std::to_string (choice_.rtx_payload_type);
+    if (picture)
+      for (const int pt : {out_->rtx_payload_type, out_->red_payload_type,
+               out_->red_rtx_payload_type, out_->ulpfec_payload_type})
+        if (pt >= 0)
+          sdp += " " + std::to_string (pt);
     sdp += "\r\n";
   }
   sdp += "c=IN IP4 0.0.0.0\r\n";
@@ -417,7 +437,7 @@ OfferReader::write_m_line (const MLine &line, bool picture)
   attribute ("setup:" + transport_.setup);
   for (const auto &fingerprint : transport_.fingerprints)
     attribute ("fingerprint:sha-256 " + fingerprint);
-  if (&line == &lines_.front ())
+  if (index == 0)
     for (const auto &candidate : candidates_)
       attribute ("candidate:" + candidate);
   if (line.kind == "application") {
@@ -427,16 +447,39 @@ OfferReader::write_m_line (const MLine &line, bool picture)
   }
   attribute ("rtcp-mux");
   // What we do not send is answered inactive, whatever was asked for.
-  attribute (picture ? "recvonly" : "inactive");
+  attribute (picture || audio ? "recvonly" : "inactive");
+  if (picture) {
+    write_picture ();
+    return;
+  }
   FormatTable table;
   std::string ignored;
   read_formats (line.media, &table, &ignored);
-  const Format &format =
-      picture ? choice_.format : table.at (line.payload_type);
+  const Format &format = table.at (line.payload_type);
   const auto pt = std::to_string (format.payload_type);
   attribute ("rtpmap:" + pt + " " + format.rtpmap ());
-  if (!picture)
-    return;
+  if (const auto fmtp = format.fmtp ({"minptime", "useinbandfec", "stereo"});
+      audio && !fmtp.empty ())
+    attribute ("fmtp:" + pt + " " + fmtp);
+}
+
+// The formats of the picture's m-line.
+void
+OfferReader::write_picture ()
+{
+  auto &sdp = out_->sdp;
+  const auto attribute = [&sdp] (const std::string &text) {
+    sdp += "a=" + text + "\r\n";
+  };
+  const auto retransmission = [&attribute] (int rtx, int apt) {
+    if (rtx < 0)
+      return;
+    attribute ("rtpmap:" + std::to_string (rtx) + " rtx/90000");
+    attribute ("fmtp:" + std::to_string (rtx) + " apt=" + std::to_string (apt));
+  };
+  const Format &format = choice_.format;
+  const auto pt = std::to_string (format.payload_type);
+  attribute ("rtpmap:" + pt + " " + format.rtpmap ());
   for (const char *feedback : {"nack", "nack pli", "ccm fir"})
     if (choice_.has_feedback (feedback))
       attribute ("rtcp-fb:" + pt + " " + feedback);
@@ -445,14 +488,19 @@ OfferReader::write_m_line (const MLine &line, bool picture)
     attribute ("extmap:" + std::to_string (out_->twcc_id) + " " + kTwccUri);
   }
   if (const auto fmtp = format.fmtp ({"packetization-mode", "profile-level-id",
-          "level-asymmetry-allowed", "profile-id"});
+          "level-asymmetry-allowed", "profile-id", "tier-flag", "level-id",
+          "tx-mode", "profile", "level-idx", "tier"});
       !fmtp.empty ())
     attribute ("fmtp:" + pt + " " + fmtp);
-  if (choice_.rtx_payload_type >= 0) {
-    const auto rtx = std::to_string (choice_.rtx_payload_type);
-    attribute ("rtpmap:" + rtx + " rtx/90000");
-    attribute ("fmtp:" + rtx + " apt=" + pt);
-  }
+  retransmission (
+      out_->rtx_payload_type, static_cast<int> (format.payload_type));
+  if (out_->ulpfec_payload_type < 0)
+    return;
+  attribute (
+      "rtpmap:" + std::to_string (out_->red_payload_type) + " red/90000");
+  retransmission (out_->red_rtx_payload_type, out_->red_payload_type);
+  attribute (
+      "rtpmap:" + std::to_string (out_->ulpfec_payload_type) + " ulpfec/90000");
 }
 
 void
@@ -468,8 +516,8 @@ OfferReader::write ()
   }
   // Only then does webrtcbin take candidates that come later.
   sdp += "a=ice-options:trickle\r\n";
-  for (const auto &line : lines_)
-    write_m_line (line, &line == &lines_[out_->m_line]);
+  for (unsigned i = 0; i < lines_.size (); i++)
+    write_m_line (i);
 }
 
 bool
@@ -489,6 +537,9 @@ OfferReader::read ()
       return false;
   if (!has_picture_)
     return fail ("the offer has no video m-line");
+  for (guint i = 0; streams_.audio && i < count && !out_->audio; i++)
+    if (lines_[i].kind == "audio")
+      read_audio (i);
   out_->mid = lines_.front ().mid;
   read_candidates ();
   write ();
@@ -498,7 +549,7 @@ OfferReader::read ()
 } // namespace
 
 bool
-guard_offer (const std::string &sdp, const StreamCodec &codec,
+guard_offer (const std::string &sdp, const RobotStreams &streams,
     GuardedOffer *out, std::string *error)
 {
   *out = GuardedOffer ();
@@ -512,86 +563,7 @@ guard_offer (const std::string &sdp, const StreamCodec &codec,
     *error = "the offer cannot be parsed as SDP";
     return false;
   }
-  return OfferReader (message, codec, out, error).read ();
-}
-
-CandidateVerdict
-guard_candidate (Text text)
-{
-  // RFC 8839 section 5.1: candidate:foundation component transport priority
-  // address port "typ" type, then pairs of extensions.
-  if (text.size () > kMaxCandidateBytes)
-    return CandidateVerdict::Refuse;
-  if (text.substr (0, 2) == "a=")
-    text.remove_prefix (2);
-  if (text.substr (0, 10) != "candidate:")
-    return CandidateVerdict::Refuse;
-  text.remove_prefix (10);
-  std::vector<Text> words;
-  while (!text.empty ()) {
-    const auto end = text.find (' ');
-    words.push_back (text.substr (0, end));
-    text.remove_prefix (end == Text::npos ? text.size () : end + 1);
-  }
-  const auto number = [] (Text word, unsigned max, unsigned *out) {
-    guint64 value = 0;
-    const std::string copy (word);
-    if (copy.empty () || copy.size () > 10 ||
-        !g_ascii_string_to_unsigned (
-            copy.c_str (), 10, 0, max, &value, nullptr))
-      return false;
-    *out = static_cast<unsigned> (value);
-    return true;
-  };
-  unsigned component = 0, priority = 0, port = 0;
-  if (words.size () < 8 || words.size () > 40 ||
-      !is_ice_string (words[0], 1, 32) || !number (words[1], 256, &component) ||
-      component < 1 || !number (words[3], G_MAXUINT32, &priority) ||
-      !number (words[5], 65535, &port) || words[6] != "typ")
-    return CandidateVerdict::Refuse;
-  for (const auto &word : words)
-    if (word.empty () || !std::all_of (word.begin (), word.end (),
-                             [] (char c) { return g_ascii_isgraph (c); }))
-      return CandidateVerdict::Refuse;
-  const Text type = words[7];
-  if (type != "host" && type != "srflx" && type != "prflx" && type != "relay")
-    return CandidateVerdict::Refuse;
-
-  const std::string address (words[4]);
-  if (address.size () > 253)
-    return CandidateVerdict::Refuse;
-  // A name would be looked up in the robot's network on a stranger's word.
-  // The names that browsers hide addresses behind (mDNS) stay on the link.
-  const bool literal = g_hostname_is_ip_address (address.c_str ());
-  const bool mdns = g_str_has_suffix (address.c_str (), ".local");
-  if (!literal && !mdns)
-    return CandidateVerdict::Ignore;
-  const std::string transport (words[2]);
-  if (g_ascii_strcasecmp (transport.c_str (), "udp") != 0)
-    return CandidateVerdict::Ignore;
-  if (port == 0 || component != 1)
-    return CandidateVerdict::Ignore;
-  return CandidateVerdict::Pass;
-}
-
-bool
-certificate_matches (const std::string &pem, const GuardedOffer &offer)
-{
-  const std::unique_ptr<BIO, int (*) (BIO *)> bio (
-      BIO_new_mem_buf (pem.data (), static_cast<int> (pem.size ())), BIO_free);
-  if (!bio)
-    return false;
-  const std::unique_ptr<X509, void (*) (X509 *)> certificate (
-      PEM_read_bio_X509 (bio.get (), nullptr, nullptr, nullptr), X509_free);
-  Sha256Digest digest;
-  unsigned size = 0;
-  if (!certificate ||
-      X509_digest (certificate.get (), EVP_sha256 (), digest.data (), &size) !=
-          1 ||
-      size != digest.size ())
-    return false;
-  return std::find (offer.fingerprints.begin (), offer.fingerprints.end (),
-             digest) != offer.fingerprints.end ();
+  return OfferReader (message, streams, out, error).read ();
 }
 
 } // namespace robotlive

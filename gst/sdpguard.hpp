@@ -10,6 +10,7 @@
 #include "client/signaller.hpp"
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,11 +24,29 @@ constexpr std::size_t kMaxSdpLineBytes = 4096;
 constexpr unsigned kMaxMLines = 8;
 constexpr std::size_t kMaxCandidateBytes = 1024;
 
-// What the robot sends.
+// What a stream of the robot's is.
 struct StreamCodec
 {
-  std::string encoding_name;    // RTP name: "H264", "H265", "VP8", "VP9"
+  std::string encoding_name;    // RTP name: "H264", "VP8", "OPUS", ...
   std::string profile_level_id; // H264: six hex digits (RFC 6184); or empty
+  // H265: general_profile_idc; VP9, AV1: the profile; -1: not known.
+  int profile = -1;
+};
+
+// All that the robot has for a viewer.
+struct RobotStreams
+{
+  // One picture in several codecs, the one to take first first.
+  std::vector<StreamCodec> pictures;
+  bool audio = false; // Opus
+  bool fec = false;   // RED and ULPFEC (RFC 2198, RFC 5109) where offered
+};
+
+// The m-line that takes the robot's sound.
+struct GuardedAudio
+{
+  unsigned m_line = 0;
+  unsigned payload_type = 0;
 };
 
 using Sha256Digest = std::array<std::uint8_t, 32>;
@@ -36,22 +55,28 @@ using Sha256Digest = std::array<std::uint8_t, 32>;
 struct GuardedOffer
 {
   std::string sdp;                // for webrtcbin
+  std::size_t picture = 0;        // which of RobotStreams::pictures
   unsigned m_line = 0;            // index of the picture's m-line
   std::string mid;                // of the m-line that carries the transport
   std::string ice_ufrag, ice_pwd; // the viewer's
   unsigned payload_type = 0;
-  int rtx_payload_type = -1;    // -1: no retransmission (RFC 4588) offered
+  int rtx_payload_type = -1; // -1: no retransmission (RFC 4588) offered
+  // Forward error correction, when wanted and offered; else both -1. RED has a
+  // retransmission of its own in red_rtx_payload_type, perhaps.
+  int red_payload_type = -1, ulpfec_payload_type = -1;
+  int red_rtx_payload_type = -1;
   std::string profile_level_id; // H264: the offer's own, to be echoed
   bool level_asymmetry = false; // H264: level-asymmetry-allowed=1
   // The id of the transport-wide congestion control extension (RFC 8285,
   // twccfeedback.hpp) on the picture's m-line; 0: the viewer sends no feedback.
   unsigned twcc_id = 0;
+  std::optional<GuardedAudio> audio;      // none: not sent, or not wanted
   std::vector<Sha256Digest> fingerprints; // of the viewer's DTLS certificate
 };
 
 // True, and *out*, when *sdp* is an offer that webrtcbin can answer with the
-// robot's stream; else false and one sentence in *error*.
-bool guard_offer (const std::string &sdp, const StreamCodec &codec,
+// robot's picture; else false and one sentence in *error*.
+bool guard_offer (const std::string &sdp, const RobotStreams &streams,
     GuardedOffer *out, std::string *error);
 
 enum class CandidateVerdict

@@ -35,8 +35,8 @@ viewer_state_name (ViewerState state)
 }
 
 Viewer::Viewer (std::weak_ptr<EventLoop> loop, ViewerOwner *owner, GstBin *bin,
-    GstElement *tee, std::string user, std::string peer_id)
-    : loop_ (std::move (loop)), owner_ (owner), bin_ (bin), tee_ (tee),
+    std::string user, std::string peer_id)
+    : loop_ (std::move (loop)), owner_ (owner), bin_ (bin),
       user_ (std::move (user)), peer_id_ (std::move (peer_id)),
       created_at_ (boottime_ns ()), state_since_ (created_at_)
 {
@@ -79,8 +79,9 @@ Viewer::connect_callbacks ()
       G_CALLBACK (+[] (GstElement *, guint, const char *text, Hop *hop) {
         std::string candidate = text;
         hop->post ([candidate] (Viewer &self) {
+          // All is bundled on the first m-line's transport.
           self.owner_->viewer_candidate (
-              self.peer_id_, {candidate, self.offer_.mid, self.offer_.m_line});
+              self.peer_id_, {candidate, self.offer_.mid, 0});
         });
       }));
   const auto changed = +[] (GObject *, GParamSpec *, Hop *hop) {
@@ -89,11 +90,11 @@ Viewer::connect_callbacks ()
   connect (webrtc_.get (), "notify::connection-state", G_CALLBACK (changed));
   connect (
       webrtc_.get (), "notify::ice-connection-state", G_CALLBACK (changed));
-  connect (queue_, "overrun", G_CALLBACK (+[] (GstElement *, Hop *hop) {
+  connect (picture_.queue, "overrun", G_CALLBACK (+[] (GstElement *, Hop *hop) {
     hop->shared->queue_drops++;
     hop->post ([] (Viewer &self) {
       if (self.state_ == ViewerState::Streaming)
-        self.owner_->viewer_needs_key_frame ();
+        self.owner_->viewer_needs_key_frame (self.peer_id_);
     });
   }));
 
@@ -114,18 +115,40 @@ Viewer::connect_callbacks ()
       }));
 }
 
+std::vector<Lane *>
+Viewer::lanes ()
+{
+  std::vector<Lane *> all{&picture_};
+  if (audio_)
+    all.insert (
+        audio_->m_line < picture_.m_line ? all.begin () : all.end (), &*audio_);
+  return all;
+}
+
 bool
-Viewer::start (const GuardedOffer &offer, const StreamCodec &codec,
-    const PeerSettings &settings, std::string *error)
+Viewer::start (const GuardedOffer &offer, const Source &picture,
+    const Source *audio, const PeerSettings &settings, std::string *error)
 {
   offer_ = offer;
   state_ = ViewerState::Negotiating;
   state_since_ = boottime_ns ();
-  if (!build_webrtc (settings, error) || !build (codec, error) ||
-      !link_webrtc (codec, error))
+  picture_.source = picture;
+  picture_.m_line = offer.m_line;
+  picture_.payload_type = offer.payload_type;
+  if (audio && offer.audio) {
+    audio_.emplace ();
+    audio_->source = *audio;
+    audio_->m_line = offer.audio->m_line;
+    audio_->payload_type = offer.audio->payload_type;
+  }
+  if (!build_webrtc (settings, error) || !build (error))
     return false;
+  // webrtcbin wants its pads in the order of the m-lines.
+  for (const Lane *lane : lanes ())
+    if (!link_webrtc (*lane, error))
+      return false;
   connect_callbacks ();
-  watch_rate (codec);
+  watch_rate ();
 
   if (!add_branch (error))
     return false;
@@ -249,12 +272,15 @@ Viewer::on_local_set (const std::string &, const std::string &error)
   early_candidates_.clear ();
   // They were for the answer. Left in place they come back in caps queries,
   // and the payloader's real profile does not fit the offered one.
-  auto sink_pad = webrtc_sink_pad ();
-  g_autoptr (GstWebRTCRTPTransceiver) transceiver = nullptr;
-  g_object_get (sink_pad.get (), "transceiver", &transceiver, nullptr);
-  g_object_set (transceiver, "codec-preferences", nullptr, nullptr);
+  for (const Lane *lane : lanes ()) {
+    auto sink_pad = webrtc_sink_pad (*lane);
+    g_autoptr (GstWebRTCRTPTransceiver) transceiver = nullptr;
+    g_object_get (sink_pad.get (), "transceiver", &transceiver, nullptr);
+    g_object_set (transceiver, "codec-preferences", nullptr, nullptr);
+  }
   set_latency (latency_);
-  link_to_tee ();
+  for (Lane *lane : lanes ())
+    link_to_tee (lane);
   on_transport_changed ();
 }
 
@@ -291,7 +317,7 @@ Viewer::on_transport_changed ()
   g_autoptr (GstWebRTCRTPTransceiver) transceiver = nullptr;
   g_autoptr (GstWebRTCRTPSender) sender = nullptr;
   g_autoptr (GstWebRTCDTLSTransport) transport = nullptr;
-  auto pad = webrtc_sink_pad ();
+  auto pad = webrtc_sink_pad (picture_);
   if (pad)
     g_object_get (pad.get (), "transceiver", &transceiver, nullptr);
   if (transceiver)
@@ -348,8 +374,9 @@ Viewer::verify_and_open (GstWebRTCDTLSTransport *transport)
 void
 Viewer::open_gate ()
 {
-  gst_session_gate_set_session (GST_SESSION_GATE (gate_.get ()),
-      terms_.opens_at, terms_.ends_at, user_.c_str ());
+  for (const Lane *lane : lanes ())
+    gst_session_gate_set_session (GST_SESSION_GATE (lane->gate.get ()),
+        terms_.opens_at, terms_.ends_at, user_.c_str ());
 }
 
 void
@@ -394,8 +421,10 @@ Viewer::stop ()
   if (stopped_)
     return;
   stopped_ = true;
-  if (gate_)
-    gst_session_gate_revoke (GST_SESSION_GATE (gate_.get ()), "viewer-left");
+  for (const Lane *lane : lanes ())
+    if (lane->gate)
+      gst_session_gate_revoke (
+          GST_SESSION_GATE (lane->gate.get ()), "viewer-left");
   for (auto &connection : connections_)
     g_signal_handler_disconnect (connection.object.get (), connection.id);
   connections_.clear ();
@@ -406,7 +435,8 @@ Viewer::stop ()
     gst_promise_wait (outstanding_.get ());
   outstanding_.reset ();
   liveness_.reset ();
-  unlink_from_tee ();
+  for (Lane *lane : lanes ())
+    unlink_from_tee (lane);
   if (branch_) {
     gst_element_set_locked_state (branch_.get (), TRUE);
     gst_element_set_state (branch_.get (), GST_STATE_NULL);
@@ -414,7 +444,8 @@ Viewer::stop ()
       gst_bin_remove (bin_, branch_.get ());
   }
   webrtc_.reset ();
-  gate_.reset ();
+  for (Lane *lane : lanes ())
+    lane->gate.reset ();
   branch_.reset ();
 }
 
@@ -424,14 +455,18 @@ Viewer::stats (std::int64_t now) const
   GstStructure *stats = gst_structure_new ("robotlive-viewer", "peer-id",
       G_TYPE_STRING, peer_id_.c_str (), "user", G_TYPE_STRING, user_.c_str (),
       "role", G_TYPE_STRING, terms_.role.c_str (), "state", G_TYPE_STRING,
-      viewer_state_name (state_), "remaining", G_TYPE_INT64,
+      viewer_state_name (state_), "codec", G_TYPE_STRING,
+      picture_.source.codec.encoding_name.c_str (), "remaining", G_TYPE_INT64,
       terms_.ends_at == kNoEnd
           ? gint64 (-1)
           : std::max<gint64> (terms_.ends_at - now, 0) / 1000000,
       "since", G_TYPE_UINT64, guint64 (now - created_at_) / 1000000,
       "queue-overruns", G_TYPE_UINT64, shared_->queue_drops.load (), nullptr);
-  if (state_ == ViewerState::Streaming)
-    add_rtp_stats (stats, webrtc_.get (), ssrc_);
+  if (state_ == ViewerState::Streaming) {
+    add_rtp_stats (stats, webrtc_.get (), picture_.ssrc, 90000, "");
+    if (audio_)
+      add_rtp_stats (stats, webrtc_.get (), audio_->ssrc, 48000, "audio-");
+  }
   add_rate_stats (stats, now);
   return stats;
 }

@@ -4,6 +4,7 @@
 // offer, its gate, its end.
 //
 //   tee ─► [ queue (leaky) ─ sessiongate ─ payloader ─ capsfilter ─ webrtcbin ]
+//            and the same for the sound, if there is any
 //
 // Lives on the signalling thread, which is also where every method runs.
 // webrtcbin's callbacks, on threads of its own, hop there before anything else.
@@ -33,6 +34,26 @@ struct PeerSettings
   guint min_rtp_port = 0, max_rtp_port = 65535;
 };
 
+// One of the robot's streams.
+struct Source
+{
+  std::string pad;           // of the bin, where it comes in
+  GstElement *tee = nullptr; // the bin's; outlives the viewer
+  StreamCodec codec;
+};
+
+// The way of one source to its m-line.
+struct Lane
+{
+  Source source;
+  unsigned m_line = 0, payload_type = 0;
+  guint32 ssrc = 0;
+  // The viewer's branch's.
+  GstElement *queue = nullptr, *payloader = nullptr, *filter = nullptr;
+  GPtr<GstElement> gate;
+  GPtr<GstPad> tee_pad;
+};
+
 enum class ViewerState
 {
   Waiting,     // admitted; the stream's codec is not known yet
@@ -60,20 +81,20 @@ public:
   virtual void viewer_remove (const std::string &peer_id,
       const std::string &reason, const std::string &code,
       const std::string &message) = 0;
-  virtual void viewer_needs_key_frame () = 0;
+  virtual void viewer_needs_key_frame (const std::string &peer_id) = 0;
 };
 
 class Viewer : public std::enable_shared_from_this<Viewer>
 {
 public:
   Viewer (std::weak_ptr<EventLoop> loop, ViewerOwner *owner, GstBin *bin,
-      GstElement *tee, std::string user, std::string peer_id);
+      std::string user, std::string peer_id);
   ~Viewer ();
 
-  // Builds the branch and answers. False and *error* when an element is
-  // missing or will not link.
-  bool start (const GuardedOffer &offer, const StreamCodec &codec,
-      const PeerSettings &settings, std::string *error);
+  // Builds the branch and answers. *audio*: null for none. False and *error*
+  // when an element is missing or will not link.
+  bool start (const GuardedOffer &offer, const Source &picture,
+      const Source *audio, const PeerSettings &settings, std::string *error);
   void add_candidate (const std::string &candidate);
   // The pipeline's latency: RTCP sender reports are reckoned with it. The
   // pipeline's own event does not come by, as the branch counts as no sink.
@@ -102,6 +123,12 @@ public:
   const std::string &peer_id () const { return peer_id_; }
   const Admitted &terms () const { return terms_; }
   ViewerState state () const { return state_; }
+  // It gets what comes in at this pad of the bin.
+  bool takes (const std::string &pad) const
+  {
+    return pad == picture_.source.pad || (audio_ && pad == audio_->source.pad);
+  }
+  const std::string &picture_pad () const { return picture_.source.pad; }
   // "robotlive-viewer": fields in gst/README.md. Transfer full.
   GstStructure *stats (std::int64_t now_ns) const;
 
@@ -132,18 +159,22 @@ private:
     static void free_closure (gpointer data, GClosure *) { free (data); }
   };
 
-  bool build (const StreamCodec &codec, std::string *error);
+  // Those that there are, in the order of their m-lines.
+  std::vector<Lane *> lanes ();
+  bool build (std::string *error);
+  bool build_lane (Lane *lane, std::string *error);
   bool build_webrtc (const PeerSettings &settings, std::string *error);
   void configure_ice (const PeerSettings &settings);
   bool add_branch (std::string *error);
-  GPtr<GstPad> webrtc_sink_pad () const;
-  bool link_webrtc (const StreamCodec &codec, std::string *error);
+  GPtr<GstPad> webrtc_sink_pad (const Lane &lane) const;
+  bool link_webrtc (const Lane &lane, std::string *error);
+  GstCaps *picture_preference (GstCaps *caps) const;
   void connect_callbacks ();
-  void watch_rate (const StreamCodec &codec);
+  void watch_rate ();
   void read_receiver_report (std::int64_t now_us);
   void add_rate_stats (GstStructure *stats, std::int64_t now_ns) const;
-  void link_to_tee ();
-  void unlink_from_tee ();
+  void link_to_tee (Lane *lane);
+  void unlink_from_tee (Lane *lane);
 
   void set_remote_description ();
   void on_remote_set (const std::string &, const std::string &error);
@@ -165,7 +196,6 @@ private:
   const std::weak_ptr<EventLoop> loop_;
   ViewerOwner *const owner_;
   GstBin *const bin_;
-  GstElement *const tee_;
   const std::string user_, peer_id_;
   const std::shared_ptr<Shared> shared_ = std::make_shared<Shared> ();
 
@@ -173,7 +203,6 @@ private:
   Admitted terms_;
   ViewerState state_ = ViewerState::Waiting;
   std::int64_t created_at_ = 0, state_since_ = 0, streaming_at_ = 0;
-  guint32 ssrc_ = 0;
   GstClockTime latency_ = 0;
   bool stopped_ = false, local_set_ = false;
   std::vector<std::string> early_candidates_; // before the branch exists
@@ -184,10 +213,10 @@ private:
   guint64 seen_bytes_ = 0;
 
   GPtr<GstElement> branch_; // the bin that holds all of the below
-  GstElement *queue_ = nullptr, *payloader_ = nullptr, *filter_ = nullptr;
-  GPtr<GstElement> gate_, webrtc_;
+  GPtr<GstElement> webrtc_;
+  Lane picture_;
+  std::optional<Lane> audio_;
   std::unique_ptr<Liveness> liveness_; // once streaming
-  GPtr<GstPad> tee_pad_;
   struct PromiseUnref
   {
     void operator() (GstPromise *promise) const { gst_promise_unref (promise); }

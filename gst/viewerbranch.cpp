@@ -2,6 +2,7 @@
 //
 // Viewer's branch of the pipeline: how it is built, linked, and taken out while
 // data flows.
+#include "mediatype.hpp"
 #include "twccfeedback.hpp"
 #include "viewer.hpp"
 #include <condition_variable>
@@ -13,23 +14,6 @@ GST_DEBUG_CATEGORY_EXTERN (gst_signaling_bin_debug);
 namespace robotlive {
 
 namespace {
-
-struct Payloading
-{
-  const char *encoding_name;
-  const char *factory;
-};
-constexpr Payloading kPayloaders[] = {{"H264", "rtph264pay"},
-    {"H265", "rtph265pay"}, {"VP8", "rtpvp8pay"}, {"VP9", "rtpvp9pay"}};
-
-const char *
-payloader_of (const std::string &encoding_name)
-{
-  for (const auto &row : kPayloaders)
-    if (encoding_name == row.encoding_name)
-      return row.factory;
-  return nullptr;
-}
 
 // A serialized query (allocation, drain) would wait in the viewer's queue until
 // webrtcbin lets it through, and the encoder with it: answered "no" here.
@@ -123,74 +107,103 @@ Viewer::configure_ice (const PeerSettings &settings)
 }
 
 bool
-Viewer::build (const StreamCodec &codec, std::string *error)
+Viewer::build (std::string *error)
 {
-  queue_ = gst_element_factory_make ("queue", nullptr);
-  gate_ = sink (gst_element_factory_make ("sessiongate", nullptr));
-  const char *factory = payloader_of (codec.encoding_name);
-  payloader_ = factory ? gst_element_factory_make (factory, nullptr) : nullptr;
-  filter_ = gst_element_factory_make ("capsfilter", nullptr);
   branch_ = sink (gst_bin_new (nullptr));
   // Otherwise the pipeline waits for webrtcbin's EOS, which never comes.
   gst_bin_set_suppressed_flags (GST_BIN (branch_.get ()),
       static_cast<GstElementFlags> (
           GST_ELEMENT_FLAG_SINK | GST_ELEMENT_FLAG_SOURCE));
-  for (GstElement *element : {queue_, gate_.get (), payloader_, filter_})
+  gst_bin_add (GST_BIN (branch_.get ()), webrtc_.get ());
+  g_object_set_data_full (G_OBJECT (branch_.get ()), kPeerIdKey,
+      g_strdup (peer_id_.c_str ()), g_free);
+  for (Lane *lane : lanes ())
+    if (!build_lane (lane, error))
+      return false;
+  return true;
+}
+
+bool
+Viewer::build_lane (Lane *lane, std::string *error)
+{
+  const auto &name = lane->source.codec.encoding_name;
+  const MediaType *type = media_type_named (name);
+  lane->queue = gst_element_factory_make ("queue", nullptr);
+  lane->gate = sink (gst_element_factory_make ("sessiongate", nullptr));
+  lane->payloader =
+      type ? gst_element_factory_make (type->payloader, nullptr) : nullptr;
+  lane->filter = gst_element_factory_make ("capsfilter", nullptr);
+  for (GstElement *element :
+      {lane->queue, lane->gate.get (), lane->payloader, lane->filter})
     if (element)
       gst_bin_add (GST_BIN (branch_.get ()), element);
-  gst_bin_add (GST_BIN (branch_.get ()), webrtc_.get ());
-  if (!queue_ || !gate_ || !payloader_ || !filter_) {
+  if (!lane->queue || !lane->gate || !lane->payloader || !lane->filter) {
     *error = "an element of the viewer's branch cannot be made";
     return false;
   }
 
   // A viewer that does not take its buffers loses them; it never holds up the
   // others.
-  g_object_set (queue_, "leaky", 2 /* downstream */, "max-size-time",
+  g_object_set (lane->queue, "leaky", 2 /* downstream */, "max-size-time",
       guint64 (200 * GST_MSECOND), "max-size-buffers", 0, "max-size-bytes",
       8u << 20, "flush-on-eos", TRUE, nullptr);
-  while (ssrc_ == 0)
-    ssrc_ = g_random_int ();
-  g_object_set (payloader_, "pt", offer_.payload_type, "ssrc", ssrc_, "mtu",
-      1200, nullptr);
-  if (codec.encoding_name == "H264" || codec.encoding_name == "H265") {
-    g_object_set (payloader_, "config-interval", -1, nullptr);
-    gst_util_set_object_arg (G_OBJECT (payloader_), "aggregate-mode", "none");
-  } else {
+  while (lane->ssrc == 0)
+    lane->ssrc = g_random_int ();
+  g_object_set (lane->payloader, "pt", lane->payload_type, "ssrc", lane->ssrc,
+      "mtu", 1200, nullptr);
+  if (name == "H264" || name == "H265") {
+    g_object_set (lane->payloader, "config-interval", -1, nullptr);
     gst_util_set_object_arg (
-        G_OBJECT (payloader_), "picture-id-mode", "15-bit");
+        G_OBJECT (lane->payloader), "aggregate-mode", "none");
+  } else if (name == "VP8" || name == "VP9") {
+    gst_util_set_object_arg (
+        G_OBJECT (lane->payloader), "picture-id-mode", "15-bit");
   }
-  g_object_set_data_full (G_OBJECT (branch_.get ()), kPeerIdKey,
-      g_strdup (peer_id_.c_str ()), g_free);
-  return gst_element_link_many (
-             queue_, gate_.get (), payloader_, filter_, nullptr) ||
+  return gst_element_link_many (lane->queue, lane->gate.get (), lane->payloader,
+             lane->filter, nullptr) ||
          (*error = "the viewer's branch does not link", false);
 }
 
-bool
-Viewer::link_webrtc (const StreamCodec &codec, std::string *error)
+// What the answer says of the picture: more than the packets' caps do.
+GstCaps *
+Viewer::picture_preference (GstCaps *caps) const
 {
+  GstCaps *preference = gst_caps_copy (caps);
+  if (!offer_.profile_level_id.empty ())
+    gst_caps_set_simple (preference, "profile-level-id", G_TYPE_STRING,
+        offer_.profile_level_id.c_str (), nullptr);
+  if (offer_.level_asymmetry)
+    gst_caps_set_simple (
+        preference, "level-asymmetry-allowed", G_TYPE_STRING, "1", nullptr);
+  return preference;
+}
+
+bool
+Viewer::link_webrtc (const Lane &lane, std::string *error)
+{
+  const bool picture = &lane == &picture_;
+  const auto &encoding_name = lane.source.codec.encoding_name;
   // Nothing of the payloader's own (sprop-*, offsets) may reach the answer;
   // the SSRC must, or browsers cannot tell retransmissions apart.
-  g_autoptr (GstCaps) caps =
-      gst_caps_new_simple ("application/x-rtp", "media", G_TYPE_STRING, "video",
-          "encoding-name", G_TYPE_STRING, codec.encoding_name.c_str (),
-          "clock-rate", G_TYPE_INT, 90000, "payload", G_TYPE_INT,
-          int (offer_.payload_type), "ssrc", G_TYPE_UINT, ssrc_, nullptr);
-  if (codec.encoding_name == "H264")
+  g_autoptr (GstCaps) caps = gst_caps_new_simple ("application/x-rtp", "media",
+      G_TYPE_STRING, picture ? "video" : "audio", "encoding-name",
+      G_TYPE_STRING, encoding_name.c_str (), "clock-rate", G_TYPE_INT,
+      picture ? 90000 : 48000, "payload", G_TYPE_INT, int (lane.payload_type),
+      "ssrc", G_TYPE_UINT, lane.ssrc, nullptr);
+  if (encoding_name == "H264")
     gst_caps_set_simple (
         caps, "packetization-mode", G_TYPE_STRING, "1", nullptr);
   // By this the payloader numbers its packets, and the answer says so.
-  if (offer_.twcc_id)
+  if (picture && offer_.twcc_id)
     gst_caps_set_simple (caps,
         ("extmap-" + std::to_string (offer_.twcc_id)).c_str (), G_TYPE_STRING,
         kTwccUri, nullptr);
-  g_object_set (filter_, "caps", caps, nullptr);
+  g_object_set (lane.filter, "caps", caps, nullptr);
 
-  const auto name = "sink_" + std::to_string (offer_.m_line);
+  const auto name = "sink_" + std::to_string (lane.m_line);
   auto pad =
       adopt (gst_element_request_pad_simple (webrtc_.get (), name.c_str ()));
-  auto source = adopt (gst_element_get_static_pad (filter_, "src"));
+  auto source = adopt (gst_element_get_static_pad (lane.filter, "src"));
   if (!pad || gst_pad_link (source.get (), pad.get ()) != GST_PAD_LINK_OK) {
     *error = "webrtcbin does not take the stream";
     return false;
@@ -201,28 +214,29 @@ Viewer::link_webrtc (const StreamCodec &codec, std::string *error)
     *error = "webrtcbin made no transceiver";
     return false;
   }
-  g_autoptr (GstCaps) preference = gst_caps_copy (caps);
-  if (!offer_.profile_level_id.empty ())
-    gst_caps_set_simple (preference, "profile-level-id", G_TYPE_STRING,
-        offer_.profile_level_id.c_str (), nullptr);
-  if (offer_.level_asymmetry)
+  g_autoptr (GstCaps) preference =
+      picture ? picture_preference (caps) : gst_caps_copy (caps);
+  if (!picture)
     gst_caps_set_simple (
-        preference, "level-asymmetry-allowed", G_TYPE_STRING, "1", nullptr);
+        preference, "encoding-params", G_TYPE_STRING, "2", nullptr);
   g_object_set (transceiver, "direction",
       GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_SENDONLY, "do-nack",
-      offer_.rtx_payload_type >= 0, "fec-type", GST_WEBRTC_FEC_TYPE_NONE,
-      "codec-preferences", preference, nullptr);
+      picture && offer_.rtx_payload_type >= 0, "fec-type",
+      GST_WEBRTC_FEC_TYPE_NONE, "codec-preferences", preference, nullptr);
   return true;
 }
 
 bool
 Viewer::add_branch (std::string *error)
 {
-  auto sink_pad = adopt (gst_element_get_static_pad (queue_, "sink"));
-  GstPad *ghost = gst_ghost_pad_new ("sink", sink_pad.get ());
-  gst_pad_set_chain_function (ghost, take_all);
-  gst_pad_set_active (ghost, TRUE);
-  gst_element_add_pad (branch_.get (), ghost);
+  for (const Lane *lane : lanes ()) {
+    auto sink_pad = adopt (gst_element_get_static_pad (lane->queue, "sink"));
+    GstPad *ghost = gst_ghost_pad_new (
+        lane == &picture_ ? "sink" : "audio", sink_pad.get ());
+    gst_pad_set_chain_function (ghost, take_all);
+    gst_pad_set_active (ghost, TRUE);
+    gst_element_add_pad (branch_.get (), ghost);
+  }
   if (!gst_bin_add (bin_, branch_.get ())) {
     *error = "the viewer's branch cannot be added";
     return false;
@@ -258,34 +272,37 @@ Viewer::set_latency (GstClockTime latency)
 }
 
 GPtr<GstPad>
-Viewer::webrtc_sink_pad () const
+Viewer::webrtc_sink_pad (const Lane &lane) const
 {
-  const auto name = "sink_" + std::to_string (offer_.m_line);
+  const auto name = "sink_" + std::to_string (lane.m_line);
   return adopt (gst_element_get_static_pad (webrtc_.get (), name.c_str ()));
 }
 
 void
-Viewer::link_to_tee ()
+Viewer::link_to_tee (Lane *lane)
 {
-  tee_pad_ = adopt (gst_element_request_pad_simple (tee_, "src_%u"));
-  auto target = adopt (gst_element_get_static_pad (branch_.get (), "sink"));
-  if (!tee_pad_ ||
-      gst_pad_link (tee_pad_.get (), target.get ()) != GST_PAD_LINK_OK) {
+  lane->tee_pad =
+      adopt (gst_element_request_pad_simple (lane->source.tee, "src_%u"));
+  auto target = adopt (gst_element_get_static_pad (
+      branch_.get (), lane == &picture_ ? "sink" : "audio"));
+  if (!lane->tee_pad ||
+      gst_pad_link (lane->tee_pad.get (), target.get ()) != GST_PAD_LINK_OK) {
     fail ("failed", "internal", "The stream cannot be branched off.");
     return;
   }
-  gst_pad_add_probe (tee_pad_.get (), GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM,
+  gst_pad_add_probe (lane->tee_pad.get (), GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM,
       drop_serialized_queries, nullptr, nullptr);
 }
 
 void
-Viewer::unlink_from_tee ()
+Viewer::unlink_from_tee (Lane *lane)
 {
-  if (!tee_pad_)
+  if (!lane->tee_pad)
     return;
   auto unlinking = std::make_shared<Unlinking> ();
-  gst_pad_add_probe (tee_pad_.get (), GST_PAD_PROBE_TYPE_IDLE, unlink_when_idle,
-      new std::shared_ptr<Unlinking> (unlinking), [] (gpointer data) {
+  gst_pad_add_probe (lane->tee_pad.get (), GST_PAD_PROBE_TYPE_IDLE,
+      unlink_when_idle, new std::shared_ptr<Unlinking> (unlinking),
+      [] (gpointer data) {
         delete static_cast<std::shared_ptr<Unlinking> *> (data);
       });
   {
@@ -296,8 +313,8 @@ Viewer::unlink_from_tee ()
         [&unlinking] () { return unlinking->done; });
     unlinking->done = true;
   }
-  gst_element_release_request_pad (tee_, tee_pad_.get ());
-  tee_pad_.reset ();
+  gst_element_release_request_pad (lane->source.tee, lane->tee_pad.get ());
+  lane->tee_pad.reset ();
 }
 
 } // namespace robotlive

@@ -26,11 +26,11 @@ picture_format (const StreamCodec &codec)
 } // namespace
 
 void
-Viewer::watch_rate (const StreamCodec &codec)
+Viewer::watch_rate ()
 {
-  shared_->thinner.set_format (picture_format (codec));
+  shared_->thinner.set_format (picture_format (picture_.source.codec));
   // Behind the queue and the gate: what is left out never waits anywhere.
-  auto stream = adopt (gst_element_get_static_pad (payloader_, "sink"));
+  auto stream = adopt (gst_element_get_static_pad (picture_.payloader, "sink"));
   gst_pad_add_probe (
       stream.get (), GST_PAD_PROBE_TYPE_BUFFER,
       [] (GstPad *, GstPadProbeInfo *info, gpointer data) {
@@ -42,7 +42,7 @@ Viewer::watch_rate (const StreamCodec &codec)
       hop (), Hop::free);
   if (!offer_.twcc_id)
     return;
-  auto packets = adopt (gst_element_get_static_pad (filter_, "src"));
+  auto packets = adopt (gst_element_get_static_pad (picture_.filter, "src"));
   gst_pad_add_probe (
       packets.get (), GST_PAD_PROBE_TYPE_EVENT_UPSTREAM,
       [] (GstPad *, GstPadProbeInfo *info, gpointer data) {
@@ -73,7 +73,7 @@ Viewer::read_receiver_report (std::int64_t now)
     return;
   report_seen_ = last;
   double loss = 0, round_trip = 0;
-  if (read_report (webrtc_.get (), &loss, &round_trip))
+  if (read_report (webrtc_.get (), picture_.ssrc, &loss, &round_trip))
     estimator_->on_receiver_report (
         loss, static_cast<std::int64_t> (round_trip * 1e6), now);
 }
@@ -103,7 +103,7 @@ Viewer::set_thinning (Thinning level, std::int64_t now)
   } else if (less || now - waits_since_ > kStill) {
     // At the end of thinning at once: the picture goes on with a key frame.
     waits_since_ = now;
-    owner_->viewer_needs_key_frame ();
+    owner_->viewer_needs_key_frame (peer_id_);
   }
 }
 

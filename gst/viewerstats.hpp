@@ -8,12 +8,15 @@ namespace robotlive {
 
 // Adds to *stats* what *webrtc*'s RTP session knows of the stream *ssrc*:
 // packets, bytes, bitrate, packets-lost, fraction-lost, jitter,
-// round-trip-time, nack, pli. Asks the RTP session itself: webrtcbin's
-// get-stats mixes bundled streams up before 1.25. Any thread; never blocks.
-void add_rtp_stats (GstStructure *stats, GstElement *webrtc, guint32 ssrc);
+// round-trip-time, nack, pli, each name behind *prefix*. Asks the RTP session
+// itself: webrtcbin's get-stats mixes bundled streams up before 1.25. Any
+// thread; never blocks.
+void add_rtp_stats (GstStructure *stats, GstElement *webrtc, guint32 ssrc,
+    guint clock_rate, const char *prefix);
 
-// What the peer last reported: *loss* 0 to 1, *round_trip* in s, 0 if unknown.
-// False when it has not reported yet.
-bool read_report (GstElement *webrtc, double *loss, double *round_trip);
+// What the peer last reported of *ssrc*: *loss* 0 to 1, *round_trip* in s, 0 if
+// unknown. False when it has not reported yet.
+bool read_report (
+    GstElement *webrtc, guint32 ssrc, double *loss, double *round_trip);
 
 } // namespace robotlive

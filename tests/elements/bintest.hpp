@@ -24,7 +24,8 @@ enum class Key
 class Robot
 {
 public:
-  // *codec*: "VP8" or "H264". *properties* as in a launch line. Starts it.
+  // *codec*: "VP8" or "H264". *properties* as in a launch line; what goes to
+  // other pads of the element "bin" may follow. Starts it.
   Robot (const std::string &codec, const std::string &properties,
       Key key = Key::None, bool start = true);
   ~Robot ();

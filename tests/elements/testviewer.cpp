@@ -74,7 +74,19 @@ TestViewer::TestViewer (std::shared_ptr<Link> link, std::string user,
     if (transceiver)
       g_object_set (transceiver, "do-nack", TRUE, nullptr);
   };
-  if (options_.encoding_name == "H264")
+  const char *const opus = "application/x-rtp, media=audio, "
+                           "encoding-name=OPUS, payload=111, "
+                           "clock-rate=48000, encoding-params=(string)2";
+  if (options_.audio_first)
+    add_transceiver (opus);
+  if (options_.encoding_name.empty ())
+    add_transceiver ("application/x-rtp, media=video, encoding-name=VP8, "
+                     "payload=96, clock-rate=90000; "
+                     "application/x-rtp, media=video, encoding-name=H264, "
+                     "payload=108, clock-rate=90000, "
+                     "packetization-mode=(string)1, "
+                     "profile-level-id=(string)42e01f");
+  else if (options_.encoding_name == "H264")
     add_transceiver ("application/x-rtp, media=video, encoding-name=H264, "
                      "payload=108, clock-rate=90000, "
                      "packetization-mode=(string)1, "
@@ -86,9 +98,7 @@ TestViewer::TestViewer (std::shared_ptr<Link> link, std::string user,
                       options_.encoding_name)
                          .c_str ());
   if (options_.audio)
-    add_transceiver ("application/x-rtp, media=audio, encoding-name=OPUS, "
-                     "payload=111, clock-rate=48000, "
-                     "encoding-params=(string)2");
+    add_transceiver (opus);
   if (options_.quiet) {
     auto rtpbin =
         adopt (gst_bin_get_by_name (GST_BIN (webrtc_.get ()), "rtpbin"));
@@ -139,28 +149,52 @@ TestViewer::on_encoded (GstPad *, GstPadProbeInfo *info, gpointer data)
   return GST_PAD_PROBE_OK;
 }
 
+GstPadProbeReturn
+TestViewer::on_sound (GstPad *, GstPadProbeInfo *, gpointer data)
+{
+  auto *self = static_cast<TestViewer *> (data);
+  self->link_->change ([self] () { self->sounds_++; });
+  return GST_PAD_PROBE_OK;
+}
+
+std::string
+TestViewer::received ()
+{
+  std::lock_guard<std::mutex> lock (link_->mutex);
+  return received_;
+}
+
 void
 TestViewer::on_pad_added (GstElement *, GstPad *pad, gpointer data)
 {
   auto *self = static_cast<TestViewer *> (data);
   if (GST_PAD_DIRECTION (pad) != GST_PAD_SRC)
     return;
-  const bool h264 = self->options_.encoding_name == "H264";
+  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
+  g_assert_nonnull (caps);
+  const std::string name = gst_structure_get_string (
+      gst_caps_get_structure (caps, 0), "encoding-name");
+  const char *text =
+      name == "OPUS"
+          ? "rtpopusdepay name=parse ! opusdec ! fakesink name=out sync=false"
+      : name == "H264"
+          ? "rtph264depay name=depay ! h264parse name=parse ! openh264dec ! "
+            "fakesink name=out sync=false"
+          : "rtpvp8depay name=parse ! vp8dec ! fakesink name=out sync=false";
   g_autoptr (GError) error = nullptr;
-  GstElement *decoder = gst_parse_bin_from_description (
-      h264 ? "rtph264depay name=depay ! h264parse name=parse ! openh264dec ! "
-             "fakesink name=out sync=false"
-           : "rtpvp8depay name=parse ! vp8dec ! fakesink name=out sync=false",
-      TRUE, &error);
+  GstElement *decoder = gst_parse_bin_from_description (text, TRUE, &error);
   g_assert_no_error (error);
-  auto parse = adopt (gst_bin_get_by_name (GST_BIN (decoder), "parse"));
-  auto encoded = adopt (gst_element_get_static_pad (parse.get (), "src"));
-  gst_pad_add_probe (
-      encoded.get (), GST_PAD_PROBE_TYPE_BUFFER, on_encoded, self, nullptr);
   auto out = adopt (gst_bin_get_by_name (GST_BIN (decoder), "out"));
-  auto frame = adopt (gst_element_get_static_pad (out.get (), "sink"));
-  gst_pad_add_probe (
-      frame.get (), GST_PAD_PROBE_TYPE_BUFFER, on_frame, self, nullptr);
+  auto decoded = adopt (gst_element_get_static_pad (out.get (), "sink"));
+  gst_pad_add_probe (decoded.get (), GST_PAD_PROBE_TYPE_BUFFER,
+      name == "OPUS" ? on_sound : on_frame, self, nullptr);
+  if (name != "OPUS") {
+    self->link_->change ([self, &name] () { self->received_ = name; });
+    auto parse = adopt (gst_bin_get_by_name (GST_BIN (decoder), "parse"));
+    auto encoded = adopt (gst_element_get_static_pad (parse.get (), "src"));
+    gst_pad_add_probe (
+        encoded.get (), GST_PAD_PROBE_TYPE_BUFFER, on_encoded, self, nullptr);
+  }
   gst_bin_add (GST_BIN (self->pipeline_.get ()), decoder);
   gst_element_sync_state_with_parent (decoder);
   auto target = adopt (gst_element_get_static_pad (decoder, "sink"));

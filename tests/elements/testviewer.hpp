@@ -13,11 +13,13 @@ namespace robotlive::test {
 
 struct ViewerOptions
 {
+  // Empty: VP8 and H264, the robot chooses.
   std::string encoding_name = "VP8";
   bool audio = false, data_channel = false;
-  bool feedback = false;   // transport-wide, by RTCP
-  bool answer_back = true; // false: never takes the answer
-  bool quiet = false;      // sends next to no RTCP by itself
+  bool audio_first = false; // its m-line stands before the picture's
+  bool feedback = false;    // transport-wide, by RTCP
+  bool answer_back = true;  // false: never takes the answer
+  bool quiet = false;       // sends next to no RTCP by itself
   // Changes the offer on its way to the bin.
   std::function<std::string (std::string)> edit_offer;
 };
@@ -41,6 +43,9 @@ public:
   // Passes on what candidates of the bin have come meanwhile.
   void give_candidates ();
   unsigned frames () const { return frames_; }
+  unsigned sounds () const { return sounds_; } // decoded buffers of audio
+  // "VP8", "H264": what came, "" before.
+  std::string received ();
   // The first buffer that came was a key frame's.
   bool first_was_key () const { return first_was_key_; }
   // Stops dead, like a phone in a tunnel: no BYE, no DTLS alert.
@@ -49,13 +54,15 @@ public:
 private:
   static void on_pad_added (GstElement *, GstPad *pad, gpointer data);
   static GstPadProbeReturn on_frame (GstPad *, GstPadProbeInfo *, gpointer);
+  static GstPadProbeReturn on_sound (GstPad *, GstPadProbeInfo *, gpointer);
   static GstPadProbeReturn on_encoded (GstPad *, GstPadProbeInfo *, gpointer);
 
   const std::shared_ptr<Link> link_;
   const std::string user_, peer_id_;
   const ViewerOptions options_;
   GPtr<GstElement> pipeline_, webrtc_;
-  std::atomic<unsigned> frames_{0};
+  std::atomic<unsigned> frames_{0}, sounds_{0};
+  std::string received_; // under the link's lock
   std::atomic<bool> first_seen_{false}, first_was_key_{false};
   std::size_t given_candidates_ = 0;
 };

@@ -14,7 +14,7 @@ namespace {
 const StreamCodec kH264{"H264", "42c01f"};
 const StreamCodec kH264Main{"H264", "4d401f"};
 const StreamCodec kH264High{"H264", "640028"};
-const StreamCodec kVp8{"VP8", ""};
+const StreamCodec kVp8{"VP8"};
 
 struct Outcome
 {
@@ -24,13 +24,19 @@ struct Outcome
 };
 
 Outcome
-guard (const std::string &sdp, const StreamCodec &codec = kVp8)
+guard (const std::string &sdp, const RobotStreams &streams)
 {
   Outcome outcome;
-  outcome.ok = guard_offer (sdp, codec, &outcome.offer, &outcome.error);
+  outcome.ok = guard_offer (sdp, streams, &outcome.offer, &outcome.error);
   // Either way there is something to say.
   EXPECT_EQ (outcome.ok, outcome.error.empty ()) << outcome.error;
   return outcome;
+}
+
+Outcome
+guard (const std::string &sdp, const StreamCodec &codec = kVp8)
+{
+  return guard (sdp, RobotStreams{{codec}});
 }
 
 // *text* with the first *from* replaced by *to*.
@@ -131,6 +137,132 @@ TEST (SdpGuard, AnswersOtherMLinesInactive)
   ASSERT_LT (audio, video);
   EXPECT_LT (outcome.offer.sdp.find ("a=inactive"), video);
   EXPECT_NE (outcome.offer.sdp.find ("m=application"), std::string::npos);
+}
+
+TEST (SdpGuard, TakesTheSoundAlongWhenItIsWanted)
+{
+  RobotStreams streams{{kVp8}};
+  streams.audio = true;
+  const auto base = chromium_with_audio_and_data ();
+  const auto outcome = guard (base, streams);
+  ASSERT_TRUE (outcome.ok) << outcome.error;
+  ASSERT_TRUE (outcome.offer.audio);
+  EXPECT_EQ (outcome.offer.audio->m_line, 0u);
+  EXPECT_EQ (outcome.offer.audio->payload_type, 111u);
+  const auto audio =
+      outcome.offer.sdp.substr (0, outcome.offer.sdp.find ("m=video"));
+  EXPECT_NE (audio.find ("a=recvonly"), std::string::npos);
+  EXPECT_NE (audio.find ("OPUS/48000/2"), std::string::npos);
+  // An extra: what does not fit costs nothing but the sound.
+  const struct
+  {
+    const char *from, *to;
+  } cases[] = {{"a=mid:0\r\na=recvonly", "a=mid:0\r\na=sendonly"},
+      {"a=mid:0\r\na=recvonly", "a=mid:0\r\na=inactive"},
+      {"opus/48000/2", "opus/48000"}, {"opus/48000/2", "opus/16000/2"},
+      {"opus/48000/2", "speex/48000/2"}};
+  for (const auto &c : cases) {
+    const auto without = guard (with (base, c.from, c.to), streams);
+    EXPECT_TRUE (without.ok) << c.to << ": " << without.error;
+    EXPECT_FALSE (without.offer.audio) << c.to;
+    EXPECT_NE (without.offer.sdp.find ("a=inactive"), std::string::npos);
+  }
+}
+
+TEST (SdpGuard, GivesTheFirstCodecThatTheViewerDecodes)
+{
+  const RobotStreams streams{{kH264, kVp8}};
+  const auto chromium = guard (chromium_offer (), streams);
+  ASSERT_TRUE (chromium.ok) << chromium.error;
+  EXPECT_EQ (chromium.offer.picture, 0u);
+  EXPECT_EQ (chromium.offer.payload_type, 108u);
+  const auto firefox = guard (firefox_without_h264 (), streams);
+  ASSERT_TRUE (firefox.ok) << firefox.error;
+  EXPECT_EQ (firefox.offer.picture, 1u);
+  EXPECT_EQ (firefox.offer.payload_type, 120u);
+  const auto none = guard (firefox_without_h264 (),
+      RobotStreams{{kH264, StreamCodec{"H265", "", 1}}});
+  EXPECT_FALSE (none.ok);
+  EXPECT_NE (
+      none.error.find ("H264 42c01f or H265 profile 1"), std::string::npos)
+      << none.error;
+}
+
+TEST (SdpGuard, ComparesProfiles)
+{
+  const auto vp9 = with (chromium_offer (), "a=rtpmap:96 VP8/90000",
+      "a=rtpmap:96 H265/90000\r\na=fmtp:96 level-id=93;profile-id=2");
+  const auto offers = [&vp9] (const char *name, int profile) {
+    return guard (vp9, StreamCodec{name, "", profile}).ok;
+  };
+  EXPECT_TRUE (offers ("VP9", 0));
+  EXPECT_TRUE (offers ("VP9", -1));
+  EXPECT_FALSE (offers ("VP9", 2));
+  EXPECT_TRUE (offers ("H265", 1)); // a decoder of Main 10 decodes Main
+  EXPECT_TRUE (offers ("H265", 2));
+  EXPECT_FALSE (offers ("H265", 4));
+  EXPECT_FALSE (offers ("AV1", 0)); // payload type 45: below our payloaders'
+  const auto mains = with (vp9, "profile-id=2", "profile-id=1");
+  EXPECT_FALSE (guard (mains, StreamCodec{"H265", "", 2}).ok);
+  const auto bad = with (vp9, "profile-id=2", "profile-id=x");
+  EXPECT_FALSE (guard (bad, StreamCodec{"H265", "", 1}).ok);
+  const auto av1 = with (with (chromium_offer (), " 45 46", " 103 46"),
+      "a=rtpmap:45 AV1/90000\r\na=fmtp:45",
+      "a=rtpmap:103 AV1/90000\r\n"
+      "a=fmtp:103");
+  EXPECT_EQ (guard (av1, StreamCodec{"AV1", "", 0}).offer.payload_type, 103u);
+  EXPECT_FALSE (guard (av1, StreamCodec{"AV1", "", 1}).ok);
+}
+
+TEST (SdpGuard, PrefersALevelThatSuffices)
+{
+  const auto two = with (
+      chromium_offer (), "profile-level-id=42001f", "profile-level-id=42e028");
+  EXPECT_EQ (guard (two, StreamCodec{"H264", "42c028"}).offer.payload_type,
+      102u);                                               // level 4
+  EXPECT_EQ (guard (two, kH264).offer.payload_type, 102u); // both suffice
+  // None suffices: browsers decode above the level that they name.
+  EXPECT_EQ (guard (chromium_offer (), StreamCodec{"H264", "42c033"})
+                 .offer.payload_type,
+      108u);
+}
+
+TEST (SdpGuard, SaysWhenThePacketizationModeIsTheReason)
+{
+  const auto single =
+      with (firefox_offer (), "packetization-mode=1", "packetization-mode=0");
+  const auto outcome = guard (single, kH264);
+  EXPECT_FALSE (outcome.ok);
+  EXPECT_NE (outcome.error.find ("in packetization mode 0"), std::string::npos)
+      << outcome.error;
+}
+
+TEST (SdpGuard, TakesForwardErrorCorrectionOnlyWhenTold)
+{
+  const auto base =
+      with (with (chromium_offer (), "SAVPF 96 97", "SAVPF 96 97 114 115 116"),
+          "a=rtpmap:97 rtx/90000",
+          "a=rtpmap:114 red/90000\r\n"
+          "a=rtpmap:115 rtx/90000\r\na=fmtp:115 apt=114\r\n"
+          "a=rtpmap:116 ulpfec/90000\r\na=rtpmap:97 rtx/90000");
+  RobotStreams streams{{kVp8}};
+  const auto off = guard (base, streams);
+  ASSERT_TRUE (off.ok) << off.error;
+  EXPECT_EQ (off.offer.ulpfec_payload_type, -1);
+  EXPECT_EQ (off.offer.sdp.find ("ulpfec"), std::string::npos);
+  streams.fec = true;
+  const auto on = guard (base, streams);
+  EXPECT_EQ (on.offer.red_payload_type, 114);
+  EXPECT_EQ (on.offer.red_rtx_payload_type, 115);
+  EXPECT_EQ (on.offer.ulpfec_payload_type, 116);
+  EXPECT_NE (
+      on.offer.sdp.find ("SAVPF 96 97 114 115 116\r\n"), std::string::npos);
+  // Half of it is none of it.
+  const auto half =
+      guard (with (base, "116 ulpfec", "116 flexfec-03"), streams);
+  ASSERT_TRUE (half.ok) << half.error;
+  EXPECT_EQ (half.offer.red_payload_type, -1);
+  EXPECT_EQ (half.offer.sdp.find ("red/90000"), std::string::npos);
 }
 
 TEST (SdpGuard, RefusesWhatWouldAbortOrMislead)

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// signalingbin's pads: sound beside the picture, one picture in several codecs.
+#include "bintest.hpp"
+
+using namespace robotlive;
+using namespace robotlive::test;
+
+namespace {
+
+const std::string kSound = " audiotestsrc is-live=true wave=ticks ! "
+                           "audioconvert ! opusenc ! bin.audio_0";
+const std::string kH264 =
+    " videotestsrc is-live=true ! "
+    "video/x-raw,format=I420,width=160,height=120,framerate=30/1 ! "
+    "openh264enc gop-size=300 complexity=low ! h264parse ! bin.video_0";
+
+unsigned
+count (const std::string &text, const std::string &what)
+{
+  unsigned found = 0;
+  for (auto at = text.find (what); at != std::string::npos;
+       at = text.find (what, at + 1))
+    found++;
+  return found;
+}
+
+guint64
+number (const GstStructure *stats, const char *field)
+{
+  guint64 value = 0;
+  gst_structure_get (stats, field, G_TYPE_UINT64, &value, nullptr);
+  return value;
+}
+
+} // namespace
+
+GST_START_TEST (test_sound_comes_with_the_picture)
+{
+  Robot robot ("VP8", "session-policy=open" + kSound);
+  for (const bool before : {false, true}) {
+    const char *id = before ? "p2" : "p1";
+    ViewerOptions options;
+    options.audio = !before;
+    options.audio_first = before;
+    options.data_channel = true;
+    TestViewer viewer (robot.link, "ann", id, options);
+    fail_unless (viewer.join ());
+    fail_unless (robot.wait ([&] () {
+      viewer.give_candidates ();
+      return viewer.sounds () > 20 && viewer.frames () > 20;
+    }));
+    const auto answer = robot.link->peer (id).answer;
+    // Both are sent, and a browser can tell them apart by their SSRCs.
+    fail_unless_equals_int (2, count (answer, "a=sendonly"));
+    fail_unless (count (answer, "a=ssrc:") >= 2);
+    fail_unless (
+        answer.find ("a=rtpmap:111 OPUS/48000/2") != std::string::npos ||
+        answer.find ("a=rtpmap:111 opus/48000/2") != std::string::npos);
+    fail_unless (robot.wait ([&] () {
+      g_autoptr (GstStructure) stats = robot.viewer_stats (id);
+      return stats && number (stats, "audio-packets") > 10;
+    }));
+  }
+}
+GST_END_TEST
+
+GST_START_TEST (test_who_wants_no_sound_gets_the_picture)
+{
+  Robot robot ("VP8", "session-policy=open" + kSound);
+  TestViewer viewer (robot.link, "ann", "p1");
+  fail_unless (viewer.join ());
+  fail_unless (viewer.wait_frames (10));
+  fail_unless_equals_int (0, viewer.sounds ());
+  fail_unless_equals_int (
+      1, count (robot.link->peer ("p1").answer, "a=sendonly"));
+}
+GST_END_TEST
+
+GST_START_TEST (test_sound_ends_with_the_grant)
+{
+  Robot robot ("VP8", "session-policy=require-grant" + kSound, Key::File);
+  ViewerOptions options;
+  options.audio = true;
+  TestViewer viewer (robot.link, "ann", "p1", options);
+  const TimeMs now = 1700000000000;
+  fail_unless (viewer.join (robot.terms ("ann", "p1", now, now + 6000)));
+  fail_unless (robot.wait_removed ("p1", "expired", &viewer));
+  const unsigned at_end = viewer.sounds ();
+  fail_unless (at_end > 1);
+  g_usleep (300 * 1000);
+  fail_unless_equals_int (at_end, viewer.sounds ());
+}
+GST_END_TEST
+
+GST_START_TEST (test_each_gets_the_first_codec_that_it_decodes)
+{
+  Robot robot (
+      "VP8", "session-policy=open video_0::alternative-of=sink" + kH264);
+  ViewerOptions both, h264, vp8;
+  both.encoding_name = "";
+  h264.encoding_name = "H264";
+  TestViewer chooser (robot.link, "ann", "p1", both);
+  TestViewer only_h264 (robot.link, "bob", "p2", h264);
+  TestViewer only_vp8 (robot.link, "cid", "p3", vp8);
+  const struct
+  {
+    TestViewer *viewer;
+    const char *id, *codec;
+  } all[] = {{&chooser, "p1", "VP8"}, {&only_h264, "p2", "H264"},
+      {&only_vp8, "p3", "VP8"}};
+  for (const auto &row : all) {
+    fail_unless (row.viewer->join ());
+    fail_unless (row.viewer->wait_frames (10));
+    fail_unless (row.viewer->received () == row.codec);
+    g_autoptr (GstStructure) stats = robot.viewer_stats (row.id);
+    fail_unless_equals_string (
+        row.codec, gst_structure_get_string (stats, "codec"));
+  }
+}
+GST_END_TEST
+
+// Who watches which: a gate before an encoder that nobody needs is shut.
+GST_START_TEST (test_a_gate_per_codec_follows_its_own_viewers)
+{
+  Robot robot ("VP8",
+      "session-policy=open video_0::alternative-of=sink videotestsrc "
+      "is-live=true ! "
+      "video/x-raw,format=I420,width=160,height=120,framerate=30/1 ! "
+      "sessiongate name=gate ! openh264enc complexity=low ! h264parse ! "
+      "bin.video_0");
+  auto gate = adopt (gst_bin_get_by_name (GST_BIN (robot.pipeline), "gate"));
+  const auto state = [&gate] () {
+    gint value = -1;
+    g_object_get (gate.get (), "state", &value, nullptr);
+    return value;
+  };
+  const int closed = state ();
+  TestViewer vp8 (robot.link, "ann", "p1");
+  fail_unless (vp8.join ());
+  fail_unless (robot.wait ([&] () { return state () == closed; }));
+  ViewerOptions options;
+  options.encoding_name = "H264";
+  {
+    TestViewer h264 (robot.link, "bob", "p2", options);
+    fail_unless (h264.join ());
+    fail_if (state () == closed);
+    gboolean ended = FALSE;
+    g_signal_emit_by_name (robot.bin, "end-viewer", "p2", &ended);
+    fail_unless (ended);
+  }
+  fail_unless (robot.wait ([&] () { return state () == closed; }));
+  fail_unless (vp8.wait_frames (5));
+}
+GST_END_TEST
+
+GST_START_TEST (test_a_pad_alone_and_a_pad_that_goes)
+{
+  // Without "sink": the first video pad is the picture.
+  auto bin = sink (gst_element_factory_make ("signalingbin", nullptr));
+  auto one = adopt (gst_element_request_pad_simple (bin.get (), "video_%u"));
+  auto two = adopt (gst_element_request_pad_simple (bin.get (), "video_7"));
+  auto sound = adopt (gst_element_request_pad_simple (bin.get (), "audio_%u"));
+  fail_unless_equals_string ("video_0", GST_PAD_NAME (one.get ()));
+  fail_unless_equals_string ("video_7", GST_PAD_NAME (two.get ()));
+  fail_unless_equals_string ("audio_0", GST_PAD_NAME (sound.get ()));
+  // One sound.
+  fail_if (gst_element_request_pad_simple (bin.get (), "audio_%u"));
+  g_object_set (two.get (), "alternative-of", "video_0", nullptr);
+  g_autofree char *of = nullptr;
+  gst_child_proxy_get (
+      GST_CHILD_PROXY (bin.get ()), "video_7::alternative-of", &of, nullptr);
+  fail_unless_equals_string ("video_0", of);
+  const int children = GST_BIN_NUMCHILDREN (bin.get ());
+  gst_element_release_request_pad (bin.get (), two.get ());
+  fail_unless_equals_int (children - 2, GST_BIN_NUMCHILDREN (bin.get ()));
+  fail_if (gst_element_get_static_pad (bin.get (), "video_7"));
+  gst_element_release_request_pad (bin.get (), sound.get ());
+  sound = adopt (gst_element_request_pad_simple (bin.get (), "audio_%u"));
+  fail_unless (sound != nullptr);
+}
+GST_END_TEST
+
+GST_START_TEST (test_a_second_picture_is_an_error_with_a_remedy)
+{
+  Robot robot ("VP8", "session-policy=open" + kH264, Key::None, false);
+  auto bus = adopt (gst_element_get_bus (robot.pipeline));
+  gst_element_set_state (robot.pipeline, GST_STATE_PLAYING);
+  GstMessage *message = gst_bus_timed_pop_filtered (
+      bus.get (), 20 * GST_SECOND, GST_MESSAGE_ERROR);
+  fail_unless (message != nullptr);
+  g_autoptr (GError) error = nullptr;
+  gst_message_parse_error (message, &error, nullptr);
+  fail_unless (
+      g_error_matches (error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS));
+  fail_unless (strstr (error->message, "alternative-of") != nullptr);
+  gst_message_unref (message);
+}
+GST_END_TEST
+
+static Suite *
+signalingbinstreams_suite (void)
+{
+  register_elements ();
+  Suite *s = suite_create ("signalingbinstreams");
+  TCase *tc = tcase_create ("streams");
+  tcase_set_timeout (tc, 90);
+  suite_add_tcase (s, tc);
+  tcase_add_test (tc, test_sound_comes_with_the_picture);
+  tcase_add_test (tc, test_who_wants_no_sound_gets_the_picture);
+  tcase_add_test (tc, test_sound_ends_with_the_grant);
+  tcase_add_test (tc, test_each_gets_the_first_codec_that_it_decodes);
+  tcase_add_test (tc, test_a_gate_per_codec_follows_its_own_viewers);
+  tcase_add_test (tc, test_a_pad_alone_and_a_pad_that_goes);
+  tcase_add_test (tc, test_a_second_picture_is_an_error_with_a_remedy);
+  return s;
+}
+
+GST_CHECK_MAIN (signalingbinstreams)
