@@ -25,6 +25,7 @@ constexpr double kOverTime = 10;                         // ms
 constexpr double kDecrease = 0.85;
 constexpr double kGrowth = 1.08; // a second, far from the known capacity
 // The longer nothing has spoken against it, the faster.
+constexpr double kWider = 1.15; // than the known capacity
 constexpr double kGrowthLater = 1.2;
 constexpr std::int64_t kClean = 4 * kSecond;
 // As long as the last bursts have shown that there is room.
@@ -37,16 +38,26 @@ constexpr std::int64_t kDistrust = 30 * kSecond;
 constexpr double kAhead = 0.6; // s
 // Headers are not in the target; and without some margin chance adds up.
 constexpr double kDrain = 1.15;
+constexpr double kAheadMemory = 700; // ms
+// A queue of this length that nothing explains and that still grows need not
+// wait for the trend.
+constexpr double kSudden = 70;  // ms
+constexpr unsigned kRising = 3; // groups
 // A queue this long drains too slowly at 0.85 of the capacity: pictures would
 // be late for seconds.
 constexpr double kLongQueue = 120; // ms
 constexpr double kDecreaseLongQueue = 0.65;
 constexpr double kQueueMemory = 10000;       // ms
 constexpr std::int64_t kRateWindow = 500000; // us
+constexpr std::int64_t kShortWindow = 150000;
 constexpr std::size_t kMaxArrivals = 4096;
 constexpr std::int64_t kClockJump = 3 * kSecond;
 constexpr std::int64_t kLossInterval = kSecond;
+// So much of it is not waited for that long.
+constexpr double kHeavyLoss = 0.2;
+constexpr std::int64_t kHeavyLossInterval = 200000;
 constexpr unsigned kLossPackets = 20;
+constexpr double kArriving = 0.6;
 // Feedback comes several times a second while packets arrive.
 constexpr std::int64_t kSilence = 2 * kSecond;
 // Receiver reports come about once a second.
@@ -156,7 +167,8 @@ BandwidthEstimator::finish_group ()
   // What the encoder is ahead of its target by, after this group.
   const double bytes_a_ms = kDrain * target () / 8e3;
   ahead_ =
-      std::clamp (ahead_ - sent * bytes_a_ms, 0.0, kAhead * 1e3 * bytes_a_ms) +
+      std::clamp (ahead_ * std::exp (-sent / kAheadMemory) - sent * bytes_a_ms,
+          0.0, kAhead * 1e3 * bytes_a_ms) +
       group_->bytes;
   update_trend (received - sent, group_->last_received, sent);
 }
@@ -182,7 +194,9 @@ BandwidthEstimator::update_trend (
   recent_.push_back ({time, accumulated_});
   while (recent_.front ().time < time - kQueueMemory || recent_.size () > 1000)
     recent_.pop_front ();
+  const double before = queue_;
   queue_ = std::max (0.0, queue () - explained ());
+  rising_ = queue_ > before ? rising_ + 1 : 0;
   smoothed_ = kSmoothing * smoothed_ + (1 - kSmoothing) * queue_;
   points_.push_back ({time, smoothed_});
   if (points_.size () > kTrendPoints)
@@ -226,6 +240,8 @@ BandwidthEstimator::detect (double trend, double sent_delta, double received_ms)
     usage_ = modified < -threshold_ ? Usage::Under : Usage::Normal;
   }
   previous_trend_ = trend;
+  if (queue_ > kSudden && rising_ >= kRising)
+    usage_ = Usage::Over;
 
   // A spike far above is a route change, not jitter: the threshold stays.
   const double magnitude = std::abs (modified);
@@ -254,16 +270,34 @@ BandwidthEstimator::update_received_rate (const PacketReport &packet)
          (arrivals_.front ().received <= newest_arrival_ - kRateWindow ||
              arrivals_.size () > kMaxArrivals))
     arrivals_.pop_front ();
-  const std::int64_t newest = newest_arrival_;
-  const std::int64_t span = newest - arrivals_.front ().received;
-  if (span < kRateWindow / 2)
-    return;
-  std::uint64_t bytes = 0;
-  for (const Arrival &arrival : arrivals_)
-    bytes += arrival.size;
+  if (const unsigned rate = arrived (kRateWindow))
+    received_rate_ = rate;
+}
+
+// What arrived in the last *window*; 0 if that is too little to tell.
+unsigned
+BandwidthEstimator::arrived (std::int64_t window) const
+{
+  const auto first = std::find_if (
+      arrivals_.begin (), arrivals_.end (), [&] (const Arrival &arrival) {
+        return arrival.received > newest_arrival_ - window;
+      });
+  if (first == arrivals_.end () ||
+      newest_arrival_ - first->received < window / 2)
+    return 0;
   // The first one's bytes were sent before the span began.
-  bytes -= arrivals_.front ().size;
-  received_rate_ = static_cast<unsigned> (bytes * 8.0 * kSecond / span);
+  std::uint64_t bytes = 0;
+  for (auto arrival = first + 1; arrival != arrivals_.end (); ++arrival)
+    bytes += arrival->size;
+  return static_cast<unsigned> (
+      bytes * 8.0 * kSecond / (newest_arrival_ - first->received));
+}
+
+std::int64_t
+BandwidthEstimator::round_trip () const
+{
+  const auto waiting = static_cast<std::int64_t> (queue () * 1e3);
+  return std::max (rtt_, (min_rtt_ ? min_rtt_ : rtt_) + waiting);
 }
 
 double
@@ -280,6 +314,7 @@ BandwidthEstimator::cut_delay_target (double rate, std::int64_t now)
 {
   delay_target_ = clamped (std::min (delay_target_, rate));
   last_decrease_ = last_trouble_ = now;
+  ahead_ = 0;
   hold_ = true;
 }
 
@@ -289,7 +324,11 @@ BandwidthEstimator::control_delay (std::int64_t now)
 {
   switch (usage_) {
     case Usage::Over: {
-      const double base = received_rate_ ? received_rate_ : delay_target_;
+      double base = received_rate_ ? received_rate_ : delay_target_;
+      // While there is a queue the link is never idle: a moment tells its rate.
+      if (const unsigned lately = arrived (kShortWindow);
+          lately && queue_ > kSudden)
+        base = std::min<double> (base, lately);
       if (last_decrease_ && now - last_decrease_ < rtt_ + 100000 &&
           base > delay_target_ / 2)
         break;
@@ -338,8 +377,14 @@ BandwidthEstimator::grow (std::int64_t now)
   const bool believed = now >= distrusted_until_;
   const double shown = believed ? trains_.capacity (last_sent_) : 0;
   const double ceiling = believed ? trains_.ceiling (last_sent_) : 0;
-  if (received_rate_ > 1.1 * capacity_ || shown > 1.2 * capacity_)
-    capacity_ = 0; // the path has become wider
+  // The path has become wider.
+  if (capacity_ > 0 && shown > 1.2 * capacity_) {
+    capacity_ = 0;
+  } else if (capacity_ > 0 && received_rate_ > kWider * capacity_ &&
+             now - last_trouble_ > kClean) {
+    capacity_ = 0;
+    last_trouble_ = now;
+  }
   const double slowly = kPacketBits * kSecond / (rtt_ + 100000) * elapsed;
   if (ceiling > 0 && rate > kRoom * ceiling)
     rate = std::min (rate + slowly, std::max (rate, kFull * ceiling));
@@ -361,7 +406,11 @@ BandwidthEstimator::update_loss (std::int64_t now)
 {
   if (last_loss_update_ == 0)
     last_loss_update_ = now;
-  if (now - last_loss_update_ < kLossInterval || counted_ < kLossPackets)
+  const bool heavy = lost_ > kHeavyLoss * counted_ &&
+                     now - last_loss_cut_ > kLossInterval &&
+                     now - last_loss_update_ >= kHeavyLossInterval;
+  if ((now - last_loss_update_ < kLossInterval && !heavy) ||
+      counted_ < kLossPackets)
     return;
   loss_ = double (lost_) / counted_;
   counted_ = lost_ = 0;
@@ -376,10 +425,15 @@ BandwidthEstimator::apply_loss (double fraction, std::int64_t now)
       std::clamp<double> (now - last_loss_update_, 0, 2 * kSecond) / kSecond;
   last_loss_update_ = now;
   if (fraction > 0.1) {
-    loss_target_ = clamped (target () * (1 - 0.5 * fraction));
+    // What arrives although others are lost is no less than the path has.
+    loss_target_ = clamped (std::max (target () * (1 - 0.5 * fraction),
+        std::min<double> (target (), kArriving * received_rate_)));
     last_loss_cut_ = now;
   } else if (fraction < 0.02) {
-    loss_target_ = clamped (loss_target_ * std::pow (kGrowth, elapsed));
+    loss_target_ = clamped (
+        loss_target_ *
+        std::pow (
+            now - last_loss_cut_ > kClean ? kGrowthLater : kGrowth, elapsed));
   }
 }
 

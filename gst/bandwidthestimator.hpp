@@ -63,6 +63,9 @@ public:
   RateLimit limit (std::int64_t now) const;
   // What arrived lately; 0 until known.
   unsigned received_rate () const { return received_rate_; }
+  // Until a packet sent now has arrived and been told of, with the queue that
+  // there is.
+  std::int64_t round_trip () const;
   // Fraction lost lately, 0 to 1.
   double loss () const { return loss_; }
 
@@ -95,6 +98,7 @@ private:
   void update_trend (double delta, std::int64_t received, double sent_delta);
   void detect (double trend, double sent_delta, double received_ms);
   void update_received_rate (const PacketReport &packet);
+  unsigned arrived (std::int64_t window) const;
   void update_loss (std::int64_t now);
   void control_delay (std::int64_t now);
   void contradict_trains (double base, std::int64_t now);
@@ -115,8 +119,9 @@ private:
   double accumulated_ = 0, smoothed_ = 0;
   std::deque<Point> points_;
   std::deque<Point> recent_; // accumulated delays, to know the queue
-  double queue_ = 0; // ms: of the last group, without what explained () says
-  double ahead_ = 0; // bytes that the encoder is ahead of its target
+  double queue_ = 0;    // ms: of the last group, without what explained () says
+  unsigned rising_ = 0; // groups in a row that queue_ has grown
+  double ahead_ = 0;    // bytes that the encoder is ahead of its target
   unsigned deltas_ = 0;
   double threshold_ = 12.5; // ms
   double last_threshold_update_ = 0;

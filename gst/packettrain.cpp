@@ -9,8 +9,8 @@ namespace {
 constexpr std::int64_t kGap = 4000;     // us; a longer one ends the train
 constexpr std::int64_t kLength = 60000; // us; nor is it longer than this
 // A shaper lets some kilobytes pass at once: they tell nothing.
-constexpr std::uint64_t kSkipped = 10000;
-constexpr std::uint64_t kLeast = 6000;     // bytes after those
+constexpr std::uint64_t kSkipped = 8500;
+constexpr std::uint64_t kLeast = 4500;     // bytes after those
 constexpr double kSpread = 1.2;            // longer than it was sent
 constexpr std::int64_t kResolution = 1000; // us, of arrivals
 constexpr std::int64_t kMemory = 5000000;

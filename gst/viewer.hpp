@@ -15,6 +15,7 @@
 #include "glibptr.hpp"
 #include "gstsessiongate.h"
 #include "liveness.hpp"
+#include "resendlimiter.hpp"
 #include "sdpguard.hpp"
 #include "thinner.hpp"
 #include <atomic>
@@ -139,6 +140,7 @@ private:
     std::atomic<std::int64_t> last_rtcp{0}; // CLOCK_BOOTTIME ns; 0: none yet
     std::atomic<guint64> queue_drops{0};
     Thinner thinner;
+    ResendLimiter resends; // asked on the thread that reads RTCP
   };
   // What a callback needs to come back: nothing that keeps the viewer alive.
   struct Hop
@@ -171,6 +173,8 @@ private:
   GstCaps *picture_preference (GstCaps *caps) const;
   void connect_callbacks ();
   void watch_rate ();
+  void watch_resends ();
+  void on_feedback (const std::vector<PacketReport> &packets);
   void read_receiver_report (std::int64_t now_us);
   void add_rate_stats (GstStructure *stats, std::int64_t now_ns) const;
   void link_to_tee (Lane *lane);

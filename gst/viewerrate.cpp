@@ -6,6 +6,9 @@
 #include "viewer.hpp"
 #include "viewerstats.hpp"
 
+GST_DEBUG_CATEGORY_EXTERN (gst_signaling_bin_debug);
+#define GST_CAT_DEFAULT gst_signaling_bin_debug
+
 namespace robotlive {
 
 namespace {
@@ -13,6 +16,22 @@ namespace {
 // A thinned viewer's picture stands still between key frames; one that comes
 // this late is asked for.
 constexpr std::int64_t kStill = 3000000; // us
+
+// rtpsession asks rtprtxsend for a packet by this event.
+GstPadProbeReturn
+limit_resends (ResendLimiter &limiter, GstEvent *event)
+{
+  const GstStructure *structure = gst_event_get_structure (event);
+  guint number = 0;
+  if (GST_EVENT_TYPE (event) != GST_EVENT_CUSTOM_UPSTREAM || !structure ||
+      !gst_structure_has_name (structure, "GstRTPRetransmissionRequest") ||
+      !gst_structure_get_uint (structure, "seqnum", &number))
+    return GST_PAD_PROBE_OK;
+  return limiter.allow (
+             static_cast<std::uint16_t> (number), boottime_ns () / 1000)
+             ? GST_PAD_PROBE_OK
+             : GST_PAD_PROBE_DROP;
+}
 
 PictureFormat
 picture_format (const StreamCodec &codec)
@@ -28,6 +47,7 @@ picture_format (const StreamCodec &codec)
 void
 Viewer::watch_rate ()
 {
+  watch_resends ();
   shared_->thinner.set_format (picture_format (picture_.source.codec));
   // Behind the queue and the gate: what is left out never waits anywhere.
   auto stream = adopt (gst_element_get_static_pad (picture_.payloader, "sink"));
@@ -48,14 +68,49 @@ Viewer::watch_rate ()
       [] (GstPad *, GstPadProbeInfo *info, gpointer data) {
         auto feedback = read_twcc_event (GST_PAD_PROBE_INFO_EVENT (info));
         if (!feedback.empty ())
-          static_cast<Hop *> (data)->post ([feedback = std::move (feedback)] (
-                                               Viewer &self) {
-            if (self.estimator_)
-              self.estimator_->on_feedback (feedback, boottime_ns () / 1000);
-          });
+          static_cast<Hop *> (data)->post (
+              [feedback = std::move (feedback)] (
+                  Viewer &self) { self.on_feedback (feedback); });
         return GST_PAD_PROBE_OK;
       },
       hop (), Hop::free);
+}
+
+// webrtcbin makes its rtprtxsend once the answer is set.
+void
+Viewer::watch_resends ()
+{
+  connect (webrtc_.get (), "deep-element-added",
+      G_CALLBACK (+[] (GstBin *, GstBin *, GstElement *element, Hop *hop) {
+        GstElementFactory *factory = gst_element_get_factory (element);
+        if (!factory || !g_str_equal (GST_OBJECT_NAME (factory), "rtprtxsend"))
+          return;
+        auto pad = adopt (gst_element_get_static_pad (element, "src"));
+        gst_pad_add_probe (
+            pad.get (), GST_PAD_PROBE_TYPE_EVENT_UPSTREAM,
+            [] (GstPad *, GstPadProbeInfo *info, gpointer data) {
+              return limit_resends (static_cast<Hop *> (data)->shared->resends,
+                  GST_PAD_PROBE_INFO_EVENT (info));
+            },
+            new Hop (*hop), Hop::free);
+      }));
+}
+
+void
+Viewer::on_feedback (const std::vector<PacketReport> &packets)
+{
+  if (!estimator_)
+    return;
+  const auto now = boottime_ns () / 1000;
+  // As tests/unit/traces has them.
+  if (gst_debug_category_get_threshold (gst_signaling_bin_debug) >=
+      GST_LEVEL_TRACE)
+    for (const PacketReport &packet : packets)
+      GST_TRACE_OBJECT (bin_,
+          "feedback %" G_GINT64_FORMAT " %" G_GINT64_FORMAT " %" G_GINT64_FORMAT
+          " %u",
+          now, packet.sent, packet.received.value_or (-1), packet.size);
+  estimator_->on_feedback (packets, now);
 }
 
 void
@@ -88,7 +143,12 @@ Viewer::estimate (std::int64_t now, unsigned *rate, bool *limited)
   estimator_->on_tick (bytes != seen_bytes_, now);
   seen_bytes_ = bytes;
   *rate = estimator_->target ();
-  *limited = estimator_->limit (now) != RateLimit::None;
+  shared_->resends.set_path (*rate, estimator_->round_trip ());
+  const RateLimit limit = estimator_->limit (now);
+  *limited = limit != RateLimit::None;
+  GST_LOG_OBJECT (bin_, "viewer %s: estimate %u, received %u, loss %.3f, %s",
+      peer_id_.c_str (), *rate, estimator_->received_rate (),
+      estimator_->loss (), rate_limit_name (limit));
   return true;
 }
 
@@ -119,7 +179,8 @@ Viewer::add_rate_stats (GstStructure *stats, std::int64_t now) const
       rate_limit_name (estimator_->limit (now / 1000)), "feedback",
       G_TYPE_STRING, offer_.twcc_id ? "transport-wide" : "receiver-reports",
       "thinning", G_TYPE_STRING, thinning_name (thinner.level ()), "thinned",
-      G_TYPE_UINT64, thinner.thinned (), nullptr);
+      G_TYPE_UINT64, thinner.thinned (), "resends-refused", G_TYPE_UINT64,
+      guint64 (shared_->resends.refused ()), nullptr);
 }
 
 } // namespace robotlive
