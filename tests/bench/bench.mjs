@@ -12,6 +12,7 @@ const { values, positionals } = parseArgs({ allowPositionals: true, options: {
   runs: { type: 'string' }, seconds: { type: 'string' },
   quick: { type: 'boolean', default: false },
   only: { type: 'string' }, viewers: { type: 'string' },
+  scenarios: { type: 'string' },
   results: { type: 'string', default: path.join(bench, 'results') },
 } });
 
@@ -33,6 +34,7 @@ for (const name of positionals) {
   const options = {
     work, results: path.resolve(values.results), quick: values.quick,
     only: values.only?.split(','),
+    scenarios: values.scenarios?.split(','),
     viewers: values.viewers?.split(',').map(Number),
     runs: number(values.runs, values.quick ? 1 : defaults.runs ?? 6),
     seconds: number(values.seconds, values.quick ? 3 : defaults.seconds ?? 20),

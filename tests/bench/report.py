@@ -18,6 +18,7 @@ from matplotlib import pyplot  # noqa: E402
 NAMES = {
     "ours": "signalingbin", "webrtcbin": "webrtcbin by hand",
     "janus": "Janus", "wrtc": "@roamhq/wrtc (VP8)", "aiortc": "aiortc",
+    "fixed": "signalingbin, not adaptive", "unpaced": "signalingbin, no pacing",
     "libdatachannel": "libdatachannel", "floor": "floor: encrypt and send",
 }
 
@@ -140,6 +141,16 @@ def loss(data):
         [[name_of(r), r["link"], figure(r["fps"]), figure(r["frozen"]),
           figure(r["present"], 0), figure(r["present95"], 0),
           figure(r["mbit"], 2), figure(r["lost"], 0)] for r in data["rows"]])
+
+
+def rate(data):
+    yield from table(
+        ["sender", "path", "frames/s", "longest gap, ms", "presented p50, ms",
+         "p95, ms", "received Mbit/s", "used after 15 s, %", "packets lost"],
+        [[name_of(r), r["link"], figure(r["fps"]), figure(r["longest"], 0),
+          figure(r["present"], 0), figure(r["present95"], 0),
+          figure(r["mbit"], 2), figure(r["used"], 0), figure(r["lost"], 0)]
+         for r in data["rows"]])
 
 
 def soak(data):

@@ -12,7 +12,8 @@ long=(rate soak faults)
 usage() {
   cat <<USAGE
 Usage: tests/bench/run.sh [--runs N] [--seconds N] [--quick] [--only A,B]
-                          [--results DIR] [--no-install] [NAME…]
+                          [--scenarios A,B] [--results DIR] [--no-install]
+                          [NAME…]
 
 Measures what is named, or all but the last three:
   latency    camera to screen in Chromium, ours and four peers
@@ -23,8 +24,8 @@ Measures what is named, or all but the last three:
   gate       sessiongate beside valve, identity and a bare pad
   loss       frozen time, fps and latency under loss, jitter and a narrow link
              (needs root: makes a network namespace)
-  rate       a path that becomes narrow and wide again, with and without
-             rate control (needs root, as loss)
+  rate       rate control on paths that are narrow, lossy or jittery, ours with
+             and without, and three peers (needs root, as loss)
   soak       joins, leaves, expiries and restarts for --seconds (default 3600)
   faults     each part killed, stopped or cut off while four viewers watch
 
@@ -32,6 +33,7 @@ Measures what is named, or all but the last three:
   --seconds N   length of one measurement in a round
   --quick       one short round: does it work? Its figures mean nothing
   --only A,B    these senders only
+  --scenarios A,B of rate: step, loss, jitter, two (default: all)
   --viewers A,B these numbers of viewers in fanout (default 0,1,2,4,8,16,32)
   --results DIR where JSON, tables and plots go (default tests/bench/results)
   --no-install  installs and builds nothing
@@ -45,7 +47,7 @@ while [ $# -gt 0 ]; do
     --no-install) install= ;;
     --quick) arguments+=("$1") ;;
     --results) results=${2:?"$1 needs a folder"}; shift ;;
-    --runs | --seconds | --only | --viewers)
+    --runs | --seconds | --only | --viewers | --scenarios)
       arguments+=("$1" "${2:?"$1 needs a value"}"); shift ;;
     -h | --help) usage; exit 0 ;;
     *)
@@ -70,7 +72,7 @@ mkdir -p "$results"
 
 # A busy machine makes figures of the others' work.
 read -r load _ </proc/loadavg
-awk -v load="$load" 'BEGIN { exit !(load > 0.7) }' &&
+awk -v now="$load" 'BEGIN { exit !(now > 0.7) }' &&
   echo "Note: the load is $load; for figures that count, wait for a quiet machine." >&2
 
 status=0

@@ -29,7 +29,7 @@ const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic',
 export async function openBrowser({ work, namespace, host = '127.0.0.1' }) {
   let executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
   if (namespace) {
-    const wrapper = path.join(work, 'chromium-in-namespace');
+    const wrapper = path.join(work, `chromium-${namespace}`);
     fs.writeFileSync(wrapper,
       `#!/bin/sh\nexec ip netns exec ${namespace} ${executablePath} "$@"\n`,
       { mode: 0o755 });

@@ -7,10 +7,14 @@
 import path from 'node:path';
 import { output, rigs, start } from './common.mjs';
 
+let opened = 0;
+
 export function openLink() {
-  const number = process.pid % 250;
-  const name = `rlbench${process.pid}`;
-  const [near, far] = [`rlb${process.pid % 100000}a`, `rlb${process.pid % 100000}b`];
+  const index = opened++;
+  const number = (process.pid + 125 * index) % 250;
+  const name = `rlbench${process.pid}n${index}`;
+  const [near, far] = ['a', 'b'].map((end) =>
+    `rlb${process.pid % 100000}${end}${index}`);
   const host = `10.231.${number}.1`;
   const ip = (...args) => output('ip', args, { stdio: 'pipe' });
   const inside = (...args) => ip('netns', 'exec', name, ...args);
@@ -38,12 +42,14 @@ export function openLink() {
         await impair.stop();
         impair = null;
       }
-      try {
-        output('tc', ['qdisc', 'del', 'dev', near, 'root'], { stdio: 'pipe' });
-      } catch { /* none there */ }
+      // In place: what waits in the queue stays there.
       if (rate)
-        output('tc', ['qdisc', 'add', 'dev', near, 'root', 'tbf', 'rate',
+        output('tc', ['qdisc', 'replace', 'dev', near, 'root', 'tbf', 'rate',
           `${rate}mbit`, 'burst', '8kb', 'latency', '200ms']);
+      else
+        try {
+          output('tc', ['qdisc', 'del', 'dev', near, 'root'], { stdio: 'pipe' });
+        } catch { /* none there */ }
       if (loss || delay || jitter) {
         impair = start(path.join(rigs, 'impair'),
           ['1', loss, delay, jitter].map(String), { namespace: name });
