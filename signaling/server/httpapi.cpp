@@ -34,9 +34,10 @@ turn_credential (const std::string &secret, const std::string &username)
   return result;
 }
 
+// *may_book*: POST /bookings would take a booking of this user's.
 std::string
 user_json (const std::string &id, const std::string &name,
-    const std::string &email, const std::string &role)
+    const std::string &email, const std::string &role, bool may_book)
 {
   JsonWriter w;
   w.object ();
@@ -48,6 +49,7 @@ user_json (const std::string &id, const std::string &name,
   else
     w.field ("id", id);
   w.field ("name", name).field ("email", email).field ("role", role);
+  w.field ("may_book", may_book);
   return w.end ().take ();
 }
 
@@ -371,7 +373,8 @@ HttpApi::login (const CallPtr &call)
     w.object ().field ("access_token", services_.keys->issue (identity));
     w.field ("token_type", "bearer");
     w.field ("expires_at", identity.expires_at);
-    w.raw_field ("user", user_json (id, user->name, user->email, user->role));
+    w.raw_field ("user", user_json (id, user->name, user->email, user->role,
+                             may_book (user->role)));
     call->reply (json_response (200, w.end ().take ()));
   };
   services_.store->ask<std::optional<User>> (
@@ -393,6 +396,13 @@ HttpApi::login (const CallPtr &call)
       });
 }
 
+bool
+HttpApi::may_book (const std::string &role) const
+{
+  return services_.store &&
+         (role == "admin" || services_.config->viewers_may_book);
+}
+
 void
 HttpApi::me (const CallPtr &call)
 {
@@ -402,21 +412,21 @@ HttpApi::me (const CallPtr &call)
   auto plain = [call, identity] {
     call->reply (json_response (
         200, user_json (identity.subject, identity.subject, "",
-                 identity.role == "admin" ? "admin" : "viewer")));
+                 identity.role == "admin" ? "admin" : "viewer", false)));
   };
   if (!services_.store)
     return plain ();
   services_.store->ask<std::optional<User>> (
       [identity] (Store &store) { return store.user_by_id (identity.subject); },
-      [call, plain] (std::optional<User> user, const StoreError *error) {
+      [this, call, plain] (std::optional<User> user, const StoreError *error) {
         if (error)
           call->reply (store_error_response (*error));
         else if (!user)
           plain ();
         else
-          call->reply (
-              json_response (200, user_json (std::to_string (user->id),
-                                      user->name, user->email, user->role)));
+          call->reply (json_response (
+              200, user_json (std::to_string (user->id), user->name,
+                       user->email, user->role, may_book (user->role))));
       });
 }
 

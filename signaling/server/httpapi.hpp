@@ -84,6 +84,7 @@ private:
   void metrics (const CallPtr &call);
   void login (const CallPtr &call);
   void me (const CallPtr &call);
+  bool may_book (const std::string &role) const;
 
   void list_bookings (const CallPtr &call, bool all);
   void create_booking (const CallPtr &call);

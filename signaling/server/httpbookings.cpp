@@ -190,7 +190,7 @@ HttpApi::create_booking (const CallPtr &call)
 {
   if (!need_store (call) || !need_user (call))
     return;
-  if (!call->admin () && !services_.config->viewers_may_book)
+  if (!may_book (call->identity->role))
     return call->reply (
         error_response (403, "forbidden", "an administrator books for you"));
   BookingRecord booking;
@@ -247,7 +247,7 @@ HttpApi::change_booking (const CallPtr &call, std::int64_t id)
             (found->user_id != call->identity->subject && !call->admin ()))
           return call->reply (
               error_response (404, "not-found", "there is no such booking"));
-        if (!call->admin () && !services_.config->viewers_may_book)
+        if (!may_book (call->identity->role))
           return call->reply (error_response (
               403, "forbidden", "an administrator books for you"));
         BookingRecord booking = *found;

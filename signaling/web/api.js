@@ -6,19 +6,20 @@
 const TIMEOUT = 15000;
 
 export class ApiError extends Error {
-  constructor(status, code) {
+  constructor(status, code, sentence) {
     super(`HTTP ${status}`);
     this.status = status;
     this.code = code;
+    this.sentence = sentence; // the server's own words, if any
   }
 }
 
-async function call(path, { token, body } = {}) {
+async function call(path, { token, body, method } = {}) {
   let response;
   let answer;
   try {
     response = await fetch(path, {
-      method: body ? 'POST' : 'GET',
+      method: method ?? (body ? 'POST' : 'GET'),
       headers: {
         ...(token ? { Authorization: `Bearer ${token}` } : {}),
         ...(body ? { 'Content-Type': 'application/json' } : {}),
@@ -32,7 +33,7 @@ async function call(path, { token, body } = {}) {
     throw new ApiError(response?.ok === false ? response.status : 0);
   }
   if (!response.ok)
-    throw new ApiError(response.status, answer?.code);
+    throw new ApiError(response.status, answer?.code, answer?.message);
   return answer;
 }
 
@@ -40,3 +41,7 @@ export const login = (email, password) =>
   call('/auth/login', { body: { email, password } });
 export const robots = token => call('/robots', { token });
 export const bookings = token => call('/my-bookings', { token });
+export const book = (token, booking) =>
+  call('/bookings', { token, body: booking });
+export const cancel = (token, id) =>
+  call(`/bookings/${encodeURIComponent(id)}`, { token, method: 'DELETE' });

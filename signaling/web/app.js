@@ -5,8 +5,8 @@
 
 import * as api from './api.js';
 import * as text from './text.js';
-import { covers, isActive, nextStart, preferredRobot, readBookings,
-  readRobots } from './bookings.js';
+import { bookingRequest, covers, isActive, nextStart, preferredRobot,
+  readBookings, readRobots } from './bookings.js';
 import { Feed } from './feed.js';
 import { Socket } from './socketio.js';
 import { summarize } from './stats.js';
@@ -95,6 +95,8 @@ function logout(sentence) {
   sessionStorage.clear();
   robots = [];
   bookings = [];
+  $('book-form').reset();
+  notice('booking-notice', null);
   $('viewer').hidden = true;
   $('account').hidden = true;
   $('login').hidden = false;
@@ -109,6 +111,7 @@ async function enter(user) {
   $('login').hidden = true;
   $('account').hidden = false;
   $('viewer').hidden = false;
+  $('book').hidden = user.may_book !== true;
   showFeed('idle');
   openSocket();
   resume();
@@ -221,6 +224,10 @@ function showRobots() {
     $('robot').append(new Option(chosen, chosen, true, true));
   if (robots.length === 0)
     $('robot').replaceChildren(new Option('No robot', ''));
+  const toBook = $('book-robot').value || $('robot').value;
+  $('book-robot').replaceChildren(...robots.map(robot =>
+    new Option(robot.name, robot.id, false, robot.id === toBook)));
+  $('book-button').disabled = robots.length === 0;
   showButtons();
 }
 
@@ -242,9 +249,44 @@ function showBookings() {
       + text.timeText(booking.endsAt));
     if (active)
       line('now', 'Now');
+    if (login.user.may_book === true)
+      item.append(cancelButton(booking, now));
     return item;
   }));
   $('no-bookings').hidden = bookings.length > 0;
+}
+
+function cancelButton(booking, now) {
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.textContent = 'Cancel';
+  const when = text.whenText(booking.startsAt, now);
+  button.setAttribute('aria-label', `Cancel the booking ${when}`);
+  button.addEventListener('click', () => {
+    if (confirm(`Cancel the booking ${when}?`))
+      changeBookings(button, () => api.cancel(login.token, booking.id));
+  });
+  return button;
+}
+
+function onBook(event) {
+  event.preventDefault();
+  const request = bookingRequest($('book-robot').value, $('book-start').value,
+    $('book-minutes').value, serverNow());
+  if (request)
+    changeBookings($('book-button'), () => api.book(login.token, request));
+}
+
+async function changeBookings(button, change) {
+  notice('booking-notice', null);
+  button.disabled = true;
+  try {
+    await change();
+    await refresh();
+  } catch (error) {
+    notice('booking-notice', text.bookingText(error));
+  }
+  button.disabled = false;
 }
 
 // The feed
@@ -419,6 +461,7 @@ async function main() {
     connect();
   });
   $('disconnect').addEventListener('click', disconnect);
+  $('book-form').addEventListener('submit', onBook);
   $('type').addEventListener('change', onTypeChange);
   video.addEventListener('playing', onPicture);
   // The robot's branch is taken down at once, not after a time-out.

@@ -66,3 +66,14 @@ export function nextStart(nextBooking, bookings, robot, now) {
   return bookings.find(booking => robot && covers(booking, robot)
     && booking.startsAt > now)?.startsAt;
 }
+
+// What POST /bookings is asked for: *start* is the text of a datetime-local
+// field, in the browser's time zone, empty for now. Null: not a time.
+export function bookingRequest(robotId, start, minutes, now) {
+  const startsAt = start === '' ? now : new Date(start).getTime();
+  const length = Number(minutes) * 60000;
+  if (!Number.isFinite(startsAt) || !(length > 0))
+    return null;
+  return { robot_id: robotId, starts_at: Math.floor(startsAt),
+    ends_at: Math.floor(startsAt + length) };
+}

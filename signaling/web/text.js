@@ -64,6 +64,16 @@ export function loginText(status) {
     : 'The server cannot be reached.');
 }
 
+// Why a booking was not made or not cancelled.
+export function bookingText({ status, sentence }) {
+  if (status === 0)
+    return 'The server cannot be reached.';
+  // 4xx: about what was asked for, in the server's words.
+  return status < 500 && typeof sentence === 'string' && sentence !== ''
+    ? `Not done: ${sentence.slice(0, 200)}.`
+    : `The server answered with an error (${status}). Please try again later.`;
+}
+
 // The codes after which asking again can help without anyone doing anything.
 // Returns the delay in ms before the next try, or null: stop.
 export function retryDelay(code, attempt, retryAfterMs) {

@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as text from '../../signaling/web/text.js';
-import { covers, isActive, nextStart, preferredRobot, readBookings, readRobots }
-  from '../../signaling/web/bookings.js';
+import { bookingRequest, covers, isActive, nextStart, preferredRobot,
+  readBookings, readRobots } from '../../signaling/web/bookings.js';
 import { summarize } from '../../signaling/web/stats.js';
 
 const CODES = ['unauthorized', 'forbidden', 'no-active-booking',
@@ -116,4 +116,22 @@ test('statistics are per second and survive missing fields', () => {
     timestamp: 4000 }]], null);
   assert.equal(bare.rtt, undefined);
   assert.equal(bare.bytes, 0);
+});
+
+test('a booking is asked for in milliseconds', () => {
+  assert.deepEqual(bookingRequest('r', '', '1.5', 1000.7),
+    { robot_id: 'r', starts_at: 1000, ends_at: 91000 });
+  const start = new Date('2031-01-01T10:00').getTime();
+  assert.deepEqual(bookingRequest('r', '2031-01-01T10:00', 30, 0),
+    { robot_id: 'r', starts_at: start, ends_at: start + 1800000 });
+  for (const [start, minutes] of [['soon', 30], ['', 0], ['', -1], ['', 'x']])
+    assert.equal(bookingRequest('r', start, minutes, 0), null);
+});
+
+test('why a booking failed is said in words', () => {
+  assert.match(text.bookingText({ status: 0 }), /cannot be reached/);
+  assert.match(text.bookingText({ status: 503, sentence: 'db down' }), /503/);
+  assert.equal(text.bookingText({ status: 422, sentence: 'too long' }),
+    'Not done: too long.');
+  assert.match(text.bookingText({ status: 409 }), /409/);
 });

@@ -43,8 +43,13 @@ async function open(t, server = {}, context = {}) {
       const status = server.login ?? (password === 'right' ? 200 : 401);
       await route.fulfill({ status, json: status === 200
         ? { access_token: 'secret', token_type: 'bearer', user: { id: 'u1',
-          name: 'Ada', email: 'ada@example.org', role: 'viewer' } }
+          name: 'Ada', email: 'ada@example.org', role: 'viewer',
+          may_book: Boolean(server.onBooking) } }
         : { code: 'unauthorized', message: 'no' } });
+    } else if (/^\/bookings(\/|$)/.test(pathname)) {
+      const request = route.request();
+      await route.fulfill(server.onBooking(request.method(), pathname,
+        request.postDataJSON(), answers));
     } else if (answers[pathname]) {
       await route.fulfill({ json: answers[pathname] });
     } else {
@@ -127,6 +132,51 @@ test('robots and bookings are listed, the booked robot is chosen', async t => {
   assert.match(bookings[0], /robot_1today at .* until .*Now/);
   assert.equal(await page.getByRole('button', { name: 'Disconnect' })
     .isEnabled(), false);
+});
+
+test('a robot is booked and a booking cancelled, or it is told why not', async t => {
+  const asked = [];
+  const page = await openLoggedIn(t, { bookings: [],
+    onBooking: (method, path, body, answers) => {
+      asked.push([method, path, body]);
+      if (asked.length === 1)
+        return { status: 409, json: { code: 'conflict',
+          message: 'the robot is booked by another at that time' } };
+      answers['/my-bookings'] = method === 'DELETE' ? []
+        : [{ id: 7, ...body, status: 'active' }];
+      return { status: method === 'DELETE' ? 200 : 201, json: {} };
+    } });
+  await until('the list', async () =>
+    await page.getByText('You have no bookings.').isVisible());
+  await page.getByText('Book a robot').click();
+  await page.getByLabel('Robot to book').selectOption('robot_2');
+  await page.getByLabel('Minutes').fill('45');
+  await page.getByLabel('Start (empty: now)').fill('2031-03-30T14:15');
+  const book = page.getByRole('button', { name: 'Book', exact: true });
+  await book.click();
+  await until('the reason', async () => await textOf(page, 'booking-notice')
+    === 'Not done: the robot is booked by another at that time.');
+  await book.click();
+  const item = page.getByRole('listitem').filter({ hasText: 'robot_2' });
+  await until('the booking', async () => await item.isVisible());
+  const start = await page.evaluate(() =>
+    new Date('2031-03-30T14:15').getTime());
+  assert.deepEqual(asked[1], ['POST', '/bookings', { robot_id: 'robot_2',
+    starts_at: start, ends_at: start + 45 * 60000 }]);
+  assert.equal(await page.getByText('Not done').isVisible(), false);
+  page.once('dialog', dialog => dialog.accept());
+  await item.getByRole('button', { name: /^Cancel the booking on / }).click();
+  await until('no booking', async () =>
+    await page.getByText('You have no bookings.').isVisible());
+  assert.deepEqual(asked[2], ['DELETE', '/bookings/7', null]);
+});
+
+test('who may not book is offered no form', async t => {
+  const page = await openLoggedIn(t);
+  await until('the list', async () =>
+    await page.getByRole('listitem').count() === 1);
+  assert.equal(await page.getByText('Book a robot').isVisible(), false);
+  assert.equal(await page.getByRole('button', { name: /Cancel/ }).count(), 0);
 });
 
 test('hostile names stay text', async t => {

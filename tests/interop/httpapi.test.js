@@ -62,7 +62,7 @@ describe('HTTP API', () => {
 
   it('logs in, and says no more than needed to who cannot', async () => {
     assert.equal(user.token_type, 'bearer');
-    assert.deepEqual(user.user, { id: 1, name: 'Alice', email: 'alice@example.org', role: 'viewer' });
+    assert.deepEqual(user.user, { id: 1, name: 'Alice', email: 'alice@example.org', role: 'viewer', may_book: true });
     assert.deepEqual((await as(user, 'GET', '/auth/me')).body, user.user);
     assert.equal((await as(null, 'GET', '/auth/me')).status, 401);
     assert.equal((await server.http('GET', '/auth/me', { token: 'a.b.c' })).status, 401);
@@ -230,6 +230,19 @@ describe('HTTP API', () => {
     server.child.kill('SIGHUP');
     const stun = async () => (await as(null, 'GET', '/config')).body.iceServers[0].urls[0];
     await until('the new address', async () => (await stun()) === 'stun:other.example:3478');
+    // Who may book, too.
+    fs.writeFileSync(server.config, good + '[sessions]\nviewers-may-book=false\n');
+    server.child.kill('SIGHUP');
+    const mayBook = async who => (await as(who, 'GET', '/auth/me')).body.may_book;
+    await until('no bookings', async () => (await mayBook(user)) === false);
+    assert.equal(await mayBook(admin), true);
+    const start = Date.now() + 86400000;
+    const refused = await as(user, 'POST', '/bookings', { robot_id: 'robot_1',
+      starts_at: start, ends_at: start + 60000 });
+    assert.deepEqual([refused.status, refused.body.code], [403, 'forbidden']);
+    fs.writeFileSync(server.config, good.replace('stun.example', 'other.example'));
+    server.child.kill('SIGHUP');
+    await until('bookings again', async () => await mayBook(user));
     fs.writeFileSync(server.config, '[server]\nmisspelt=1\n');
     server.child.kill('SIGHUP');
     await until('the complaint', () => /misspelt.*no such key/.test(server.output));
