@@ -110,11 +110,20 @@ AdaptiveBitrate::update (std::int64_t now)
   // moment ago is no reason to thin.
   const unsigned rate = measure (now);
   const bool changed = control_->update (told_ && obeys_ ? 0 : rate, now);
-  if (!changed && told_)
+  const bool halved =
+      encoder_->set_half_frame_rate (control_->half_frame_rate ());
+  if (!changed && !halved && told_)
     return false;
+  const bool news = changed || !told_;
   told_ = true;
   obeys_ = encoder_->set_bitrate (control_->target ());
-  return true;
+  return news;
+}
+
+bool
+AdaptiveBitrate::half_frame_rate () const
+{
+  return control_ && settings_.adaptive && encoder_->half_frame_rate ();
 }
 
 guint

@@ -49,6 +49,8 @@ public:
 
   // What the encoder is asked for; 0 while there is nobody, or not adaptive.
   guint target () const;
+  // Every second picture is left out before the encoder.
+  bool half_frame_rate () const;
   Thinning thinning (const std::string &peer_id) const;
 
 private:

@@ -284,7 +284,13 @@ Controller::stats () const
   GstStructure *stats = gst_structure_new ("robotlive-stats", "link",
       G_TYPE_STRING, link_name (link_), "codec", G_TYPE_STRING,
       known.empty () ? "" : known.front ()->codec.encoding_name.c_str (),
-      "target-bitrate", G_TYPE_UINT, target_bitrate (), nullptr);
+      "target-bitrate", G_TYPE_UINT, target_bitrate (), "half-frame-rate",
+      G_TYPE_BOOLEAN,
+      std::any_of (streams_.begin (), streams_.end (),
+          [] (const auto &stream) {
+            return stream->rate && stream->rate->half_frame_rate ();
+          }),
+      nullptr);
   GValue list = G_VALUE_INIT;
   gst_value_list_init (&list, static_cast<guint> (viewers_.size ()));
   for (const auto &[peer_id, viewer] : viewers_) {

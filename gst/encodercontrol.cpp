@@ -76,14 +76,30 @@ struct RateProperty
   const char *factory;
   const char *property;
   guint unit; // bit/s
+  // It makes each picture as large as the caps' frame rate asks for, whether
+  // they come as often as that or not. Measured.
+  bool by_picture;
 };
 constexpr RateProperty kRateProperties[] = {
-    {"x264enc", "bitrate", 1000},
-    {"x265enc", "bitrate", 1000},
-    {"openh264enc", "bitrate", 1},
-    {"vp8enc", "target-bitrate", 1},
-    {"vp9enc", "target-bitrate", 1},
+    {"x264enc", "bitrate", 1000, true},
+    {"x265enc", "bitrate", 1000, true},
+    {"openh264enc", "bitrate", 1, false},
+    {"vp8enc", "target-bitrate", 1, false},
+    {"vp9enc", "target-bitrate", 1, false},
 };
+// Half of less is no moving picture, and hardware encoders stall.
+constexpr double kLeastFrameRate = 20;
+
+bool
+has_many_pictures (GstPad *pad)
+{
+  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
+  gint rate = 0, per = 1;
+  return caps && gst_caps_get_size (caps) > 0 &&
+         (!gst_structure_get_fraction (
+              gst_caps_get_structure (caps, 0), "framerate", &rate, &per) ||
+             rate == 0 || double (rate) / per >= kLeastFrameRate);
+}
 
 // How this encoder's bitrate is set while it runs, or null.
 const RateProperty *
@@ -220,9 +236,39 @@ EncoderControl::save (GstElement *encoder, const char *property)
   saved_.value = automatic_ ? "0" : text ? text : "";
 }
 
+bool
+EncoderControl::set_half_frame_rate (bool half)
+{
+  GPtr<GstPad> pad;
+  const auto encoder = half ? find () : nullptr;
+  if (encoder)
+    pad = adopt (gst_element_get_static_pad (encoder.get (), "sink"));
+  if (pad && !has_many_pictures (pad.get ()))
+    pad.reset ();
+  if (pad.get () == halved_.pad.get ())
+    return false;
+  if (halved_.pad)
+    gst_pad_remove_probe (halved_.pad.get (), halved_.probe);
+  halved_ = Halved ();
+  if (!pad)
+    return true;
+  halved_.probe = gst_pad_add_probe (
+      pad.get (), GST_PAD_PROBE_TYPE_BUFFER,
+      [] (GstPad *, GstPadProbeInfo *, gpointer odd) {
+        auto &left_out = *static_cast<bool *> (odd);
+        left_out = !left_out;
+        return left_out ? GST_PAD_PROBE_DROP : GST_PAD_PROBE_OK;
+      },
+      new bool (false),
+      [] (gpointer odd) { delete static_cast<bool *> (odd); });
+  halved_.pad = std::move (pad);
+  return true;
+}
+
 void
 EncoderControl::restore_bitrate ()
 {
+  set_half_frame_rate (false);
   // Without controls of its own before, the driver keeps the last.
   if (saved_.encoder && !saved_.value.empty ())
     gst_util_set_object_arg (G_OBJECT (saved_.encoder.get ()),
@@ -276,7 +322,8 @@ EncoderControl::set_bitrate (guint bits_per_second)
   if (!row)
     return false;
   save (encoder.get (), row->property);
-  const guint value = std::max (bits_per_second / row->unit, 1u);
+  const guint pictures = row->by_picture && halved_.pad ? 2 : 1;
+  const guint value = std::max (bits_per_second / row->unit * pictures, 1u);
   // As text: the property is unsigned in one encoder and signed in another.
   gst_util_set_object_arg (G_OBJECT (encoder.get ()), row->property,
       std::to_string (value).c_str ());

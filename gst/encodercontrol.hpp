@@ -41,6 +41,12 @@ public:
   // Sets the encoder's target in bit/s; false when there is no encoder whose
   // bitrate can be set while it runs.
   bool set_bitrate (guint bits_per_second);
+  // Leaves out every second picture before the encoder, or no more; to be
+  // called again now and then, as the encoder may be another by then. True when
+  // set_bitrate () is due again: some encoders reckon by pictures, not by time.
+  // No effect without an encoder, or on pictures that are few already.
+  bool set_half_frame_rate (bool half);
+  bool half_frame_rate () const { return halved_.pad != nullptr; }
   // Puts back what was set before the first set_bitrate ().
   void restore_bitrate ();
 
@@ -52,11 +58,18 @@ private:
     std::string property, value;
   };
   void save (GstElement *encoder, const char *property);
+  // The pad that leaves pictures out.
+  struct Halved
+  {
+    GPtr<GstPad> pad;
+    gulong probe = 0;
+  };
 
   GstPad *pad_;
   mutable std::mutex mutex_; // encoder_; never held across a call outward
   GPtr<GstElement> encoder_;
-  Saved saved_; // signalling thread
+  Saved saved_;   // signalling thread
+  Halved halved_; // signalling thread
   std::atomic<bool> automatic_{false};
 };
 

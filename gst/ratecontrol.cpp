@@ -17,6 +17,7 @@ constexpr double kTooNarrow = 0.85;
 // Frames that nothing refers to are at most about half of a stream; beyond
 // that only key frames are left.
 constexpr double kFarTooNarrow = 0.4;
+constexpr double kFew = 1.5, kFewNoMore = 1.33;
 constexpr std::int64_t kPatienceMin = 2000 * kMilli;
 constexpr std::int64_t kPatienceMax = 30000 * kMilli;
 constexpr std::int64_t kRelapse = 10000 * kMilli;
@@ -97,9 +98,10 @@ RateControl::update (unsigned encoder_rate, std::int64_t now)
     changed_at_ = now;
   }
   // The picture is ruined sooner by coarse quantisers than by fewer frames.
-  if (target_ < range_.min * 1.5)
+  const double few = std::min (kFew * range_.min, 0.5 * range_.max);
+  if (target_ < few)
     half_frame_rate_ = true;
-  else if (target_ > range_.min * 2.0)
+  else if (target_ > kFewNoMore * few)
     half_frame_rate_ = false;
 
   // A camera that does not obey sends more than the target.

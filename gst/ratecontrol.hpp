@@ -55,7 +55,7 @@ public:
 
   unsigned target () const { return target_; }
   // Below 150 % of the minimum the picture is better served by half the
-  // frames; back above 200 %.
+  // frames; back above 200 %. Not when the maximum is hardly more than that.
   bool half_frame_rate () const { return half_frame_rate_; }
   Thinning thinning (const std::string &peer_id) const;
 

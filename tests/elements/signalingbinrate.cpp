@@ -6,6 +6,7 @@
 #include "bintest.hpp"
 #include "thinner.hpp"
 #include "twccfeedback.hpp"
+#include <gst/check/gstharness.h>
 
 using namespace robotlive;
 using namespace robotlive::test;
@@ -166,6 +167,97 @@ GST_START_TEST (test_a_minimum_above_the_maximum_is_refused)
 }
 GST_END_TEST
 
+// Pictures of *h*'s encoder for *count* handed in.
+static guint
+encode (GstHarness *h, guint count)
+{
+  static guint number;
+  const guint before = gst_harness_buffers_received (h);
+  for (guint i = 0; i < count; i++) {
+    GstBuffer *buffer =
+        gst_buffer_new_allocate (nullptr, 64 * 48 * 3 / 2, nullptr);
+    gst_buffer_memset (
+        buffer, 0, guint8 (number), gst_buffer_get_size (buffer));
+    GST_BUFFER_PTS (buffer) = number++ * GST_SECOND / 30;
+    GST_BUFFER_DURATION (buffer) = GST_SECOND / 30;
+    fail_unless_equals_int (gst_harness_push (h, buffer), GST_FLOW_OK);
+  }
+  return gst_harness_buffers_received (h) - before;
+}
+
+GST_START_TEST (test_half_of_the_pictures)
+{
+  for (const bool by_picture : {true, false}) {
+    GstHarness *h = gst_harness_new_parse (
+        by_picture ? "x264enc tune=zerolatency speed-preset=ultrafast"
+                   : "openh264enc");
+    gst_harness_set_src_caps_str (
+        h, "video/x-raw,format=I420,width=64,height=48,framerate=30/1");
+    EncoderControl control (h->sinkpad);
+    g_autoptr (GstElement) encoder =
+        gst_harness_find_element (h, by_picture ? "x264enc" : "openh264enc");
+    guint before = 0, rate = 0;
+    g_object_get (encoder, "bitrate", &before, nullptr);
+    fail_unless_equals_int (encode (h, 4), 4);
+    fail_if (control.set_half_frame_rate (false));
+    fail_unless (control.set_half_frame_rate (true));
+    fail_if (control.set_half_frame_rate (true)); // it is so already
+    fail_unless (control.half_frame_rate ());
+    fail_unless (control.set_bitrate (400000));
+    g_object_get (encoder, "bitrate", &rate, nullptr);
+    fail_unless_equals_int (rate, by_picture ? 800 : 400000);
+    fail_unless_equals_int (encode (h, 20), 10);
+    fail_unless (control.set_half_frame_rate (false));
+    fail_unless (control.set_bitrate (400000));
+    g_object_get (encoder, "bitrate", &rate, nullptr);
+    fail_unless_equals_int (rate, by_picture ? 400 : 400000);
+    fail_unless_equals_int (encode (h, 4), 4);
+    control.set_half_frame_rate (true);
+    control.restore_bitrate ();
+    g_object_get (encoder, "bitrate", &rate, nullptr);
+    fail_unless_equals_int (rate, before);
+    fail_unless_equals_int (encode (h, 4), 4);
+    gst_harness_teardown (h);
+  }
+}
+GST_END_TEST
+
+GST_START_TEST (test_few_pictures_are_not_halved)
+{
+  GstHarness *h = gst_harness_new ("openh264enc");
+  gst_harness_set_src_caps_str (
+      h, "video/x-raw,format=I420,width=64,height=48,framerate=15/1");
+  EncoderControl control (h->sinkpad);
+  encode (h, 1);
+  fail_if (control.set_half_frame_rate (true));
+  fail_unless_equals_int (encode (h, 10), 10);
+  gst_harness_teardown (h);
+}
+GST_END_TEST
+
+GST_START_TEST (test_near_the_floor_half_of_the_pictures_are_sent)
+{
+  Robot robot (
+      "H264", "session-policy=open start-bitrate=300000 max-bitrate=2000000");
+  ViewerOptions options;
+  options.encoding_name = "H264";
+  TestViewer viewer (robot.link, "ann", "p1", options);
+  fail_unless (viewer.join ());
+  const auto halved = [&] () {
+    g_autoptr (GstStructure) stats = nullptr;
+    g_object_get (robot.bin, "stats", &stats, nullptr);
+    gboolean half = FALSE;
+    gst_structure_get_boolean (stats, "half-frame-rate", &half);
+    return half;
+  };
+  fail_unless (robot.wait ([&] () { return halved (); }));
+  fail_unless (viewer.wait_frames (10));
+  leave (robot, "p1");
+  fail_unless (robot.wait_removed ("p1", "left", &viewer));
+  fail_if (halved ());
+}
+GST_END_TEST
+
 GST_START_TEST (test_what_the_range_is)
 {
   RateSettings settings;
@@ -232,6 +324,9 @@ signalingbinrate_suite ()
   tcase_add_test (general, test_the_encoder_gets_its_rate_back);
   tcase_add_test (general, test_not_adaptive_leaves_the_encoder_alone);
   tcase_add_test (general, test_a_minimum_above_the_maximum_is_refused);
+  tcase_add_test (general, test_half_of_the_pictures);
+  tcase_add_test (general, test_few_pictures_are_not_halved);
+  tcase_add_test (general, test_near_the_floor_half_of_the_pictures_are_sent);
   tcase_add_test (general, test_what_the_range_is);
   tcase_add_test (general, test_what_is_left_is_decodable);
   return suite;

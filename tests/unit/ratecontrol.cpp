@@ -147,6 +147,16 @@ TEST (RateControl, HalvesTheFrameRateNearTheFloor)
   EXPECT_FALSE (rates.half_frame_rate ());
 }
 
+TEST (RateControl, AnEncoderOfAFewBitsKeepsItsFrames)
+{
+  constexpr RateRange range{250000, 250000, 250000};
+  RateControl control (range, RatePolicy::Majority);
+  control.set_viewer ("a", 250000, false);
+  for (int i = 1; i < 20; i++)
+    control.update (0, i * kSec);
+  EXPECT_FALSE (control.half_frame_rate ());
+}
+
 TEST (RateControl, ALowEstimateWithoutALimitIsNotThinned)
 {
   Rates rates (RatePolicy::Fixed);
