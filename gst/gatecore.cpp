@@ -181,6 +181,25 @@ GateFlow::reset ()
   *this = GateFlow ();
 }
 
+void
+GateChain::begun (std::uint64_t turn)
+{
+  // Not one that was known to be over while its beginning waited in a queue.
+  if (turn <= turn_)
+    return;
+  turn_ = turn;
+  over_ = false;
+}
+
+void
+GateChain::over (std::uint64_t turn)
+{
+  if (turn < turn_)
+    return;
+  turn_ = turn;
+  over_ = true;
+}
+
 std::vector<GateNews::Event>
 GateNews::update (const GateCore &core, BootNs now, BootNs warning_time)
 {

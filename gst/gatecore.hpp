@@ -109,6 +109,8 @@ public:
   };
 
   Verdict decide (GateState state, bool delta_unit);
+  // What decide () sees open next is a new opening.
+  void shut () { open_ = false; }
   bool waits_for_key_unit () const { return open_ && waiting_; }
   // Whether to ask upstream for a key unit now: at most once in
   // kKeyUnitInterval.
@@ -121,6 +123,28 @@ private:
   bool open_ = false;
   bool waiting_ = false; // for the key unit, which carries the DISCONT
   std::optional<BootNs> asked_;
+};
+
+// What gates in a row tell each other, so that what waits between two of them
+// does not outlive the session of the first. Each opening of a gate has a turn
+// of its own. That it begins is told in order with the buffers, that it is over
+// is told past them: a gate drops what comes between the two, and what comes
+// with a turn that it knows to be over.
+class GateChain
+{
+public:
+  // The gate upstream has begun this turn, or has ended it.
+  void begun (std::uint64_t turn);
+  void over (std::uint64_t turn);
+  // Whether what comes now is left over from a turn that is over.
+  bool left_over () const { return over_; }
+  void reset () { *this = GateChain (); }
+  // Another stream: what the last one was told of is past.
+  void new_stream () { over_ = false; }
+
+private:
+  std::uint64_t turn_ = 0;
+  bool over_ = false;
 };
 
 // What the application was told last, and what is new.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The instance of sessiongate, shared by its two files: gstsessiongate.cpp
-// (pads, states, telling) and gatesettings.cpp (properties, signals, C API).
+// The instance of sessiongate, shared by its files: gstsessiongate.cpp (pads,
+// states, telling), gatechain.cpp (what gates tell each other) and
+// gatesettings.cpp (properties, signals, C API).
 #pragma once
 #include "bootclock.hpp"
 #include "gatecore.hpp"
@@ -62,6 +63,8 @@ struct GateData
   robotlive::GateSession session;
   robotlive::GateFlow flow;
   robotlive::GateNews news; // the timer thread's, and start ()'s
+  robotlive::GateChain chain;
+  guint64 turn = 0; // what downstream was told has begun; 0 = nothing
   GstSessionGateOnExpiry on_expiry = GST_SESSION_GATE_ON_EXPIRY_DROP;
   guint64 warning_time = 60 * GST_SECOND;
   std::string grant;               // not checked yet
@@ -109,6 +112,17 @@ guint64 gate_remaining (const GateData &data, robotlive::BootNs now);
 // gstsessiongate.cpp. No lock held.
 void gate_tell_refusal (
     GstSessionGate *self, const robotlive::Refusal &refusal);
+
+// gatechain.cpp. The first two with the lock held, the others without. The turn
+// to tell of, 0 when there is none; the beginning on the streaming thread.
+guint64 gate_begin_turn (GateData &data);
+guint64 gate_end_turn (GateData &data);
+void gate_tell_turn_begun (GstSessionGate *self, guint64 turn);
+void gate_tell_turn_over (GstSessionGate *self, guint64 turn);
+// For gst_element_call_async () when the gate has shut by itself.
+void gate_turn_over (GstElement *element, gpointer);
+// FALSE when *event* is not one of those.
+bool gate_take_turn_event (GstSessionGate *self, GstEvent *event);
 
 // gatesettings.cpp. No lock held.
 void gate_install_settings (GstSessionGateClass *klass);

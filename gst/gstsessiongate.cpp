@@ -5,8 +5,9 @@
 //
 // Lets a stream through while a session is open and drops it otherwise. What
 // it decides stands in gatecore.hpp, what it was given in gatesession.hpp, its
-// properties and signals in gatesettings.cpp; here are pads, states and the
-// thread that tells. gst/README.md is the element's reference.
+// properties and signals in gatesettings.cpp, what it tells other gates in
+// gatechain.cpp; here are pads, states and the thread that tells. gst/README.md
+// is the element's reference.
 //
 // Threads: the streaming thread decides for each buffer by the clock; nothing
 // that the timer does or fails to do opens or keeps open the gate. The timer
@@ -214,7 +215,7 @@ tell_news (GstSessionGate *self)
   GateData &data = *self->data;
   std::vector<GstStructure *> messages;
   GstSessionGateOnExpiry on_expiry;
-  bool opened = false, ended = false, changed;
+  bool opened = false, ended = false, changed, over;
   {
     const Guard guard (data.lock);
     const BootNs now = data.boot ();
@@ -229,12 +230,16 @@ tell_news (GstSessionGate *self)
           revoked ? data.revoke_reason.c_str () : "", event_text (event), now));
     }
     changed = data.news.told () != before;
+    over = data.turn && data.news.told () != GateState::Open;
     on_expiry = data.on_expiry;
     if (opened)
       data.error_sent = false;
   }
   if (opened)
     ask_key_unit (self);
+  if (over)
+    gst_element_call_async (
+        GST_ELEMENT (self), gate_turn_over, nullptr, nullptr);
   for (GstStructure *message : messages)
     tell (self, message);
   if (changed)
@@ -258,6 +263,7 @@ struct Decision
   Verdict verdict;
   GateState state;
   bool ask;
+  guint64 begun = 0, over = 0; // the turn to tell of
 };
 
 // Counts as well. Call with the lock held.
@@ -265,15 +271,23 @@ static Decision
 decide (GateData &data, GstBuffer *buffer, BootNs now)
 {
   const GateState state = data.session.core.state (now);
+  const GateState effective =
+      data.chain.left_over () ? GateState::Closed : state;
   const Verdict verdict = data.flow.decide (
-      state, GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT));
+      effective, GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT));
   ++(verdict == Verdict::Drop ? data.dropped : data.passed);
-  return {verdict, state, data.flow.waits_for_key_unit ()};
+  Decision decision = {verdict, state, data.flow.waits_for_key_unit ()};
+  if (verdict == Verdict::PassDiscont)
+    decision.begun = gate_begin_turn (data);
+  if (effective != GateState::Open)
+    decision.over = gate_end_turn (data);
+  return decision;
 }
 
 static GstFlowReturn
 dropped (GstSessionGate *self, const Decision &decision)
 {
+  gate_tell_turn_over (self, decision.over);
   if (decision.ask)
     ask_key_unit (self);
   if (!has_ended (decision.state))
@@ -313,6 +327,7 @@ gst_session_gate_chain (GstPad *, GstObject *parent, GstBuffer *buffer)
     return dropped (self, decision);
   }
   if (decision.verdict == Verdict::PassDiscont) {
+    gate_tell_turn_begun (self, decision.begun);
     buffer = gst_buffer_make_writable (buffer); // shares the memory
     GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DISCONT);
   }
@@ -328,12 +343,14 @@ gst_session_gate_chain_list (GstPad *, GstObject *parent, GstBufferList *list)
   const guint length = gst_buffer_list_length (list);
   Decision decision = {Verdict::Drop, GateState::Closed, false};
   guint skipped = 0;
+  guint64 over = 0;
   {
     GateData &data = *self->data;
     const Guard guard (data.lock);
     const BootNs now = data.boot ();
     for (; skipped < length; ++skipped) {
       decision = decide (data, gst_buffer_list_get (list, skipped), now);
+      over = std::max (over, decision.over);
       if (decision.verdict != Verdict::Drop)
         break;
     }
@@ -342,9 +359,11 @@ gst_session_gate_chain_list (GstPad *, GstObject *parent, GstBufferList *list)
   }
   if (skipped == length) {
     gst_buffer_list_unref (list);
+    decision.over = over;
     return dropped (self, decision);
   }
   if (decision.verdict == Verdict::PassDiscont) {
+    gate_tell_turn_begun (self, decision.begun);
     list = gst_buffer_list_make_writable (list);
     gst_buffer_list_remove (list, 0, skipped);
     GstBuffer *first = gst_buffer_list_get_writable (list, 0);
@@ -358,7 +377,8 @@ is_open (GstSessionGate *self)
 {
   GateData &data = *self->data;
   const Guard guard (data.lock);
-  return data.session.core.state (data.boot ()) == GateState::Open;
+  return data.session.core.state (data.boot ()) == GateState::Open &&
+         !data.chain.left_over ();
 }
 
 static gboolean
@@ -367,6 +387,14 @@ gst_session_gate_sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
   GstSessionGate *self = GST_SESSION_GATE (parent);
   GateData &data = *self->data;
   switch (GST_EVENT_TYPE (event)) {
+    case GST_EVENT_CUSTOM_DOWNSTREAM_STICKY:
+    case GST_EVENT_CUSTOM_DOWNSTREAM_OOB:
+      // Of the gate upstream; those downstream are told by this one.
+      if (gate_take_turn_event (self, event)) {
+        gst_event_unref (event);
+        return TRUE;
+      }
+      break;
     // A gap stands for media, and nobody knows what a custom event carries.
     case GST_EVENT_GAP:
     case GST_EVENT_CUSTOM_DOWNSTREAM:
@@ -388,6 +416,8 @@ gst_session_gate_sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
     case GST_EVENT_STREAM_START: {
       const Guard guard (data.lock);
       data.eos_sent = false;
+      if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START)
+        data.chain.new_stream ();
       break;
     }
     default:
@@ -455,6 +485,8 @@ start (GstSessionGate *self)
     const Guard guard (data.lock);
     data.flow.reset ();
     data.news.reset ();
+    data.chain.reset ();
+    data.turn = 0;
     data.passed = data.dropped = 0;
     data.eos_sent = data.error_sent = false;
     problem = data.session.problem ();

@@ -186,6 +186,48 @@ TEST (GateFlow, AsksForKeyUnitsAtALimitedRate)
   EXPECT_FALSE (flow.ask_key_unit (GateFlow::kKeyUnitInterval + 1));
 }
 
+TEST (GateChain, WhatIsLeftOverEndsWithTheNextTurn)
+{
+  GateChain chain;
+  EXPECT_FALSE (chain.left_over ());
+  chain.begun (1);
+  EXPECT_FALSE (chain.left_over ());
+  chain.over (1);
+  EXPECT_TRUE (chain.left_over ());
+  chain.over (1);
+  chain.begun (1);
+  EXPECT_TRUE (chain.left_over ());
+  chain.begun (2);
+  EXPECT_FALSE (chain.left_over ());
+  // Told late: of a turn that another has followed.
+  chain.over (1);
+  EXPECT_FALSE (chain.left_over ());
+}
+
+TEST (GateChain, AnEndMayOvertakeItsBeginning)
+{
+  GateChain chain;
+  chain.over (3);
+  chain.begun (2);
+  chain.begun (3);
+  EXPECT_TRUE (chain.left_over ());
+  chain.begun (4);
+  EXPECT_FALSE (chain.left_over ());
+  chain.over (4);
+  chain.new_stream ();
+  EXPECT_FALSE (chain.left_over ());
+}
+
+TEST (GateFlow, ShutFromOutsideBeginsAnew)
+{
+  GateFlow flow;
+  EXPECT_EQ (flow.decide (GateState::Open, false), Verdict::PassDiscont);
+  EXPECT_EQ (flow.decide (GateState::Open, true), Verdict::Pass);
+  flow.shut ();
+  EXPECT_EQ (flow.decide (GateState::Open, true), Verdict::Drop);
+  EXPECT_EQ (flow.decide (GateState::Open, false), Verdict::PassDiscont);
+}
+
 TEST (GateNews, TellsEachThingOnce)
 {
   GateCore core;
