@@ -65,7 +65,7 @@ register_elements ()
 }
 
 Robot::Robot (const std::string &codec, const std::string &properties, Key key,
-    bool start)
+    bool start, const std::string &before_encoder)
 {
   const std::string encoder =
       codec == "H264" ? "openh264enc gop-size=300 complexity=low ! h264parse"
@@ -73,7 +73,8 @@ Robot::Robot (const std::string &codec, const std::string &properties, Key key,
   const std::string text =
       "videotestsrc is-live=true pattern=ball ! "
       "video/x-raw,format=I420,width=160,height=120,framerate=30/1 ! " +
-      encoder + " ! signalingbin name=bin robot-id=robot_1 " + properties;
+      (before_encoder.empty () ? "" : before_encoder + " ! ") + encoder +
+      " ! signalingbin name=bin robot-id=robot_1 " + properties;
   g_autoptr (GError) error = nullptr;
   pipeline = gst_parse_launch (text.c_str (), &error);
   g_assert_no_error (error);

@@ -25,9 +25,11 @@ class Robot
 {
 public:
   // *codec*: "VP8" or "H264". *properties* as in a launch line; what goes to
-  // other pads of the element "bin" may follow. Starts it.
+  // other pads of the element "bin" may follow. *before_encoder*: elements that
+  // stand in front of the encoder, or nothing. Starts it.
   Robot (const std::string &codec, const std::string &properties,
-      Key key = Key::None, bool start = true);
+      Key key = Key::None, bool start = true,
+      const std::string &before_encoder = "");
   ~Robot ();
 
   // A session with a grant signed by the robot's key.

@@ -225,6 +225,62 @@ GST_START_TEST (test_eos_ends_the_pipeline_with_any_number_of_viewers)
 }
 GST_END_TEST
 
+// A gate before the encoder is open while one of the viewers may watch, as long
+// as the longest of them; shut by the application, it stops them all.
+GST_START_TEST (test_a_gate_upstream_follows_the_viewers)
+{
+  Robot robot ("VP8", "", Key::File, true, "sessiongate name=gate");
+  GstElement *gate = gst_bin_get_by_name (GST_BIN (robot.pipeline), "gate");
+  const auto number = [gate] (const char *property) {
+    guint64 value = 0;
+    g_object_get (gate, property, &value, nullptr);
+    return value;
+  };
+  const auto remains = [&] (guint64 least, guint64 most) {
+    return robot.wait ([&] () {
+      return number ("remaining") > least * GST_SECOND &&
+             number ("remaining") <= most * GST_SECOND;
+    });
+  };
+  fail_unless (robot.wait ([&] () { return number ("dropped") >= 5; }));
+  fail_unless_equals_uint64 (number ("passed"), 0);
+
+  const TimeMs now = g_get_real_time () / 1000;
+  TestViewer ann (robot.link, "ann", "p1"), bob (robot.link, "bob", "p2");
+  fail_unless (ann.join (robot.terms ("ann", "p1", now, now + 600000)));
+  fail_unless (remains (0, 600));
+  fail_unless (bob.join (robot.terms ("bob", "p2", now, now + 1200000)));
+  fail_unless (remains (600, 1200));
+
+  // The application shuts it: what it lets through no more reaches nobody.
+  g_object_set (gate, "expires-at", "1", nullptr);
+  const auto drop_more = [&] (guint64 count) {
+    const auto target = number ("dropped") + count;
+    return robot.wait ([&] () { return number ("dropped") >= target; });
+  };
+  // Once what was under way has come, a second of pictures brings none.
+  fail_unless (robot.wait ([&] () {
+    const unsigned frames = ann.frames () + bob.frames ();
+    return drop_more (30) && ann.frames () + bob.frames () == frames;
+  }));
+  g_object_set (gate, "expires-at", "", nullptr);
+  fail_unless (ann.wait_frames (5));
+  fail_unless (bob.wait_frames (5));
+
+  robot.link->call (
+      [] (SignallerListener &listener) { listener.on_leave ("p2", ""); });
+  fail_unless (remains (0, 600));
+  fail_unless (ann.wait_frames (5));
+  robot.link->call (
+      [] (SignallerListener &listener) { listener.on_leave ("p1", ""); });
+  fail_unless (robot.wait ([&] () { return number ("remaining") == 0; }));
+  const auto passed = number ("passed");
+  fail_unless (drop_more (10));
+  fail_unless_equals_uint64 (number ("passed"), passed);
+  gst_object_unref (gate);
+}
+GST_END_TEST
+
 static Suite *
 signalingbinstates_suite (void)
 {
@@ -239,6 +295,7 @@ signalingbinstates_suite (void)
   tcase_add_test (tc, test_a_hundred_rounds_leave_nothing_behind);
   tcase_add_test (tc, test_null_at_any_moment_of_a_join);
   tcase_add_test (tc, test_joins_and_leaves_leave_nothing_behind);
+  tcase_add_test (tc, test_a_gate_upstream_follows_the_viewers);
   tcase_add_test (tc, test_eos_ends_the_pipeline_with_any_number_of_viewers);
   return s;
 }
