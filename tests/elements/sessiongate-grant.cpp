@@ -4,6 +4,8 @@
 #include "gatetest.hpp"
 #include "session/jwt.hpp"
 #include <glib/gstdio.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
 
 using namespace robotlive;
 
@@ -60,11 +62,56 @@ expect_refusal (Fixture &f, const gchar *reason)
   gst_structure_free (refused);
 }
 
+static JwtKey
+new_rsa_key ()
+{
+  EVP_PKEY *pkey =
+      EVP_PKEY_Q_keygen (nullptr, nullptr, "RSA", std::size_t (2048));
+  BIO *bio = BIO_new (BIO_s_mem ());
+  PEM_write_bio_PKCS8PrivateKey (
+      bio, pkey, nullptr, nullptr, 0, nullptr, nullptr);
+  char *data = nullptr;
+  const long size = BIO_get_mem_data (bio, &data);
+  std::string why;
+  const auto key =
+      JwtKey::parse ({data, static_cast<std::size_t> (size)}, &why);
+  fail_unless (key.has_value (), "%s", why.c_str ());
+  BIO_free (bio);
+  EVP_PKEY_free (pkey);
+  return *key;
+}
+
+constexpr gchar kSecret[] = "0123456789abcdef0123456789abcdef";
+
+// Every algorithm, with its key in every form in which a file may hold it.
 GST_START_TEST (test_grant_opens_for_its_time)
 {
-  const JwtKey key = JwtKey::generate_es256 ();
-  for (const std::string &text : {key.public_pem (), key.public_jwk ()}) {
-    const KeyFile file (text, 0644);
+  const JwtKey ec = JwtKey::generate_es256 (), rsa = new_rsa_key ();
+  const JwtKey secret = *JwtKey::from_secret (kSecret);
+  const auto set_of = [] (const JwtKey &key) {
+    return "{\"keys\":[" + key.public_jwk () + "]}";
+  };
+  const struct
+  {
+    JwtKey key;
+    std::string text;
+    int mode;
+  } files[] = {
+      {ec, ec.public_pem (), 0644},
+      {ec, ec.public_jwk (), 0644},
+      {ec, set_of (ec), 0644},
+      {rsa, rsa.public_pem (), 0644},
+      {rsa, rsa.public_jwk (), 0644},
+      {rsa, set_of (rsa), 0644},
+      {secret, kSecret, 0600},
+      // The same 32 bytes as a JWK.
+      {secret,
+          "{\"kty\":\"oct\",\"k\":"
+          "\"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY\"}",
+          0640},
+  };
+  for (const auto &[key, text, mode] : files) {
+    const KeyFile file (text, mode);
     Fixture f;
     f.set ("grant-key", file.path);
     f.set ("robot-id", "robot_pi_001");
@@ -106,8 +153,10 @@ GST_START_TEST (test_bad_grants_are_refused)
   old.window.ends_at = kNow - 1000;
   early.window.starts_at = kNow + 1000;
   const std::string jwt = JwtCodec::sign_grant (key, good);
+  // One letter of the payload: still base64url, and perhaps still JSON.
   std::string tampered = jwt;
-  tampered[jwt.find ('.') + 20] ^= 1;
+  char &letter = tampered[jwt.find ('.') + 20];
+  letter = letter == 'A' ? 'B' : 'A';
   const std::string payload =
       jwt.substr (jwt.find ('.'), jwt.rfind ('.') - jwt.find ('.') + 1);
   const JwtKey secret = *JwtKey::from_secret (key.public_pem ());
@@ -133,7 +182,17 @@ GST_START_TEST (test_bad_grants_are_refused)
     f.push ();
   }
   fail_if (give (f, tampered));
-  f.expect ("refused");
+  GstStructure *refused = f.wait_for ("refused");
+  const std::string reason = gst_structure_get_string (refused, "reason");
+  fail_unless (reason == "bad-signature" || reason == "malformed", "%s",
+      reason.c_str ());
+  gst_structure_free (refused);
+  // And one of the signature.
+  tampered = jwt;
+  const size_t inside = jwt.rfind ('.') + 10;
+  tampered[inside] = tampered[inside] == 'A' ? 'B' : 'A';
+  fail_if (give (f, tampered));
+  expect_refusal (f, "bad-signature");
   fail_unless_equals_int (f.left (), 0);
   fail_unless (give (f, jwt));
   f.push ();
@@ -141,6 +200,50 @@ GST_START_TEST (test_bad_grants_are_refused)
   // Nor does a bad one shut a gate that is open.
   fail_if (give (f, bad[0].jwt));
   fail_unless_equals_int (f.state (), GST_SESSION_GATE_STATE_OPEN);
+}
+GST_END_TEST;
+
+// A grant that is signed with another algorithm than the key's, by whatever
+// key, is refused as that; and "none" in every spelling, with and without
+// something where the signature would be.
+GST_START_TEST (test_only_the_keys_algorithm)
+{
+  const JwtKey keys[] = {JwtKey::generate_es256 (), new_rsa_key (),
+      *JwtKey::from_secret (kSecret)};
+  const std::string texts[] = {
+      keys[0].public_pem (), keys[1].public_jwk (), kSecret};
+  const std::string payload = [&] {
+    const std::string jwt = JwtCodec::sign_grant (keys[0], some_grant ());
+    return jwt.substr (jwt.find ('.'), jwt.rfind ('.') - jwt.find ('.') + 1);
+  }();
+  // {"alg":"none"}, {"alg":"None"}, {"alg":"NONE","typ":"JWT"}
+  const std::string nones[] = {"eyJhbGciOiJub25lIn0", "eyJhbGciOiJOb25lIn0",
+      "eyJhbGciOiJOT05FIiwidHlwIjoiSldUIn0"};
+  for (int i = 0; i < 3; ++i) {
+    const KeyFile file (texts[i], 0600);
+    Fixture f;
+    f.set ("grant-key", file.path);
+    f.set ("robot-id", "robot_pi_001");
+    f.start ();
+    for (int j = 0; j < 3; ++j) {
+      if (j == i)
+        continue;
+      fail_if (give (f, JwtCodec::sign_grant (keys[j], some_grant ())));
+      expect_refusal (f, "wrong-algorithm");
+    }
+    for (const std::string &none : nones)
+      for (const std::string &signature :
+          {std::string (), std::string ("AA")}) {
+        fail_if (give (f, none + payload + signature));
+        expect_refusal (f, "wrong-algorithm");
+      }
+    fail_unless_equals_int (f.state (), GST_SESSION_GATE_STATE_CLOSED);
+    f.push ();
+    fail_unless_equals_int (f.left (), 0);
+    fail_unless (give (f, JwtCodec::sign_grant (keys[i], some_grant ())));
+    f.push ();
+    fail_unless_equals_int (f.left (), 1);
+  }
 }
 GST_END_TEST;
 
@@ -292,14 +395,64 @@ GST_START_TEST (test_grant_counts_from_its_arrival)
 }
 GST_END_TEST;
 
-// Neither the grant nor the key is to be had from the element.
+// Everything that GStreamer's log says while a grant is used.
+static void
+keep_log (GstDebugCategory *, GstDebugLevel, const gchar *, const gchar *, gint,
+    GObject *, GstDebugMessage *message, gpointer text)
+{
+  static_cast<std::string *> (text)->append (gst_debug_message_get (message));
+}
+
+// Neither the grant nor the secret is to be had from the element: not as a
+// property, in a dot file, a message or the log.
 GST_START_TEST (test_secrets_are_not_readable)
 {
-  GstElement *gate = new_gate ();
-  const GParamSpec *grant =
-      g_object_class_find_property (G_OBJECT_GET_CLASS (gate), "grant");
-  fail_if (grant->flags & G_PARAM_READABLE);
-  gst_object_unref (gate);
+  const JwtKey key = *JwtKey::from_secret (kSecret);
+  const KeyFile file (kSecret, 0600);
+  const std::string jwt = JwtCodec::sign_grant (key, some_grant ());
+  std::string seen;
+  gst_debug_add_log_function (keep_log, &seen, nullptr);
+  gst_debug_set_threshold_for_name ("sessiongate", GST_LEVEL_TRACE);
+  {
+    Fixture f;
+    const GParamSpec *grant =
+        g_object_class_find_property (G_OBJECT_GET_CLASS (f.element), "grant");
+    fail_if (grant->flags & G_PARAM_READABLE);
+    f.set ("grant-key", file.path);
+    f.set ("grant", jwt);
+    f.start ();
+    GstStructure *refused = f.wait_for ("refused");
+    fail_unless_equals_string (
+        gst_structure_get_string (refused, "reason"), "no-robot-id");
+    gchar *text = gst_structure_to_string (refused);
+    seen += text;
+    g_free (text);
+    gst_structure_free (refused);
+    f.set ("robot-id", "robot_pi_001");
+    f.set ("grant", jwt);
+    GstStructure *open = f.wait_for ("open");
+    text = gst_structure_to_string (open);
+    seen += text;
+    g_free (text);
+    gst_structure_free (open);
+    GstElement *pipeline = gst_pipeline_new (nullptr);
+    GstElement *shown = new_gate ();
+    g_object_set (
+        shown, "grant", jwt.c_str (), "grant-key", file.path.c_str (), nullptr);
+    gst_bin_add (GST_BIN (pipeline), shown);
+    text = gst_debug_bin_to_dot_data (
+        GST_BIN (pipeline), GST_DEBUG_GRAPH_SHOW_ALL);
+    fail_unless (strstr (text, "sessiongate") != nullptr);
+    seen += text;
+    g_free (text);
+    gst_object_unref (pipeline);
+    gst_object_unref (shown);
+  }
+  gst_debug_remove_log_function (keep_log);
+  fail_unless (seen.find ("robot_pi_001") != seen.npos); // it was listened to
+  fail_unless (seen.find (kSecret) == seen.npos);
+  for (size_t part : {size_t (0), jwt.find ('.'), jwt.rfind ('.')})
+    fail_unless (seen.find (jwt.substr (part, 20)) == seen.npos);
 }
 GST_END_TEST;
 
@@ -311,6 +464,7 @@ sessiongate_grant_suite (void)
   suite_add_tcase (suite, grants);
   tcase_add_test (grants, test_grant_opens_for_its_time);
   tcase_add_test (grants, test_bad_grants_are_refused);
+  tcase_add_test (grants, test_only_the_keys_algorithm);
   tcase_add_test (grants, test_grant_is_required);
   tcase_add_test (grants, test_without_key_or_robot_id);
   tcase_add_test (grants, test_unusable_key_files);
