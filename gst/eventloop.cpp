@@ -9,13 +9,6 @@ namespace robotlive {
 namespace {
 
 gboolean
-run_task (gpointer data)
-{
-  (*static_cast<EventLoop::Task *> (data)) ();
-  return G_SOURCE_REMOVE;
-}
-
-gboolean
 run_repeating (gpointer data)
 {
   return (*static_cast<std::function<bool ()> *> (data)) ();
@@ -61,6 +54,18 @@ EventLoop::State::~State ()
   g_main_context_unref (context);
 }
 
+void
+EventLoop::State::run_next ()
+{
+  Task task;
+  {
+    const std::lock_guard<std::mutex> lock (mutex);
+    task = std::move (tasks.front ());
+    tasks.pop_front ();
+  }
+  task ();
+}
+
 EventLoop::EventLoop (const char *name) : state_ (std::make_shared<State> ())
 {
   thread_ = std::thread ([state = state_, title = std::string (name)] () {
@@ -83,10 +88,21 @@ EventLoop::~EventLoop ()
 void
 EventLoop::post (Task task)
 {
+  // A queue of our own: its lock is one that the thread sanitizer sees. As many
+  // sources as tasks, so each task has its turn among the context's others.
+  {
+    const std::lock_guard<std::mutex> lock (state_->mutex);
+    state_->tasks.push_back (std::move (task));
+  }
   GSource *source = g_idle_source_new ();
   g_source_set_priority (source, G_PRIORITY_DEFAULT);
   g_source_set_callback (
-      source, run_task, new Task (std::move (task)), free_function<Task>);
+      source,
+      [] (gpointer state) -> gboolean {
+        static_cast<State *> (state)->run_next ();
+        return G_SOURCE_REMOVE;
+      },
+      state_.get (), nullptr); // the loop's thread keeps the state
   g_source_attach (source, state_->context);
   g_source_unref (source);
 }

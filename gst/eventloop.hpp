@@ -3,9 +3,11 @@
 // EventLoop: the signalling thread. One GMainContext with one thread that runs
 // it; all signalling and viewer state lives there and needs no lock.
 #pragma once
+#include <deque>
 #include <functional>
 #include <glib.h>
 #include <memory>
+#include <mutex>
 #include <thread>
 
 namespace robotlive {
@@ -62,8 +64,11 @@ private:
   {
     GMainContext *context;
     GMainLoop *loop;
+    std::mutex mutex; // of tasks; a leaf
+    std::deque<Task> tasks;
     State ();
     ~State ();
+    void run_next ();
   };
   std::shared_ptr<State> state_;
   std::thread thread_;

@@ -4,6 +4,7 @@
 // the test says reaches the bin on its signalling thread.
 #pragma once
 #include "client/signaller.hpp"
+#include "handover.hpp"
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -63,12 +64,14 @@ public:
         source,
         [] (gpointer data) -> gboolean {
           auto *call = static_cast<Call *> (data);
+          taken ();
           if (*call->target)
             call->task (**call->target);
           return G_SOURCE_REMOVE;
         },
         new Call{target, std::move (task)},
         [] (gpointer data) { delete static_cast<Call *> (data); });
+    handed ();
     g_source_attach (source, context);
     g_source_unref (source);
     return true;

@@ -51,6 +51,7 @@ TestViewer::TestViewer (std::shared_ptr<Link> link, std::string user,
   };
   const auto forward_candidate =
       +[] (GstElement *, guint line, char *text, Forward *forward) {
+        taken ();
         const IceCandidate candidate{text, "", line};
         forward->link->call ([user = forward->user, id = forward->peer_id,
                                  candidate] (SignallerListener &listener) {
@@ -107,6 +108,7 @@ TestViewer::TestViewer (std::shared_ptr<Link> link, std::string user,
     g_signal_connect (
         rtpbin.get (), "on-new-ssrc", G_CALLBACK (be_quiet), nullptr);
   }
+  handed ();
   gst_element_set_state (pipeline_.get (), GST_STATE_READY);
   if (options_.data_channel) {
     g_autoptr (GObject) channel = nullptr;
@@ -134,6 +136,7 @@ TestViewer::vanish ()
 GstPadProbeReturn
 TestViewer::on_frame (GstPad *, GstPadProbeInfo *, gpointer data)
 {
+  taken ();
   auto *self = static_cast<TestViewer *> (data);
   self->link_->change ([self] () { self->frames_++; });
   return GST_PAD_PROBE_OK;
@@ -142,6 +145,7 @@ TestViewer::on_frame (GstPad *, GstPadProbeInfo *, gpointer data)
 GstPadProbeReturn
 TestViewer::on_encoded (GstPad *, GstPadProbeInfo *info, gpointer data)
 {
+  taken ();
   auto *self = static_cast<TestViewer *> (data);
   if (!self->first_seen_.exchange (true))
     self->first_was_key_ = !GST_BUFFER_FLAG_IS_SET (
@@ -152,6 +156,7 @@ TestViewer::on_encoded (GstPad *, GstPadProbeInfo *info, gpointer data)
 GstPadProbeReturn
 TestViewer::on_sound (GstPad *, GstPadProbeInfo *, gpointer data)
 {
+  taken ();
   auto *self = static_cast<TestViewer *> (data);
   self->link_->change ([self] () { self->sounds_++; });
   return GST_PAD_PROBE_OK;
@@ -167,6 +172,7 @@ TestViewer::received ()
 void
 TestViewer::on_pad_added (GstElement *, GstPad *pad, gpointer data)
 {
+  taken ();
   auto *self = static_cast<TestViewer *> (data);
   if (GST_PAD_DIRECTION (pad) != GST_PAD_SRC)
     return;
