@@ -4,16 +4,15 @@
 // when the first one shuts does not pass any more.
 #include "gatetest.hpp"
 #include <gst/video/video.h>
-#include <thread>
 
 constexpr gint64 kFar = 1000 * kSecond;
 
-// first ! queue ! second ! queue ! third, all by the clocks of one Fixture, and
-// a block behind the last one, so that the queues fill up.
+// first ! queue ! middle ! queue ! last gate, all by the clocks of one Fixture,
+// and a block behind the last one, so that the queues fill up.
 struct Row
 {
   Fixture f; // its gate is the first one
-  GstElement *queues[2], *second, *third, *bin;
+  GstElement *queues[2], *middle, *last_gate, *bin;
   std::atomic<guint> arrived{0};
   gulong block = 0;
   GstPad *end;
@@ -26,22 +25,22 @@ struct Row
           (std::string ("queue ") + queue_settings).c_str (), &error);
       fail_if (error);
     }
-    second = new_gate ();
-    third = new_gate ();
+    middle = new_gate ();
+    last_gate = new_gate ();
     const GstSessionGateClocks clocks = f.clocks.functions ();
-    for (GstElement *gate : {second, third}) {
+    for (GstElement *gate : {middle, last_gate}) {
       gst_session_gate_set_clocks (GST_SESSION_GATE (gate), &clocks);
       g_object_set (
           gate, "expires-at", wall_ms (kWall + kFar).c_str (), nullptr);
     }
     f.set ("expires-at", wall_ms (kWall + 10 * kSecond));
     bin = GST_ELEMENT (gst_object_ref_sink (gst_bin_new (nullptr)));
-    gst_bin_add_many (
-        GST_BIN (bin), f.element, queues[0], second, queues[1], third, nullptr);
+    gst_bin_add_many (GST_BIN (bin), f.element, queues[0], middle, queues[1],
+        last_gate, nullptr);
     fail_unless (gst_element_link_many (
-        f.element, queues[0], second, queues[1], third, nullptr));
+        f.element, queues[0], middle, queues[1], last_gate, nullptr));
     GstPad *in = gst_element_get_static_pad (f.element, "sink");
-    GstPad *out = gst_element_get_static_pad (third, "src");
+    GstPad *out = gst_element_get_static_pad (last_gate, "src");
     gst_element_add_pad (bin, gst_ghost_pad_new ("sink", in));
     gst_element_add_pad (bin, gst_ghost_pad_new ("src", out));
     gst_object_unref (in);
@@ -55,8 +54,8 @@ struct Row
     f.harness = nullptr;
     gst_element_set_state (bin, GST_STATE_NULL);
     gst_object_unref (end);
-    gst_object_unref (second);
-    gst_object_unref (third);
+    gst_object_unref (middle);
+    gst_object_unref (last_gate);
     gst_object_unref (bin);
   }
   void stop_the_end ()
@@ -114,19 +113,19 @@ GST_START_TEST (test_what_waits_is_dropped)
     }
     if (!g_strcmp0 (how, "buffer"))
       fail_unless_equals_int (row.f.push (true), GST_FLOW_OK);
-    Row::until ([&row] { return Row::left_over (row.third); });
-    fail_unless (Row::left_over (row.second));
+    Row::until ([&row] { return Row::left_over (row.last_gate); });
+    fail_unless (Row::left_over (row.middle));
     row.free_the_end ();
     // The one that was handed to the last gate before the end, and no more.
     Row::until ([&row] {
-      return Row::number (row.second, "dropped") +
-                 Row::number (row.third, "dropped") ==
+      return Row::number (row.middle, "dropped") +
+                 Row::number (row.last_gate, "dropped") ==
              4;
     });
     fail_unless_equals_int (row.f.left (), 1);
     // The others' own sessions go on.
     gint state = -1;
-    g_object_get (row.third, "state", &state, nullptr);
+    g_object_get (row.last_gate, "state", &state, nullptr);
     fail_unless_equals_int (state, GST_SESSION_GATE_STATE_OPEN);
 
     // A new session passes them all again, from its key unit on.
@@ -141,8 +140,8 @@ GST_START_TEST (test_what_waits_is_dropped)
     buffer = gst_harness_pull (row.f.harness);
     fail_if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DISCONT));
     gst_buffer_unref (buffer);
-    fail_if (Row::left_over (row.second));
-    fail_if (Row::left_over (row.third));
+    fail_if (Row::left_over (row.middle));
+    fail_if (Row::left_over (row.last_gate));
   }
 }
 GST_END_TEST;
@@ -155,7 +154,7 @@ GST_START_TEST (test_a_new_turn_behind_an_old_one)
     Row row (settings);
     row.fill (3);
     gst_session_gate_revoke (row.f.gate, "test");
-    Row::until ([&row] { return Row::left_over (row.third); });
+    Row::until ([&row] { return Row::left_over (row.last_gate); });
     row.f.set ("expires-at", wall_ms (row.f.clocks.wall + 20 * kSecond));
     GstBuffer *buffer = nullptr;
     for (int i = 0; i < 20; ++i)
@@ -173,7 +172,7 @@ GST_START_TEST (test_a_new_turn_behind_an_old_one)
       if (last)
         break;
     } while (true);
-    fail_if (Row::left_over (row.third));
+    fail_if (Row::left_over (row.last_gate));
   }
 }
 GST_END_TEST;
@@ -187,7 +186,7 @@ GST_START_TEST (test_eos_does_not_bring_what_waits)
   row.fill (5);
   row.f.clocks.advance (10 * kSecond);
   gst_session_gate_wake (row.f.gate);
-  Row::until ([&row] { return Row::left_over (row.third); });
+  Row::until ([&row] { return Row::left_over (row.last_gate); });
   row.free_the_end ();
   bool eos = false;
   while (!eos) {
@@ -200,8 +199,8 @@ GST_START_TEST (test_eos_does_not_bring_what_waits)
 }
 GST_END_TEST;
 
-// The second gate forgets what it was told when another stream comes, when it
-// starts again, and is not taken in by what is no turn.
+// A gate forgets what it was told when another stream comes, not on a flush,
+// and is not taken in by what is no turn.
 GST_START_TEST (test_forgets_with_the_stream)
 {
   Fixture f;
