@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/net/address.hpp"
 
+#include "server/net/text.hpp"
+
 #include <algorithm>
 #include <arpa/inet.h>
 #include <charconv>
@@ -13,26 +15,6 @@ namespace {
 
 constexpr std::array<unsigned char, 12> v4_prefix{
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-std::string_view
-trim (std::string_view text)
-{
-  while (!text.empty () && (text.front () == ' ' || text.front () == '\t'))
-    text.remove_prefix (1);
-  while (!text.empty () && (text.back () == ' ' || text.back () == '\t'))
-    text.remove_suffix (1);
-  return text;
-}
-
-std::string
-lower (std::string_view text)
-{
-  std::string out (text);
-  for (char &c : out)
-    if (c >= 'A' && c <= 'Z')
-      c = static_cast<char> (c + ('a' - 'A'));
-  return out;
-}
 
 // "host:80" of an http origin and "host" name the same server.
 std::string

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/net/http.hpp"
 
+#include "server/net/text.hpp"
+
 #include "protocol/json.hpp"
 
 #include <algorithm>
@@ -25,26 +27,6 @@ namespace net {
 namespace {
 
 namespace http = boost::beast::http;
-
-std::string
-lower (std::string_view text)
-{
-  std::string out (text);
-  for (char &c : out)
-    if (c >= 'A' && c <= 'Z')
-      c = static_cast<char> (c + ('a' - 'A'));
-  return out;
-}
-
-std::string_view
-trim (std::string_view text)
-{
-  while (!text.empty () && (text.front () == ' ' || text.front () == '\t'))
-    text.remove_prefix (1);
-  while (!text.empty () && (text.back () == ' ' || text.back () == '\t'))
-    text.remove_suffix (1);
-  return text;
-}
 
 // Whether a comma-separated list has *token*, in any case.
 bool
