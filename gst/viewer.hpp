@@ -3,7 +3,7 @@
 // Viewer: one peer connection. Its branch of the pipeline, the answer to its
 // offer, its gate, its end.
 //
-//   tee ─► [ queue (leaky) ─ sessiongate ─ payloader ─ capsfilter ─ webrtcbin ]
+//   tee ─► [ queue (leaky) ─ sessiongate ─ payloader ─ webrtcbin ]
 //            and the same for the sound, if there is any
 //
 // Lives on the signalling thread, which is also where every method runs.
@@ -50,7 +50,7 @@ struct Lane
   unsigned m_line = 0, payload_type = 0;
   guint32 ssrc = 0;
   // The viewer's branch's.
-  GstElement *queue = nullptr, *payloader = nullptr, *filter = nullptr;
+  GstElement *queue = nullptr, *payloader = nullptr;
   GPtr<GstElement> gate;
   GPtr<GstPad> tee_pad;
 };

@@ -25,6 +25,47 @@ drop_serialized_queries (GstPad *, GstPadProbeInfo *info, gpointer)
              : GST_PAD_PROBE_OK;
 }
 
+// What the payloader asks of whoever takes its packets. A capsfilter would
+// answer as well, but take the lists in which packets come apart (so do all
+// GstBaseTransforms in 1.22): each packet would go through webrtcbin, and be
+// sent, by itself.
+GstPadProbeReturn
+answer_caps_query (GstPad *, GstPadProbeInfo *info, gpointer data)
+{
+  GstQuery *query = GST_PAD_PROBE_INFO_QUERY (info);
+  if (GST_QUERY_TYPE (query) != GST_QUERY_CAPS)
+    return GST_PAD_PROBE_OK;
+  GstCaps *filter = nullptr;
+  gst_query_parse_caps (query, &filter);
+  auto *caps = static_cast<GstCaps *> (data);
+  g_autoptr (GstCaps) answer =
+      filter ? gst_caps_intersect_full (filter, caps, GST_CAPS_INTERSECT_FIRST)
+             : gst_caps_ref (caps);
+  gst_query_set_caps_result (query, answer);
+  return GST_PAD_PROBE_HANDLED;
+}
+
+// webrtcbin 1.22 puts encoders for FEC behind each sink pad, also when there is
+// no FEC, as here. They know of no lists.
+GstFlowReturn
+pass_list (GstPad *, GstObject *parent, GstBufferList *list)
+{
+  g_autoptr (GstPad) out =
+      gst_element_get_static_pad (GST_ELEMENT (parent), "src");
+  return gst_pad_push_list (out, list);
+}
+
+void
+keep_lists_whole (GstBin *, GstBin *, GstElement *element, gpointer)
+{
+  GstElementFactory *factory = gst_element_get_factory (element);
+  const char *name = factory ? GST_OBJECT_NAME (factory) : "";
+  if (!g_str_equal (name, "rtpulpfecenc") && !g_str_equal (name, "rtpredenc"))
+    return;
+  if (auto sink_pad = adopt (gst_element_get_static_pad (element, "sink")))
+    gst_pad_set_chain_list_function (sink_pad.get (), pass_list);
+}
+
 struct Unlinking
 {
   std::mutex mutex;
@@ -50,13 +91,23 @@ unlink_when_idle (GstPad *pad, GstPadProbeInfo *, gpointer data)
 // What goes wrong in a viewer's branch stays there: the tee, and the others,
 // see a branch that takes everything.
 GstFlowReturn
-take_all (GstPad *pad, GstObject *parent, GstBuffer *buffer)
+taken (GstPad *pad, GstFlowReturn result)
 {
-  const GstFlowReturn result =
-      gst_proxy_pad_chain_default (pad, parent, buffer);
   if (result < GST_FLOW_EOS)
     GST_DEBUG_OBJECT (pad, "branch returned %s", gst_flow_get_name (result));
   return GST_FLOW_OK;
+}
+
+GstFlowReturn
+take_all (GstPad *pad, GstObject *parent, GstBuffer *buffer)
+{
+  return taken (pad, gst_proxy_pad_chain_default (pad, parent, buffer));
+}
+
+GstFlowReturn
+take_all_of_list (GstPad *pad, GstObject *parent, GstBufferList *list)
+{
+  return taken (pad, gst_proxy_pad_chain_list_default (pad, parent, list));
 }
 
 } // namespace
@@ -75,6 +126,8 @@ Viewer::build_webrtc (const PeerSettings &settings, std::string *error)
     gst_util_set_object_arg (
         G_OBJECT (webrtc_.get ()), "ice-transport-policy", "relay");
   g_object_set (webrtc_.get (), "latency", 0, nullptr);
+  g_signal_connect (webrtc_.get (), "deep-element-added",
+      G_CALLBACK (keep_lists_whole), nullptr);
   configure_ice (settings);
   return true;
 }
@@ -132,12 +185,10 @@ Viewer::build_lane (Lane *lane, std::string *error)
   lane->gate = sink (gst_element_factory_make ("sessiongate", nullptr));
   lane->payloader =
       type ? gst_element_factory_make (type->payloader, nullptr) : nullptr;
-  lane->filter = gst_element_factory_make ("capsfilter", nullptr);
-  for (GstElement *element :
-      {lane->queue, lane->gate.get (), lane->payloader, lane->filter})
+  for (GstElement *element : {lane->queue, lane->gate.get (), lane->payloader})
     if (element)
       gst_bin_add (GST_BIN (branch_.get ()), element);
-  if (!lane->queue || !lane->gate || !lane->payloader || !lane->filter) {
+  if (!lane->queue || !lane->gate || !lane->payloader) {
     *error = "an element of the viewer's branch cannot be made";
     return false;
   }
@@ -159,8 +210,8 @@ Viewer::build_lane (Lane *lane, std::string *error)
     gst_util_set_object_arg (
         G_OBJECT (lane->payloader), "picture-id-mode", "15-bit");
   }
-  return gst_element_link_many (lane->queue, lane->gate.get (), lane->payloader,
-             lane->filter, nullptr) ||
+  return gst_element_link_many (
+             lane->queue, lane->gate.get (), lane->payloader, nullptr) ||
          (*error = "the viewer's branch does not link", false);
 }
 
@@ -198,12 +249,14 @@ Viewer::link_webrtc (const Lane &lane, std::string *error)
     gst_caps_set_simple (caps,
         ("extmap-" + std::to_string (offer_.twcc_id)).c_str (), G_TYPE_STRING,
         kTwccUri, nullptr);
-  g_object_set (lane.filter, "caps", caps, nullptr);
+  auto source = adopt (gst_element_get_static_pad (lane.payloader, "src"));
+  gst_pad_add_probe (source.get (), GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM,
+      answer_caps_query, gst_caps_ref (caps),
+      [] (gpointer data) { gst_caps_unref (static_cast<GstCaps *> (data)); });
 
   const auto name = "sink_" + std::to_string (lane.m_line);
   auto pad =
       adopt (gst_element_request_pad_simple (webrtc_.get (), name.c_str ()));
-  auto source = adopt (gst_element_get_static_pad (lane.filter, "src"));
   if (!pad || gst_pad_link (source.get (), pad.get ()) != GST_PAD_LINK_OK) {
     *error = "webrtcbin does not take the stream";
     return false;
@@ -234,6 +287,7 @@ Viewer::add_branch (std::string *error)
     GstPad *ghost = gst_ghost_pad_new (
         lane == &picture_ ? "sink" : "audio", sink_pad.get ());
     gst_pad_set_chain_function (ghost, take_all);
+    gst_pad_set_chain_list_function (ghost, take_all_of_list);
     gst_pad_set_active (ghost, TRUE);
     gst_element_add_pad (branch_.get (), ghost);
   }

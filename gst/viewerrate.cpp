@@ -62,7 +62,7 @@ Viewer::watch_rate ()
       hop (), Hop::free);
   if (!offer_.twcc_id)
     return;
-  auto packets = adopt (gst_element_get_static_pad (picture_.filter, "src"));
+  auto packets = adopt (gst_element_get_static_pad (picture_.payloader, "src"));
   gst_pad_add_probe (
       packets.get (), GST_PAD_PROBE_TYPE_EVENT_UPSTREAM,
       [] (GstPad *, GstPadProbeInfo *info, gpointer data) {
