@@ -27,7 +27,7 @@ const number = (text, otherwise) => {
 
 const work = fs.mkdtempSync(path.join(os.tmpdir(), 'robotlive-bench-'));
 process.on('exit', () => fs.rmSync(work, { recursive: true, force: true }));
-makeClips();
+if (positionals.some((name) => name !== 'signaling')) makeClips();
 let failed = false;
 for (const name of positionals) {
   const { run, defaults = {} } = await import(`./${name}.mjs`);

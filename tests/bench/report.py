@@ -132,6 +132,11 @@ def signaling(data):
         ["server"] + data["columns"],
         [[r["sender"]] + [figure(r[c], 2) for c in data["columns"]]
          for r in data["rows"]])
+    yield ""
+    yield from table(
+        ["goal", "ours to Node's", ""],
+        [[g["what"], f"{g['ratio']:.2f}",
+          "reached" if g["reached"] else "missed"] for g in data["goals"]])
 
 
 def loss(data):

@@ -6,10 +6,13 @@
 // that `to` names; every user is in a room of its own id.
 //
 //   node console-server.js [--port 0] [--host 127.0.0.1] [--token T]
+//     [--certificate FILE --key FILE]
 //
 // prints `listening PORT`. With --token only that token is let in.
 'use strict';
+const fs = require('node:fs');
 const http = require('node:http');
+const https = require('node:https');
 const { parseArgs } = require('node:util');
 const { Server } = require('socket.io');
 
@@ -18,12 +21,14 @@ const { values: options } = parseArgs({
     port: { type: 'string', default: '0' },
     host: { type: 'string', default: '127.0.0.1' },
     token: { type: 'string' },
+    certificate: { type: 'string' },
+    key: { type: 'string' },
     'ping-interval': { type: 'string', default: '25000' },
     'ping-timeout': { type: 'string', default: '20000' },
   },
 });
 
-const server = http.createServer((request, response) => {
+const answer = (request, response) => {
   if (request.url !== '/health') {
     response.writeHead(404).end();
     return;
@@ -36,7 +41,10 @@ const server = http.createServer((request, response) => {
     connections: io.engine.clientsCount,
     rooms: io.sockets.adapter.rooms.size,
   }));
-});
+};
+const server = options.certificate === undefined ? http.createServer(answer)
+  : https.createServer({ cert: fs.readFileSync(options.certificate),
+    key: fs.readFileSync(options.key) }, answer);
 const io = new Server(server, {
   cors: { origin: '*' },
   pingInterval: Number(options['ping-interval']),
