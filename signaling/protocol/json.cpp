@@ -112,6 +112,58 @@ json_string (std::string_view text)
   return out;
 }
 
+// By the next quotes: most strings are long and have none inside.
+std::size_t
+json_string_end (std::string_view json, std::size_t quote)
+{
+  std::size_t end = json.find ('"', quote + 1);
+  for (; end != json.npos; end = json.find ('"', end + 1)) {
+    std::size_t first = end;
+    while (first > quote + 1 && json[first - 1] == '\\')
+      first--;
+    if ((end - first) % 2 == 0)
+      return end;
+  }
+  return json.size ();
+}
+
+std::optional<std::string_view>
+json_member (std::string_view object, std::string_view name)
+{
+  constexpr std::string_view space = " \t\r\n";
+  std::size_t depth = 0;
+  std::size_t value = 0; // where the wanted one begins; 0: not seen
+  bool key = true;
+  for (std::size_t i = 0; i < object.size (); i++) {
+    char c = object[i];
+    if (c == '"') {
+      std::size_t end = json_string_end (object, i);
+      if (depth == 1 && key) {
+        std::string_view spelling = object.substr (i + 1, end - i - 1);
+        if (spelling.find ('\\') != spelling.npos)
+          return std::nullopt;
+        std::size_t colon = object.find (':', end);
+        if (spelling == name && colon != object.npos)
+          value = object.find_first_not_of (space, colon + 1);
+        key = false;
+      }
+      i = end;
+    } else if (c == '{' || c == '[') {
+      depth++;
+    } else if (c == '}' || c == ']' || c == ',') {
+      if (depth == 1 && value != 0) {
+        std::string_view text = object.substr (value, i - value);
+        return text.substr (0, text.find_last_not_of (space) + 1);
+      }
+      if (c == ',')
+        key = depth == 1 || key;
+      else
+        depth--;
+    }
+  }
+  return std::nullopt;
+}
+
 void
 JsonWriter::separate ()
 {

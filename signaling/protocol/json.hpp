@@ -5,6 +5,7 @@
 // tree. Reading fields is simdjson's job (json_parser ()).
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,15 @@ constexpr std::size_t json_max_depth = 64;
 void append_json_string (std::string &out, std::string_view text);
 
 std::string json_string (std::string_view text);
+
+// Of valid JSON, where the string that begins at *quote* ends: its closing
+// quote. The text's end if there is none.
+std::size_t json_string_end (std::string_view json, std::size_t quote);
+// Of a valid JSON object, the text of the first member called *name*, as it
+// stands there. Nothing if there is none, or if the spelling of any key before
+// it is disguised by escapes: another reader may take that for *name*.
+std::optional<std::string_view> json_member (
+    std::string_view object, std::string_view name);
 
 // JsonWriter ().object ().field ("code", 3).field ("message", m).end ().take ()
 // The caller closes what it opened; commas and quotes are the writer's.

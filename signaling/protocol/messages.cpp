@@ -159,21 +159,20 @@ read_candidate (Reader &outer, Signal *out, std::string *error)
   }
 }
 
-// The text of member *name* as it stands in *json*, "null" if there is none.
-// Only for text that the DOM parser has accepted already.
-std::string
-raw_member (std::string_view json, const char *name)
+// What is relayed is what was read: the member's own text.
+void
+read_body (Reader &reader, std::string_view json, const char *name, Signal *out)
 {
-  namespace od = simdjson::ondemand;
-  thread_local od::parser parser;
-  simdjson::padded_string padded (json);
-  od::document document;
-  od::object object;
-  std::string_view raw;
-  if (parser.iterate (padded).get (document) ||
-      document[name].get_object ().get (object) || object.raw_json ().get (raw))
-    return "null";
-  return std::string (raw);
+  element value;
+  if (!reader.find (name, &value) || !value.is_object ()) {
+    out->body = "null";
+    return;
+  }
+  auto text = json_member (json, name);
+  if (text)
+    out->body = *text;
+  else
+    reader.fail ("the names of members have escapes");
 }
 
 void
@@ -330,13 +329,10 @@ parse_signal (
       reader.string ("reason", &out->reason, max_reason_length, false);
       break;
   }
-  if (!reader.ok ())
-    return false;
-  if (kind == SignalKind::Candidate)
-    out->body = raw_member (json, "candidate");
-  else if (kind != SignalKind::Leave)
-    out->body = raw_member (json, signal_name (kind));
-  return true;
+  if (reader.ok () && kind != SignalKind::Leave)
+    read_body (reader, json,
+        kind == SignalKind::Candidate ? "candidate" : signal_name (kind), out);
+  return reader.ok ();
 }
 
 bool

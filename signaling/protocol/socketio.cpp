@@ -144,10 +144,7 @@ split_array (std::string_view json)
   for (std::size_t i = 0; i < json.size (); i++) {
     switch (json[i]) {
       case '"':
-        // Valid text: the string ends, and a backslash has a successor.
-        for (i++; i < json.size () && json[i] != '"'; i++)
-          if (json[i] == '\\')
-            i++;
+        i = json_string_end (json, i);
         break;
       case '[':
       case '{':

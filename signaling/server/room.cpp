@@ -117,36 +117,38 @@ Room::event (SocketId socket, const Event &event, TimeMs now)
     return;
   Message message;
   message.name = std::string (event.name.substr (0, max_id_length));
-  if (!event.arguments.empty ())
-    message.argument = std::string (event.arguments[0]);
+  std::string_view argument =
+      event.arguments.empty () ? std::string_view () : event.arguments[0];
   message.ack_id = event.ack_id;
   message.binary = event.binary;
   std::size_t most = peer->identity ? config_.max_waiting_bytes
                                     : config_.max_untrusted_waiting_bytes;
   bool may_run = peer->state == State::Registered || message.name == "register";
   if (!peer->busy && may_run) {
-    dispatch (*peer, message, now);
+    dispatch (*peer, message, argument, now);
   } else if (peer->waiting.size () >= config_.max_waiting ||
-             peer->waiting_bytes + message.argument.size () > most) {
+             peer->waiting_bytes + argument.size () > most) {
     fail (*peer, message, {"busy", "too many messages before an answer"});
   } else {
-    peer->waiting_bytes += message.argument.size ();
+    peer->waiting_bytes += argument.size ();
+    message.argument = argument;
     peer->waiting.push_back (std::move (message));
     wake_at (now + config_.register_wait_ms);
   }
 }
 
 void
-Room::dispatch (Peer &peer, const Message &message, TimeMs now)
+Room::dispatch (
+    Peer &peer, const Message &message, std::string_view argument, TimeMs now)
 {
   if (message.binary)
     fail (peer, message, {"bad-message", "no event takes binary data"});
   else if (message.name == "register")
-    on_register (peer, message, now);
+    on_register (peer, message, argument, now);
   else if (message.name == "join-room")
-    on_join_room (peer, message, now);
+    on_join_room (peer, message, argument, now);
   else if (signal_kind (message.name))
-    on_signal (peer, message, now);
+    on_signal (peer, message, argument, now);
   else
     fail (peer, message, {"bad-message", "there is no such event"});
 }
@@ -163,7 +165,7 @@ Room::drain (SocketId socket, TimeMs now)
     Message message = std::move (peer->waiting.front ());
     peer->waiting.pop_front ();
     peer->waiting_bytes -= message.argument.size ();
-    dispatch (*peer, message, now);
+    dispatch (*peer, message, message.argument, now);
   }
 }
 
@@ -203,11 +205,12 @@ Room::refuse_register (Peer &peer, const Message &message, const char *code,
 }
 
 void
-Room::on_register (Peer &peer, const Message &message, TimeMs now)
+Room::on_register (
+    Peer &peer, const Message &message, std::string_view argument, TimeMs now)
 {
   RegisterMessage m;
   std::string error;
-  if (!parse_register (message.argument, &m, &error)) {
+  if (!parse_register (argument, &m, &error)) {
     // Said both ways: to a client that waits for "registered", and to one
     // that shows "error".
     fail (peer, message, {"bad-message", error});

@@ -108,7 +108,7 @@ private:
   struct Message // an Event that owns its text
   {
     std::string name;
-    std::string argument;
+    std::string argument; // only while it waits
     std::optional<std::uint64_t> ack_id;
     bool binary = false;
   };
@@ -168,8 +168,10 @@ private:
   };
 
   // room.cpp
-  void dispatch (Peer &peer, const Message &message, TimeMs now);
-  void on_register (Peer &peer, const Message &message, TimeMs now);
+  void dispatch (Peer &peer, const Message &message, std::string_view argument,
+      TimeMs now);
+  void on_register (Peer &peer, const Message &message,
+      std::string_view argument, TimeMs now);
   void register_robot (Peer &peer, const Message &message);
   void register_viewer (Peer &peer, const Message &message);
   void robot_registered (Peer &peer, const RobotAnswer &answer, TimeMs now);
@@ -194,7 +196,8 @@ private:
       const std::string &type, TimeMs now) const;
   void update_presence (Peer &viewer, TimeMs now);
   void announce (const std::string &robot_id, bool again, TimeMs now);
-  void on_join_room (Peer &peer, const Message &message, TimeMs now);
+  void on_join_room (Peer &peer, const Message &message,
+      std::string_view argument, TimeMs now);
   void leave_room (Peer &peer, const std::string &room_id);
 
   // room_sessions.cpp
@@ -206,7 +209,8 @@ private:
       ErrorMessage *error) const;
   Session &open_session (Peer &peer, const std::string &robot_id,
       const std::string &wanted_peer_id, const Window &window, TimeMs now);
-  void on_signal (Peer &peer, const Message &message, TimeMs now);
+  void on_signal (Peer &peer, const Message &message, std::string_view argument,
+      TimeMs now);
   Session *find_session (const Peer &peer, const Signal &signal);
   bool ended_lately (const Peer &peer, const Signal &signal, TimeMs now) const;
   SessionTerms terms (

@@ -51,10 +51,11 @@ Room::announce (const std::string &robot_id, bool again, TimeMs now)
 }
 
 void
-Room::on_join_room (Peer &peer, const Message &message, TimeMs now)
+Room::on_join_room (
+    Peer &peer, const Message &message, std::string_view argument, TimeMs now)
 {
   std::string room, error;
-  if (!parse_join_room (message.argument, &room, &error))
+  if (!parse_join_room (argument, &room, &error))
     return fail (peer, message, {"bad-message", error});
   auto ends_with = [] (const std::string &text, const std::string &end) {
     return text.size () >= end.size () &&

@@ -27,12 +27,13 @@ const char kRobotPrefix[] = "robot_"; // "to" of a robot by its type
 } // namespace
 
 void
-Room::on_signal (Peer &peer, const Message &message, TimeMs now)
+Room::on_signal (
+    Peer &peer, const Message &message, std::string_view argument, TimeMs now)
 {
   SignalKind kind = *signal_kind (message.name);
   Signal signal;
   std::string error;
-  if (!parse_signal (kind, message.argument, &signal, &error))
+  if (!parse_signal (kind, argument, &signal, &error))
     return fail (peer, message, {"bad-message", error});
   if (signal.to.empty () && signal.peer_id.empty ())
     return fail (peer, message, {"bad-message", "\"to\" is missing"});

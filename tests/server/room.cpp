@@ -278,6 +278,25 @@ TEST (Room, EveryRoleEventAndState)
       }
 }
 
+// What is checked is what is relayed, even if a key is spelt with escapes.
+TEST (Room, RelaysWhatItHasRead)
+{
+  World w;
+  SocketId r = w.join ("robot", "r1");
+  SocketId v = w.join ("viewer", "v");
+  w.book ("v", -1000, 60000);
+  const std::string good = R"({"type":"offer","sdp":"v=0"})";
+  w.send (v, "offer",
+      R"({"to":"r1","\u006fffer":)" + good + R"(,"offer":{"type":1}})");
+  EXPECT_EQ (w.last_code (v), "bad-message");
+  EXPECT_TRUE (w.sockets.of (r, "offer").empty ());
+  w.send (
+      v, "offer", R"({"to":"r1","offer":)" + good + R"(,"offer":{"type":1}})");
+  ASSERT_EQ (w.sockets.of (r, "offer").size (), 1u);
+  EXPECT_NE (w.sockets.of (r, "offer")[0].find ("\"offer\":" + good),
+      std::string::npos);
+}
+
 TEST (Room, ABookingIsHalfOpen)
 {
   World w;

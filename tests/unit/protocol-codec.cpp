@@ -53,6 +53,26 @@ TEST (Json, WriterPlacesCommasAndClosers)
       R"({"a":1,"b":"x","c":[true,null,{}],"d":[2],"e":18446744073709551615,"f":0.5})");
 }
 
+TEST (Json, MembersAreFoundAsTheyStand)
+{
+  const std::string text = R"( {"a" : "x\\\"]},\\", "b":[1,{"c":2}, "}"] ,)"
+                           "\n"
+                           R"("c": {"b":3} ,"d":-1e5,"b":"second"} )";
+  ASSERT_TRUE (json_valid (text));
+  EXPECT_EQ (json_member (text, "a"), R"("x\\\"]},\\")");
+  EXPECT_EQ (json_member (text, "b"), R"([1,{"c":2}, "}"])");
+  EXPECT_EQ (json_member (text, "c"), R"({"b":3})");
+  EXPECT_EQ (json_member (text, "d"), "-1e5");
+  EXPECT_FALSE (json_member (text, "e"));
+  EXPECT_FALSE (json_member ("{}", "a"));
+  EXPECT_FALSE (json_member ("[]", "a"));
+  EXPECT_FALSE (json_member ("", "a"));
+  EXPECT_EQ (json_member (R"({"a":1})", "a"), "1");
+  // "a" in disguise, which a parser takes for the first "a".
+  EXPECT_FALSE (json_member (R"({"\u0061":1,"a":2})", "a"));
+  EXPECT_EQ (json_member (R"({"a":1,"\u0061":2})", "a"), "1");
+}
+
 TEST (Json, ValidationIsStrict)
 {
   EXPECT_TRUE (json_valid (R"({"a":[1,2.5e3,"\u00e9",null]})"));

@@ -76,8 +76,8 @@ Connection::on_readable ()
     on_bytes (buffer.data (), size);
     if (mode_ == Mode::closed)
       return;
-    // A plain socket that gave less than was asked for has no more.
-    if (!stream_.secure () && size < buffer.size ())
+    // If the socket has more after all, waiting for it ends at once.
+    if (size < buffer.size () && !stream_.may_have_more ())
       return wait_readable ();
   }
   // TLS may hold decrypted bytes that no readiness will ever tell of.

@@ -44,6 +44,8 @@ load_tls_context (
   SSL_CTX_set_mode (ctx, SSL_MODE_RELEASE_BUFFERS |
                              SSL_MODE_ENABLE_PARTIAL_WRITE |
                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // A record is read with one system call, not with one for its first 5 bytes.
+  SSL_CTX_set_read_ahead (ctx, 1);
   // Resumption by tickets alone: no memory for clients that never come back.
   SSL_CTX_set_session_cache_mode (ctx, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets (ctx, 1);
@@ -102,6 +104,7 @@ Stream::read (char *data, std::size_t size)
   ERR_clear_error ();
   int n = SSL_read (ssl_.get (), data,
       static_cast<int> (std::min<std::size_t> (size, INT_MAX)));
+  read_wants_write_ = false;
   if (n > 0)
     return n;
   int error = SSL_get_error (ssl_.get (), n);
@@ -110,6 +113,12 @@ Stream::read (char *data, std::size_t size)
     return 0;
   failed_ = error != SSL_ERROR_ZERO_RETURN;
   return -1;
+}
+
+bool
+Stream::may_have_more () const
+{
+  return ssl_ && SSL_has_pending (ssl_.get ());
 }
 
 long

@@ -38,6 +38,8 @@ public:
   // with the same bytes in front.
   long read (char *data, std::size_t size);
   long write (const char *data, std::size_t size);
+  // Whether TLS holds bytes that no readiness of the socket will tell of.
+  bool may_have_more () const;
 
   // Calls *ready* once the last read () or write () that returned 0 is worth
   // another try; with false if the stream was closed meanwhile.
