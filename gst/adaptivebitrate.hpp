@@ -17,6 +17,7 @@ struct RateSettings
   bool adaptive = true;
   RatePolicy policy = RatePolicy::Majority;
   guint min = 300000, start = 1500000, max = 2500000;
+  bool pacing = true;
   bool max_set = false; // by the application, not just the default
 };
 

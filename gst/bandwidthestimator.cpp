@@ -31,6 +31,7 @@ constexpr std::int64_t kClean = 4 * kSecond;
 // As long as the last bursts have shown that there is room.
 constexpr double kGrowthWithRoom = 1.4;
 constexpr double kRoom = 0.88, kFull = 0.95;
+constexpr double kNarrow = 4;
 constexpr double kContradiction = 0.8;
 // A path whose bursts promised too much is not believed again for this long.
 constexpr std::int64_t kDistrust = 30 * kSecond;
@@ -298,6 +299,13 @@ BandwidthEstimator::round_trip () const
 {
   const auto waiting = static_cast<std::int64_t> (queue () * 1e3);
   return std::max (rtt_, (min_rtt_ ? min_rtt_ : rtt_) + waiting);
+}
+
+bool
+BandwidthEstimator::spreads_bursts () const
+{
+  const double ceiling = trains_.ceiling (last_sent_);
+  return ceiling > 0 && ceiling < kNarrow * target ();
 }
 
 double

@@ -66,6 +66,9 @@ public:
   // Until a packet sent now has arrived and been told of, with the queue that
   // there is.
   std::int64_t round_trip () const;
+  // Large pictures arrive more slowly than they were sent, and not many times
+  // faster than all others together.
+  bool spreads_bursts () const;
   // Fraction lost lately, 0 to 1.
   double loss () const { return loss_; }
 

@@ -436,7 +436,8 @@ Controller::viewer_streaming (const std::string &peer_id)
   GST_INFO_OBJECT (element_, "viewer %s: streaming", peer_id.c_str ());
   if (const auto found = viewers_.find (peer_id); found != viewers_.end ())
     if (Stream *from = stream_of (peer_id))
-      found->second->start_estimate (from->rate->add_viewer ());
+      found->second->start_estimate (
+          from->rate->add_viewer (), settings_.rate.pacing);
   viewer_needs_key_frame (peer_id);
 }
 

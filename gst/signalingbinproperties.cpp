@@ -209,6 +209,11 @@ install_properties (GObjectClass *klass)
       g_param_spec_enum ("rate-policy", "Rate policy",
           "Whose path the one encoder follows when there are several viewers",
           rate_policy_type (), int (RatePolicy::Majority), kReady));
+  g_object_class_install_property (klass, PROP_PACING,
+      g_param_spec_boolean ("pacing", "Pacing",
+          "On a path where bursts have to wait, spread the packets of a large "
+          "picture over the time until the next",
+          TRUE, kReady));
   add_uint (klass, PROP_MIN_BITRATE, "min-bitrate", "Lowest bitrate",
       "What the encoder is asked for at least, in bit/s", 1000, G_MAXINT,
       RateSettings ().min);
@@ -249,6 +254,8 @@ set_setting (Settings *settings, guint id, const GValue *value)
         g_value_get_enum (value) == GST_WEBRTC_ICE_TRANSPORT_POLICY_RELAY;
   else if (id == PROP_ADAPTIVE_BITRATE)
     settings->rate.adaptive = g_value_get_boolean (value);
+  else if (id == PROP_PACING)
+    settings->rate.pacing = g_value_get_boolean (value);
   else if (id == PROP_RATE_POLICY)
     settings->rate.policy = static_cast<RatePolicy> (g_value_get_enum (value));
   else
@@ -274,6 +281,8 @@ get_setting (const Settings &settings, guint id, GValue *value)
                                  : GST_WEBRTC_ICE_TRANSPORT_POLICY_ALL);
   else if (id == PROP_ADAPTIVE_BITRATE)
     g_value_set_boolean (value, settings.rate.adaptive);
+  else if (id == PROP_PACING)
+    g_value_set_boolean (value, settings.rate.pacing);
   else if (id == PROP_RATE_POLICY)
     g_value_set_enum (value, int (settings.rate.policy));
   else

@@ -34,6 +34,7 @@ enum
   PROP_START_BITRATE,
   PROP_MAX_BITRATE,
   PROP_TARGET_BITRATE,
+  PROP_PACING,
 };
 
 void install_properties (GObjectClass *klass);

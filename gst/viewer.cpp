@@ -374,6 +374,7 @@ Viewer::verify_and_open (GstWebRTCDTLSTransport *transport)
 void
 Viewer::open_gate ()
 {
+  shared_->ends_at = terms_.ends_at;
   for (const Lane *lane : lanes ())
     gst_session_gate_set_session (GST_SESSION_GATE (lane->gate.get ()),
         terms_.opens_at, terms_.ends_at, user_.c_str ());
@@ -421,6 +422,7 @@ Viewer::stop ()
   if (stopped_)
     return;
   stopped_ = true;
+  shared_->ends_at = 0;
   for (const Lane *lane : lanes ())
     if (lane->gate)
       gst_session_gate_revoke (

@@ -15,6 +15,7 @@
 #include "glibptr.hpp"
 #include "gstsessiongate.h"
 #include "liveness.hpp"
+#include "pacer.hpp"
 #include "resendlimiter.hpp"
 #include "sdpguard.hpp"
 #include "thinner.hpp"
@@ -110,7 +111,7 @@ public:
 
   // Rate control, once streaming: what is known of the path, and what is left
   // out of the stream. *now_us* is CLOCK_BOOTTIME.
-  void start_estimate (const RateRange &range);
+  void start_estimate (const RateRange &range, bool pacing);
   // Every 200 ms. False when nothing is known yet. *limited*: the path has
   // lately been too narrow.
   bool estimate (std::int64_t now_us, unsigned *rate, bool *limited);
@@ -141,6 +142,9 @@ private:
     std::atomic<guint64> queue_drops{0};
     Thinner thinner;
     ResendLimiter resends; // asked on the thread that reads RTCP
+    Pacer pacer;
+    // Packets that were held back until then do not leave: ns, CLOCK_BOOTTIME.
+    std::atomic<std::int64_t> ends_at{kNoEnd};
   };
   // What a callback needs to come back: nothing that keeps the viewer alive.
   struct Hop
@@ -174,6 +178,7 @@ private:
   void connect_callbacks ();
   void watch_rate ();
   void watch_resends ();
+  void watch_pace ();
   void on_feedback (const std::vector<PacketReport> &packets);
   void read_receiver_report (std::int64_t now_us);
   void add_rate_stats (GstStructure *stats, std::int64_t now_ns) const;
@@ -212,6 +217,7 @@ private:
   std::vector<std::string> early_candidates_; // before the branch exists
 
   std::optional<BandwidthEstimator> estimator_;
+  bool pacing_ = false;
   std::int64_t report_seen_ = 0; // as Shared::last_rtcp
   std::int64_t waits_since_ = 0; // us: for a key frame, when thinned
   guint64 seen_bytes_ = 0;

@@ -48,16 +48,23 @@ void
 Viewer::watch_rate ()
 {
   watch_resends ();
+  watch_pace ();
   shared_->thinner.set_format (picture_format (picture_.source.codec));
   // Behind the queue and the gate: what is left out never waits anywhere.
   auto stream = adopt (gst_element_get_static_pad (picture_.payloader, "sink"));
   gst_pad_add_probe (
       stream.get (), GST_PAD_PROBE_TYPE_BUFFER,
       [] (GstPad *, GstPadProbeInfo *info, gpointer data) {
-        return static_cast<Hop *> (data)->shared->thinner.pass (
-                   GST_PAD_PROBE_INFO_BUFFER (info))
-                   ? GST_PAD_PROBE_OK
-                   : GST_PAD_PROBE_DROP;
+        auto &shared = *static_cast<Hop *> (data)->shared;
+        GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER (info);
+        if (!shared.thinner.pass (buffer))
+          return GST_PAD_PROBE_DROP;
+        shared.pacer.begin (gst_buffer_get_size (buffer),
+            GST_BUFFER_DURATION_IS_VALID (buffer)
+                ? gint64 (GST_BUFFER_DURATION (buffer) / GST_USECOND)
+                : 0,
+            boottime_ns () / 1000);
+        return GST_PAD_PROBE_OK;
       },
       hop (), Hop::free);
   if (!offer_.twcc_id)
@@ -96,6 +103,28 @@ Viewer::watch_resends ()
       }));
 }
 
+// Waits on the branch's own thread, behind its queue: nobody else waits.
+void
+Viewer::watch_pace ()
+{
+  auto packets = adopt (gst_element_get_static_pad (picture_.filter, "src"));
+  gst_pad_add_probe (
+      packets.get (), GST_PAD_PROBE_TYPE_BUFFER,
+      [] (GstPad *, GstPadProbeInfo *info, gpointer data) {
+        auto &shared = *static_cast<Hop *> (data)->shared;
+        const auto size = static_cast<unsigned> (
+            gst_buffer_get_size (GST_PAD_PROBE_INFO_BUFFER (info)));
+        const auto wait = shared.pacer.wait (size, boottime_ns () / 1000);
+        if (wait == 0)
+          return GST_PAD_PROBE_OK;
+        g_usleep (static_cast<gulong> (wait));
+        // It passed the gate in time, but not the wait.
+        return boottime_ns () < shared.ends_at ? GST_PAD_PROBE_OK
+                                               : GST_PAD_PROBE_DROP;
+      },
+      hop (), Hop::free);
+}
+
 void
 Viewer::on_feedback (const std::vector<PacketReport> &packets)
 {
@@ -114,8 +143,9 @@ Viewer::on_feedback (const std::vector<PacketReport> &packets)
 }
 
 void
-Viewer::start_estimate (const RateRange &range)
+Viewer::start_estimate (const RateRange &range, bool pacing)
 {
+  pacing_ = pacing;
   estimator_.emplace (range);
 }
 
@@ -146,6 +176,8 @@ Viewer::estimate (std::int64_t now, unsigned *rate, bool *limited)
   shared_->resends.set_path (*rate, estimator_->round_trip ());
   const RateLimit limit = estimator_->limit (now);
   *limited = limit != RateLimit::None;
+  shared_->pacer.set_path (
+      *rate, pacing_ && (*limited || estimator_->spreads_bursts ()));
   GST_LOG_OBJECT (bin_, "viewer %s: estimate %u, received %u, loss %.3f, %s",
       peer_id_.c_str (), *rate, estimator_->received_rate (),
       estimator_->loss (), rate_limit_name (limit));

@@ -6,6 +6,7 @@
 //   step    2.2 Mbit/s, then 1 Mbit/s, then 2.2 Mbit/s again
 //   loss    5 % of the packets lost at random on a wide path
 //   jitter  50 ± 10 ms of delay on a wide path
+//   queue   3 Mbit/s with a queue of only 40 ms: key frames do not fit in
 //   two     two viewers, one of them behind 500 kbit/s
 //
 // Each phase is measured from 3 s after its step, save for the longest gap,
@@ -36,6 +37,8 @@ const scenarios = {
   loss: { first: {}, phases: [['wide', {}], ['5 % loss', { loss: 5 }]] },
   jitter: { first: {}, phases: [['wide', {}],
     ['50 ± 10 ms', { delay: 40, jitter: 20 }]] },
+  queue: { first: { rate: 3, queue: 40 },
+    phases: [['3 Mbit/s, queue 40 ms', { rate: 3, queue: 40 }]] },
   two: { first: {}, slow: { rate: 0.5 }, phases: [['beside 500 kbit/s', {}]] },
 };
 

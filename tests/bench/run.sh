@@ -33,7 +33,7 @@ Measures what is named, or all but the last three:
   --seconds N   length of one measurement in a round
   --quick       one short round: does it work? Its figures mean nothing
   --only A,B    these senders only
-  --scenarios A,B of rate: step, loss, jitter, two (default: all)
+  --scenarios A,B of rate: step, loss, jitter, queue, two (default: all)
   --viewers A,B these numbers of viewers in fanout (default 0,1,2,4,8,16,32)
   --results DIR where JSON, tables and plots go (default tests/bench/results)
   --no-install  installs and builds nothing

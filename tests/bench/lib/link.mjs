@@ -35,8 +35,9 @@ export function openLink() {
   let impair = null;
   return {
     namespace: name, host, close,
-    // loss in percent, delay and jitter in ms, rate in Mbit/s (0: unlimited).
-    async set({ loss = 0, delay = 0, jitter = 0, rate = 0 }) {
+    // loss in percent, delay and jitter in ms, rate in Mbit/s (0: unlimited),
+    // queue: ms that a packet may wait for it.
+    async set({ loss = 0, delay = 0, jitter = 0, rate = 0, queue = 200 }) {
       if (impair) {
         inside('iptables', '-F', 'INPUT');
         await impair.stop();
@@ -45,7 +46,7 @@ export function openLink() {
       // In place: what waits in the queue stays there.
       if (rate)
         output('tc', ['qdisc', 'replace', 'dev', near, 'root', 'tbf', 'rate',
-          `${rate}mbit`, 'burst', '8kb', 'latency', '200ms']);
+          `${rate}mbit`, 'burst', '8kb', 'latency', `${queue}ms`]);
       else
         try {
           output('tc', ['qdisc', 'del', 'dev', near, 'root'], { stdio: 'pipe' });

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Pacer: when the packets of a large picture leave. A key frame is many times
+// the size of other pictures and leaves an encoder at once; a link whose queue
+// is short loses part of it. Spread over the time until the next picture it
+// finds the queue emptier.
+//
+// Pure: no clock, no I/O, no GStreamer. Microseconds, bytes, bit/s.
+#pragma once
+#include <atomic>
+#include <cstdint>
+
+namespace robotlive {
+
+class Pacer
+{
+public:
+  // Any thread. *narrow*: the path is one where a burst waits; on others a
+  // picture that is held back is only late. *rate*: what the stream has.
+  void set_path (unsigned rate, bool narrow);
+
+  // Streaming thread, from here on. A picture of *size* is about to leave;
+  // *duration* until the next, 0 if unknown.
+  void begin (std::uint64_t size, std::int64_t duration, std::int64_t now);
+  // How long the picture's next packet has to wait.
+  std::int64_t wait (unsigned size, std::int64_t now);
+
+private:
+  std::atomic<unsigned> rate_{0};
+  std::atomic<bool> narrow_{false};
+  std::int64_t start_ = 0, spread_ = 0; // spread_ 0: at once
+  std::uint64_t size_ = 0, gone_ = 0;
+};
+
+} // namespace robotlive
