@@ -46,7 +46,7 @@ answer_caps_query (GstPad *, GstPadProbeInfo *info, gpointer data)
 }
 
 // webrtcbin 1.22 puts encoders for FEC behind each sink pad, also when there is
-// no FEC, as here. They know of no lists.
+// no FEC. They know of no lists. Not for a stream with FEC.
 GstFlowReturn
 pass_list (GstPad *, GstObject *parent, GstBufferList *list)
 {
@@ -126,8 +126,9 @@ Viewer::build_webrtc (const PeerSettings &settings, std::string *error)
     gst_util_set_object_arg (
         G_OBJECT (webrtc_.get ()), "ice-transport-policy", "relay");
   g_object_set (webrtc_.get (), "latency", 0, nullptr);
-  g_signal_connect (webrtc_.get (), "deep-element-added",
-      G_CALLBACK (keep_lists_whole), nullptr);
+  if (offer_.ulpfec_payload_type < 0)
+    g_signal_connect (webrtc_.get (), "deep-element-added",
+        G_CALLBACK (keep_lists_whole), nullptr);
   configure_ice (settings);
   return true;
 }
