@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/app.hpp"
 #include "server/sdnotify.hpp"
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <iostream>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "config.h"
 #include "server/cli.hpp"
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <glib.h>

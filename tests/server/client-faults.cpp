@@ -2,6 +2,7 @@
 //
 // The Socket.IO client against servers that are absent, wrong or hostile.
 #include "client-fixture.hpp"
+#include <algorithm>
 #include <cstring>
 #include <glib/gstdio.h>
 

@@ -4,6 +4,7 @@
 // because the test says so.
 #include "server/room.hpp"
 #include "protocol/json.hpp"
+#include <algorithm>
 #include <gtest/gtest.h>
 
 using namespace robotlive;

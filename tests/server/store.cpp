@@ -4,6 +4,7 @@
 // what ROBOTLIVE_TEST_DATABASE names (with-database.sh starts such servers).
 #include "server/store.hpp"
 #include "server/times.hpp"
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdlib>

@@ -3,6 +3,7 @@
 // Estimator, rate control and a simulated encoder in a loop over a simulated
 // link: what a viewer on that link would see.
 #include "ratesimulation.hpp"
+#include <algorithm>
 #include <gtest/gtest.h>
 
 using namespace robotlive;
