@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <pthread.h>
+#include <string>
 
 namespace robotlive {
 

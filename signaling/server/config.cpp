@@ -11,6 +11,7 @@ namespace robotlive::server {
 namespace {
 
 const char kDefaultFile[] = "/etc/robotlive/signaling.conf";
+const char kServiceFolder[] = "/var/lib/robotlive";
 
 // A GKeyFile whose keys are all asked for: what is left over is a misspelling.
 class File
@@ -344,8 +345,8 @@ complete_config (Config *config)
   if (state && *state)
     folder = std::string (state).substr (
         0, std::string (state).find (':')); // the first of several
-  else if (geteuid () == 0)
-    folder = "/var/lib/robotlive";
+  else if (geteuid () == 0 || access (kServiceFolder, W_OK) == 0)
+    folder = kServiceFolder; // root, and the user that the service runs as
   else
     folder = std::string (g_get_user_state_dir ()) + "/robotlive";
   config->database = "sqlite://" + folder + "/signaling.db";
