@@ -44,9 +44,8 @@ if [ "${1:-}" = --packages ]; then
 fi
 
 copy_sources "$root"
-in_root "$root" bash -c 'cd /build/src && .ci/install-packages build run &&
-  apt-get install -y -qq --no-install-recommends libgtest-dev libgstrtspserver-1.0-dev openssl \
-    iproute2 procps >/dev/null'
+in_root "$root" bash -c 'cd /build/src && .ci/install-packages build run'
+test_packages "$root"
 if [ ${#cross[@]} -gt 0 ]; then
   # The compiler runs here, headers and libraries are the root's.
   ccache=
@@ -81,4 +80,9 @@ mkdir -p "$root$root" && ln -sfn /build "$root$root/build"
 [ -e "$root/build/meson/build.ninja" ] ||
   meson setup "${cross[@]}" "$root/build/meson" "$root/build/src"
 ninja -C "$root/build/meson" -j"${JOBS:-2}"
+if [ ${#cross[@]} -gt 0 ]; then
+  # qemu-user does not pass TCP_INFO on, by which the client bounds fragments.
+  export GTEST_FILTER='-ClientFaults.EndlessFragmentsEndTheConnection'
+  echo "Left out, as emulation cannot do it: ${GTEST_FILTER#-}"
+fi
 run_suites "$root" 10

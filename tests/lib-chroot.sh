@@ -45,6 +45,7 @@ debian_root() {
     mount -t tmpfs -o size=256m shm "$root/dev/shm"
   mountpoint -q "$root/dev/pts" || mount --bind /dev/pts "$root/dev/pts"
   cp /etc/resolv.conf "$root/etc/resolv.conf"
+  [ -e "$root/etc/hosts" ] || echo "127.0.0.1 localhost" >"$root/etc/hosts"
 }
 
 # What debian_root mounted, away again.
@@ -72,6 +73,13 @@ in_root() { # FOLDER COMMAND…
   shift
   chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
     LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
+}
+
+# What the tests need besides what building and running need.
+test_packages() { # FOLDER
+  in_root "$1" apt-get install -y -qq --no-install-recommends libgtest-dev \
+    libgstrtspserver-1.0-dev openssl iproute2 procps python3-gi \
+    gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0 >/dev/null
 }
 
 # Builds the packages of the root's /build/$2 into its /build/$3, with what
@@ -120,11 +128,12 @@ install_and_try() { # FOLDER DEB…
 }
 
 # Runs the suites that need neither browser nor npm in the root and prints the
-# closing line.
+# closing line. GTEST_FILTER: what of the tests, GoogleTest's syntax.
 run_suites() { # FOLDER TIMEOUT-FACTOR
   local root=$1 log status=0
   log=$root/build/meson/meson-logs/testlog.txt
-  in_root "$root" meson test -C /build/meson --no-rebuild --num-processes 2 \
+  in_root "$root" ${GTEST_FILTER:+GTEST_FILTER="$GTEST_FILTER"} \
+    meson test -C /build/meson --no-rebuild --num-processes 2 \
     --timeout-multiplier "$2" --suite unit --suite elements --suite server \
     --print-errorlogs || status=$?
   local passed failed skipped

@@ -143,7 +143,7 @@ piuparts_all() {
   mirror=$(awk '/^deb / { print $2; exit }' "$root/etc/apt/sources.list")
   # All at once: the packages need each other's, which are in no archive.
   in_root "$root.piuparts" sh -c 'piuparts -b /build/base.tar -d bookworm \
-    -m "$1 main" --no-eatmydata --warn-on-leftovers-after-purge=no \
+    -m "$1 main" --no-eatmydata \
     --skip-logrotatefiles-test /build/debs/*.deb >/build/piuparts.log 2>&1 || {
       grep -E "ERROR|FAIL" -A 20 /build/piuparts.log | tail -n 60; exit 1; }' \
     piuparts "$mirror" || fail piuparts

@@ -16,9 +16,8 @@ root=${ROOT_DIR:-/var/tmp/robotlive-trixie}
 
 debian_root "$root" trixie "$(dpkg --print-architecture)"
 copy_sources "$root"
-in_root "$root" bash -c 'cd /build/src && .ci/install-packages build run &&
-  apt-get install -y -qq --no-install-recommends libgtest-dev libgstrtspserver-1.0-dev openssl \
-    iproute2 procps >/dev/null'
+in_root "$root" bash -c 'cd /build/src && .ci/install-packages build run'
+test_packages "$root"
 in_root "$root" sh -c 'echo "Debian $(cat /etc/debian_version),
   $(gst-launch-1.0 --version | sed -n 2p)"'
 if [ "${1:-}" = --packages ]; then
@@ -31,5 +30,5 @@ if [ "${1:-}" = --packages ]; then
 fi
 in_root "$root" sh -c '[ -e /build/meson/build.ninja ] ||
   meson setup /build/meson /build/src'
-in_root "$root" ninja -C /build/meson -j"${JOBS:-2}"
+in_root "$root" ninja -k 0 -C /build/meson -j"${JOBS:-2}"
 run_suites "$root" 2
