@@ -165,6 +165,7 @@ Controller::peer_settings () const
   peer.relay_only = settings_.relay_only;
   peer.min_rtp_port = settings_.min_rtp_port;
   peer.max_rtp_port = settings_.max_rtp_port;
+  peer.fec_percentage = settings_.fec_percentage;
   return peer;
 }
 
@@ -275,6 +276,7 @@ Controller::answer (const std::string &peer_id, const Pending &pending)
   for (const Stream *stream : known)
     streams.pictures.push_back (stream->codec);
   streams.audio = sound != nullptr;
+  streams.fec = settings_.fec;
   GuardedOffer offer;
   std::string why;
   if (!guard_offer (pending.sdp, streams, &offer, &why)) {
@@ -292,8 +294,8 @@ Controller::answer (const std::string &peer_id, const Pending &pending)
   };
   const auto picture = source (chosen);
   const auto sound_source = sound ? source (*sound) : Source ();
-  auto viewer = std::make_shared<Viewer> (
-      loop_, this, GST_BIN (element_), pending.from, peer_id);
+  auto viewer = std::make_shared<Viewer> (loop_, this, GST_BIN (element_),
+      pending.from, peer_id, pending.arrived_at);
   viewers_[peer_id] = viewer;
   viewer->set_terms (pending.terms);
   if (!viewer->start (offer, picture, sound ? &sound_source : nullptr,
@@ -434,7 +436,8 @@ void
 Controller::viewer_streaming (const std::string &peer_id)
 {
   GST_INFO_OBJECT (element_, "viewer %s: streaming", peer_id.c_str ());
-  if (const auto found = viewers_.find (peer_id); found != viewers_.end ())
+  if (const auto found = viewers_.find (peer_id);
+      found != viewers_.end () && !found->second->paused ())
     if (Stream *from = stream_of (peer_id))
       found->second->start_estimate (
           from->rate->add_viewer (), settings_.rate.pacing);
@@ -469,12 +472,7 @@ Controller::remove (std::string peer_id, const std::string &reason,
   Stream *from = stream_of (peer_id);
   viewers_.erase (found);
   viewer->stop ();
-  const bool last = std::none_of (
-      viewers_.begin (), viewers_.end (), [from] (const auto &other) {
-        return from && other.second->picture_pad () == from->pad;
-      });
-  if (from && from->rate->remove_viewer (peer_id, last))
-    g_object_notify (G_OBJECT (element_), "target-bitrate");
+  leave_rate (from, peer_id);
   if (!message.empty ())
     signaller_->send_error (viewer->user (), peer_id, code, message);
   else if (tell_viewer)
@@ -496,6 +494,30 @@ Controller::end_viewer (std::string peer_id, const std::string &reason)
   if (!viewers_.count (peer_id))
     return false;
   viewer_remove (peer_id, reason, "", "");
+  return true;
+}
+
+bool
+Controller::pause_viewer (const std::string &peer_id, bool paused)
+{
+  const auto found = viewers_.find (peer_id);
+  if (found == viewers_.end ())
+    return false;
+  auto &viewer = *found->second;
+  if (viewer.paused () == paused)
+    return true;
+  viewer.set_paused (paused);
+  GST_INFO_OBJECT (element_, "viewer %s %s", peer_id.c_str (),
+      paused ? "paused" : "resumed");
+  Stream *from = stream_of (peer_id);
+  if (paused)
+    leave_rate (from, peer_id);
+  else if (from && viewer.state () == ViewerState::Streaming)
+    viewer.start_estimate (from->rate->add_viewer ());
+  // A gate upstream opens before a key frame is asked for.
+  announce_sessions ();
+  if (!paused)
+    viewer_needs_key_frame (peer_id);
   return true;
 }
 

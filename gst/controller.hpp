@@ -25,6 +25,8 @@ struct Settings
   guint max_viewers = 16;
   guint min_keyframe_interval = 500; // ms
   guint stats_interval = 0;          // ms, 0: no messages
+  bool fec = false;
+  guint fec_percentage = 20;
   RateSettings rate;
 };
 
@@ -55,6 +57,8 @@ public:
   void set_latency (GstClockTime latency);
   // By value: the id may be the very key that goes.
   bool end_viewer (std::string peer_id, const std::string &reason);
+  // Keeps the connection and sends nothing; false when there is no such viewer.
+  bool pause_viewer (const std::string &peer_id, bool paused);
   // An element of the viewer's branch has posted an error.
   void branch_failed (const std::string &peer_id, GstObject *branch);
   // The limiter has let a request through, or will in *ms*.
@@ -123,6 +127,8 @@ private:
   void announce_sessions ();
   void announce_sessions (Stream *stream, bool again);
   bool rate_tick (Stream *stream, std::int64_t now_us);
+  // The viewer counts no more for the stream's encoder.
+  void leave_rate (Stream *stream, const std::string &peer_id);
   void load_key ();
   void tick ();
   void rate_tick ();

@@ -36,6 +36,35 @@ is_linked (const Stream &stream)
   return gst_pad_is_linked (stream.input->sink_pad ());
 }
 
+GstStructure *
+stream_stats (const Stream &stream)
+{
+  GstStructure *stats = gst_structure_new ("robotlive-stream", "pad",
+      G_TYPE_STRING, stream.pad.c_str (), "codec", G_TYPE_STRING,
+      stream.codec.encoding_name.c_str (), nullptr);
+  if (stream.rate)
+    gst_structure_set (stats, "key-frames", G_TYPE_STRING,
+        key_frames_name (stream.input->encoder ().key_frames ()),
+        "target-bitrate", G_TYPE_UINT, stream.rate->target (), nullptr);
+  return stats;
+}
+
+// Takes over the items.
+void
+take_list (GstStructure *stats, const char *field,
+    const std::vector<GstStructure *> &items)
+{
+  GValue list = G_VALUE_INIT;
+  gst_value_list_init (&list, static_cast<guint> (items.size ()));
+  for (GstStructure *structure : items) {
+    GValue item = G_VALUE_INIT;
+    g_value_init (&item, GST_TYPE_STRUCTURE);
+    g_value_take_boxed (&item, structure);
+    gst_value_list_append_and_take_value (&list, &item);
+  }
+  gst_structure_take_value (stats, field, &list);
+}
+
 } // namespace
 
 // --- streams ----------------------------------------------------------------
@@ -213,7 +242,7 @@ Controller::announce_sessions (Stream *stream, bool again)
     count++;
   };
   for (const auto &[peer_id, viewer] : viewers_)
-    if (viewer->takes (stream->pad))
+    if (viewer->takes (stream->pad) && !viewer->paused ())
       add (viewer->terms ());
   // Which picture these get depends on what the pads bring.
   for (const auto &[peer_id, pending] : pending_)
@@ -253,18 +282,32 @@ Controller::rate_tick (Stream *stream, std::int64_t now)
   for (const auto &[peer_id, viewer] : viewers_) {
     unsigned rate = 0;
     bool limited = false;
-    if (viewer->picture_pad () == stream->pad &&
+    if (viewer->picture_pad () == stream->pad && !viewer->paused () &&
         viewer->estimate (now, &rate, &limited))
       control.set_viewer (peer_id, rate, limited);
   }
   const bool changed = control.update (now);
   for (const auto &[peer_id, viewer] : viewers_)
-    if (viewer->picture_pad () == stream->pad)
+    if (viewer->picture_pad () == stream->pad && !viewer->paused ())
       viewer->set_thinning (control.thinning (peer_id), now);
   if (changed)
     GST_DEBUG_OBJECT (element_, "target of %s: %u bit/s", stream->pad.c_str (),
         control.target ());
   return changed;
+}
+
+void
+Controller::leave_rate (Stream *stream, const std::string &peer_id)
+{
+  if (!stream)
+    return;
+  const bool last = std::none_of (
+      viewers_.begin (), viewers_.end (), [&] (const auto &other) {
+        return other.first != peer_id && !other.second->paused () &&
+               other.second->picture_pad () == stream->pad;
+      });
+  if (stream->rate->remove_viewer (peer_id, last))
+    g_object_notify (G_OBJECT (element_), "target-bitrate");
 }
 
 guint
@@ -291,15 +334,15 @@ Controller::stats () const
             return stream->rate && stream->rate->half_frame_rate ();
           }),
       nullptr);
-  GValue list = G_VALUE_INIT;
-  gst_value_list_init (&list, static_cast<guint> (viewers_.size ()));
-  for (const auto &[peer_id, viewer] : viewers_) {
-    GValue item = G_VALUE_INIT;
-    g_value_init (&item, GST_TYPE_STRUCTURE);
-    g_value_take_boxed (&item, viewer->stats (now));
-    gst_value_list_append_and_take_value (&list, &item);
-  }
-  gst_structure_take_value (stats, "viewers", &list);
+  std::vector<GstStructure *> items;
+  for (const auto &stream : streams_)
+    if (stream->known ())
+      items.push_back (stream_stats (*stream));
+  take_list (stats, "streams", items);
+  items.clear ();
+  for (const auto &[peer_id, viewer] : viewers_)
+    items.push_back (viewer->stats (now));
+  take_list (stats, "viewers", items);
   return stats;
 }
 

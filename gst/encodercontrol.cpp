@@ -144,6 +144,20 @@ set_v4l2_control (
 
 } // namespace
 
+const char *
+key_frames_name (KeyFrames way)
+{
+  switch (way) {
+    case KeyFrames::Event:
+      return "event";
+    case KeyFrames::Control:
+      return "control";
+    case KeyFrames::None:
+      break;
+  }
+  return "none";
+}
+
 void
 EncoderControl::set_encoder (GstElement *encoder)
 {
@@ -196,12 +210,16 @@ EncoderControl::apply_key_frame ()
     set_v4l2_control (encoder.get (), "force_key_frame", 1, false);
 }
 
-bool
-EncoderControl::can_force_key_frame () const
+KeyFrames
+EncoderControl::key_frames () const
 {
   const auto encoder = find ();
-  return encoder && (!ignores_force_key_unit (encoder.get ()) ||
-                        has_property (encoder.get (), "extra-controls"));
+  if (!encoder)
+    return KeyFrames::None;
+  if (!ignores_force_key_unit (encoder.get ()))
+    return KeyFrames::Event;
+  return has_property (encoder.get (), "extra-controls") ? KeyFrames::Control
+                                                         : KeyFrames::None;
 }
 
 void

@@ -10,6 +10,15 @@
 
 namespace robotlive {
 
+// How a key frame is come by.
+enum class KeyFrames
+{
+  Event,   // the encoder heeds force-key-unit
+  Control, // it is told by its V4L2 control
+  None,    // whatever encodes can do neither: its next one is waited for
+};
+const char *key_frames_name (KeyFrames way); // "event", ...
+
 class EncoderControl
 {
 public:
@@ -29,8 +38,7 @@ public:
   // What the event alone does not do: v4l2h264enc before GStreamer 1.22.4
   // ignores it and is told by its V4L2 control. Signalling thread.
   void apply_key_frame ();
-  // True when the encoder found takes key frame requests.
-  bool can_force_key_frame () const;
+  KeyFrames key_frames () const;
 
   // Before the stream flows: whether the encoder is left to choose a rate. Once
   // it runs vp8enc and vp9enc tell the one that they chose as if it were set.

@@ -47,6 +47,8 @@ enum
   SIGNAL_VIEWER_ADDED,
   SIGNAL_VIEWER_REMOVED,
   SIGNAL_END_VIEWER,
+  SIGNAL_PAUSE_VIEWER,
+  SIGNAL_RESUME_VIEWER,
   SIGNAL_LIST_VIEWERS,
   LAST_SIGNAL
 };
@@ -343,6 +345,31 @@ gst_signaling_bin_end_viewer (GstSignalingBin *self, const char *peer_id)
   return found;
 }
 
+static gboolean
+set_paused (GstSignalingBin *self, const char *peer_id, bool paused)
+{
+  gboolean found = FALSE;
+  SignalingBinState *state = self->state;
+  if (auto loop = state->current_loop (); loop && peer_id)
+    loop->run ([state, peer_id, paused, &found] () {
+      found = state->controller &&
+              state->controller->pause_viewer (peer_id, paused);
+    });
+  return found;
+}
+
+static gboolean
+gst_signaling_bin_pause_viewer (GstSignalingBin *self, const char *peer_id)
+{
+  return set_paused (self, peer_id, true);
+}
+
+static gboolean
+gst_signaling_bin_resume_viewer (GstSignalingBin *self, const char *peer_id)
+{
+  return set_paused (self, peer_id, false);
+}
+
 static GStrv
 gst_signaling_bin_list_viewers (GstSignalingBin *self)
 {
@@ -429,6 +456,37 @@ gst_signaling_bin_class_init (GstSignalingBinClass *klass)
           static_cast<GSignalFlags> (G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION),
           G_CALLBACK (gst_signaling_bin_end_viewer), nullptr, nullptr, nullptr,
           G_TYPE_BOOLEAN, 1, G_TYPE_STRING);
+  /**
+   * GstSignalingBin::pause-viewer:
+   * @peer_id: as in viewer-added
+   *
+   * Sends this viewer nothing until resume-viewer; the connection stays, and
+   * its time goes on.
+   *
+   * Returns: %TRUE when there is such a viewer
+   *
+   * Since: 0.1
+   */
+  signals[SIGNAL_PAUSE_VIEWER] =
+      g_signal_new_class_handler ("pause-viewer", G_TYPE_FROM_CLASS (klass),
+          static_cast<GSignalFlags> (G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION),
+          G_CALLBACK (gst_signaling_bin_pause_viewer), nullptr, nullptr,
+          nullptr, G_TYPE_BOOLEAN, 1, G_TYPE_STRING);
+  /**
+   * GstSignalingBin::resume-viewer:
+   * @peer_id: as in viewer-added
+   *
+   * Goes on with a viewer that was paused, from a key frame on.
+   *
+   * Returns: %TRUE when there is such a viewer
+   *
+   * Since: 0.1
+   */
+  signals[SIGNAL_RESUME_VIEWER] =
+      g_signal_new_class_handler ("resume-viewer", G_TYPE_FROM_CLASS (klass),
+          static_cast<GSignalFlags> (G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION),
+          G_CALLBACK (gst_signaling_bin_resume_viewer), nullptr, nullptr,
+          nullptr, G_TYPE_BOOLEAN, 1, G_TYPE_STRING);
   /**
    * GstSignalingBin::list-viewers:
    *

@@ -113,6 +113,8 @@ number_of (Settings *settings, guint id)
       return &settings->max_viewers;
     case PROP_MIN_KEYFRAME_INTERVAL:
       return &settings->min_keyframe_interval;
+    case PROP_FEC_PERCENTAGE:
+      return &settings->fec_percentage;
     case PROP_STATS_INTERVAL:
       return &settings->stats_interval;
     case PROP_MIN_BITRATE:
@@ -182,6 +184,16 @@ install_properties (GObjectClass *klass)
       "Key frames are asked of the encoder at most once in this time, in ms, "
       "however many viewers want one",
       0, 60000, 500);
+  g_object_class_install_property (klass, PROP_FEC_TYPE,
+      g_param_spec_enum ("fec-type", "FEC type",
+          "Forward error correction for viewers that offer it: none, or "
+          "ulp-red "
+          "(RFC 5109 in RFC 2198); lost packets are sent again either way",
+          GST_TYPE_WEBRTC_FEC_TYPE, GST_WEBRTC_FEC_TYPE_NONE, kReady));
+  add_uint (klass, PROP_FEC_PERCENTAGE, "fec-percentage", "FEC percentage",
+      "How many packets that repair others are sent on top, in percent of the "
+      "stream's; only with a fec-type",
+      1, 100, 20);
   g_object_class_install_property (klass, PROP_ENCODER,
       g_param_spec_object ("encoder", "Encoder",
           "The video encoder to ask for key frames; unset: the one found "
@@ -252,6 +264,8 @@ set_setting (Settings *settings, guint id, const GValue *value)
   else if (id == PROP_ICE_TRANSPORT_POLICY)
     settings->relay_only =
         g_value_get_enum (value) == GST_WEBRTC_ICE_TRANSPORT_POLICY_RELAY;
+  else if (id == PROP_FEC_TYPE)
+    settings->fec = g_value_get_enum (value) != GST_WEBRTC_FEC_TYPE_NONE;
   else if (id == PROP_ADAPTIVE_BITRATE)
     settings->rate.adaptive = g_value_get_boolean (value);
   else if (id == PROP_PACING)
@@ -279,6 +293,9 @@ get_setting (const Settings &settings, guint id, GValue *value)
     g_value_set_enum (value, settings.relay_only
                                  ? GST_WEBRTC_ICE_TRANSPORT_POLICY_RELAY
                                  : GST_WEBRTC_ICE_TRANSPORT_POLICY_ALL);
+  else if (id == PROP_FEC_TYPE)
+    g_value_set_enum (value,
+        settings.fec ? GST_WEBRTC_FEC_TYPE_ULP_RED : GST_WEBRTC_FEC_TYPE_NONE);
   else if (id == PROP_ADAPTIVE_BITRATE)
     g_value_set_boolean (value, settings.rate.adaptive);
   else if (id == PROP_PACING)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "viewer.hpp"
-#include "viewerstats.hpp"
 #include <algorithm>
 
 GST_DEBUG_CATEGORY_EXTERN (gst_signaling_bin_debug);
@@ -18,27 +17,11 @@ constexpr std::int64_t kConnectLimit = 20 * kSecond;
 
 } // namespace
 
-const char *
-viewer_state_name (ViewerState state)
-{
-  switch (state) {
-    case ViewerState::Waiting:
-      return "waiting";
-    case ViewerState::Negotiating:
-      return "negotiating";
-    case ViewerState::Connecting:
-      return "connecting";
-    case ViewerState::Streaming:
-      return "streaming";
-  }
-  return "";
-}
-
 Viewer::Viewer (std::weak_ptr<EventLoop> loop, ViewerOwner *owner, GstBin *bin,
-    std::string user, std::string peer_id)
+    std::string user, std::string peer_id, std::int64_t offered_at)
     : loop_ (std::move (loop)), owner_ (owner), bin_ (bin),
       user_ (std::move (user)), peer_id_ (std::move (peer_id)),
-      created_at_ (boottime_ns ()), state_since_ (created_at_)
+      created_at_ (offered_at), state_since_ (boottime_ns ())
 {
 }
 
@@ -130,6 +113,7 @@ Viewer::start (const GuardedOffer &offer, const Source &picture,
     const Source *audio, const PeerSettings &settings, std::string *error)
 {
   offer_ = offer;
+  fec_percentage_ = settings.fec_percentage;
   state_ = ViewerState::Negotiating;
   state_since_ = boottime_ns ();
   picture_.source = picture;
@@ -149,6 +133,7 @@ Viewer::start (const GuardedOffer &offer, const Source &picture,
       return false;
   connect_callbacks ();
   watch_rate ();
+  watch_first_frame ();
 
   if (!add_branch (error))
     return false;
@@ -255,6 +240,7 @@ Viewer::on_answer (const std::string &sdp, const std::string &error)
   // Candidates are gathered by that and follow through the same queue.
   state_ = ViewerState::Connecting;
   state_since_ = boottime_ns ();
+  dump ("answered");
   owner_->viewer_answer (peer_id_, sdp);
 }
 
@@ -368,6 +354,7 @@ Viewer::verify_and_open (GstWebRTCDTLSTransport *transport)
   liveness_ = std::make_unique<Liveness> (
       webrtc_.get (), offer_.ice_ufrag, offer_.ice_pwd, streaming_at_);
   open_gate ();
+  dump ("streaming");
   owner_->viewer_streaming (peer_id_);
 }
 
@@ -375,9 +362,27 @@ void
 Viewer::open_gate ()
 {
   shared_->ends_at = terms_.ends_at;
+  if (paused_)
+    return;
   for (const Lane *lane : lanes ())
     gst_session_gate_set_session (GST_SESSION_GATE (lane->gate.get ()),
         terms_.opens_at, terms_.ends_at, user_.c_str ());
+}
+
+// A gate and not SDP: webrtcbin 1.22 cannot change a direction and back.
+void
+Viewer::set_paused (bool paused)
+{
+  if (paused == paused_)
+    return;
+  paused_ = paused;
+  if (state_ != ViewerState::Streaming)
+    return;
+  frames_at_opening_ = frames_passed ();
+  open_gate ();
+  for (const Lane *lane : lanes ())
+    if (paused_)
+      gst_session_gate_revoke (GST_SESSION_GATE (lane->gate.get ()), "paused");
 }
 
 void
@@ -392,6 +397,7 @@ void
 Viewer::watch (std::int64_t now)
 {
   const auto passed = now - state_since_;
+  measure_frames (now);
   if (now >= terms_.ends_at)
     fail ("expired", "", "");
   else if (state_ == ViewerState::Waiting && passed > kWaitLimit)
@@ -423,6 +429,7 @@ Viewer::stop ()
     return;
   stopped_ = true;
   shared_->ends_at = 0;
+  dump ("ended");
   for (const Lane *lane : lanes ())
     if (lane->gate)
       gst_session_gate_revoke (
@@ -449,28 +456,6 @@ Viewer::stop ()
   for (Lane *lane : lanes ())
     lane->gate.reset ();
   branch_.reset ();
-}
-
-GstStructure *
-Viewer::stats (std::int64_t now) const
-{
-  GstStructure *stats = gst_structure_new ("robotlive-viewer", "peer-id",
-      G_TYPE_STRING, peer_id_.c_str (), "user", G_TYPE_STRING, user_.c_str (),
-      "role", G_TYPE_STRING, terms_.role.c_str (), "state", G_TYPE_STRING,
-      viewer_state_name (state_), "codec", G_TYPE_STRING,
-      picture_.source.codec.encoding_name.c_str (), "remaining", G_TYPE_INT64,
-      terms_.ends_at == kNoEnd
-          ? gint64 (-1)
-          : std::max<gint64> (terms_.ends_at - now, 0) / 1000000,
-      "since", G_TYPE_UINT64, guint64 (now - created_at_) / 1000000,
-      "queue-overruns", G_TYPE_UINT64, shared_->queue_drops.load (), nullptr);
-  if (state_ == ViewerState::Streaming) {
-    add_rtp_stats (stats, webrtc_.get (), picture_.ssrc, 90000, "");
-    if (audio_)
-      add_rtp_stats (stats, webrtc_.get (), audio_->ssrc, 48000, "audio-");
-  }
-  add_rate_stats (stats, now);
-  return stats;
 }
 
 } // namespace robotlive

@@ -34,6 +34,7 @@ struct PeerSettings
   std::vector<std::string> turn_servers; // "turn://user:password@host:port"
   bool relay_only = false;
   guint min_rtp_port = 0, max_rtp_port = 65535;
+  guint fec_percentage = 0; // of packets that repair others; 0: none
 };
 
 // One of the robot's streams.
@@ -90,7 +91,7 @@ class Viewer : public std::enable_shared_from_this<Viewer>
 {
 public:
   Viewer (std::weak_ptr<EventLoop> loop, ViewerOwner *owner, GstBin *bin,
-      std::string user, std::string peer_id);
+      std::string user, std::string peer_id, std::int64_t offered_at);
   ~Viewer ();
 
   // Builds the branch and answers. *audio*: null for none. False and *error*
@@ -102,6 +103,9 @@ public:
   // pipeline's own event does not come by, as the branch counts as no sink.
   void set_latency (GstClockTime latency);
   void set_terms (const Admitted &terms);
+  // Nothing passes while it is paused; the connection stays.
+  void set_paused (bool paused);
+  bool paused () const { return paused_; }
   // Takes the branch out of the pipeline while data flows, and frees it.
   void stop ();
   // Every second: removes the viewer when it has not got anywhere in time.
@@ -140,6 +144,7 @@ private:
   {
     std::atomic<std::int64_t> last_rtcp{0}; // CLOCK_BOOTTIME ns; 0: none yet
     std::atomic<guint64> queue_drops{0};
+    std::atomic<std::int64_t> first_frame_at{0}; // CLOCK_BOOTTIME; 0: none yet
     Thinner thinner;
     ResendLimiter resends; // asked on the thread that reads RTCP
     Pacer pacer;
@@ -180,6 +185,10 @@ private:
   void watch_resends ();
   void watch_pace ();
   void on_feedback (const std::vector<PacketReport> &packets);
+  void watch_first_frame ();
+  guint64 frames_passed () const;
+  void measure_frames (std::int64_t now_ns);
+  void dump (const char *when) const;
   void read_receiver_report (std::int64_t now_us);
   void add_rate_stats (GstStructure *stats, std::int64_t now_ns) const;
   void link_to_tee (Lane *lane);
@@ -212,10 +221,14 @@ private:
   Admitted terms_;
   ViewerState state_ = ViewerState::Waiting;
   std::int64_t created_at_ = 0, state_since_ = 0, streaming_at_ = 0;
+  guint fec_percentage_ = 0;
   GstClockTime latency_ = 0;
-  bool stopped_ = false, local_set_ = false;
+  bool paused_ = false, stopped_ = false, local_set_ = false;
   std::vector<std::string> early_candidates_; // before the branch exists
 
+  guint64 frames_at_opening_ = 0, measured_frames_ = 0;
+  std::int64_t measured_at_ = 0;
+  double fps_ = 0; // of the last second
   std::optional<BandwidthEstimator> estimator_;
   bool pacing_ = false;
   std::int64_t report_seen_ = 0; // as Shared::last_rtcp

@@ -273,10 +273,13 @@ Viewer::link_webrtc (const Lane &lane, std::string *error)
   if (!picture)
     gst_caps_set_simple (
         preference, "encoding-params", G_TYPE_STRING, "2", nullptr);
+  const bool fec = picture && offer_.ulpfec_payload_type >= 0;
   g_object_set (transceiver, "direction",
       GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_SENDONLY, "do-nack",
       picture && offer_.rtx_payload_type >= 0, "fec-type",
-      GST_WEBRTC_FEC_TYPE_NONE, "codec-preferences", preference, nullptr);
+      fec ? GST_WEBRTC_FEC_TYPE_ULP_RED : GST_WEBRTC_FEC_TYPE_NONE,
+      "fec-percentage", fec ? fec_percentage_ : 0, "codec-preferences",
+      preference, nullptr);
   return true;
 }
 

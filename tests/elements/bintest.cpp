@@ -68,8 +68,9 @@ Robot::Robot (const std::string &codec, const std::string &properties, Key key,
     bool start, const std::string &before_encoder)
 {
   const std::string encoder =
-      codec == "H264" ? "openh264enc gop-size=300 complexity=low ! h264parse"
-                      : "vp8enc deadline=1 cpu-used=16 keyframe-max-dist=300";
+      codec.find ('!') != std::string::npos ? codec
+      : codec == "H264" ? "openh264enc gop-size=300 complexity=low ! h264parse"
+                        : "vp8enc deadline=1 cpu-used=16 keyframe-max-dist=300";
   const std::string text =
       "videotestsrc is-live=true pattern=ball ! "
       "video/x-raw,format=I420,width=160,height=120,framerate=30/1 ! " +

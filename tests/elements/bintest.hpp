@@ -24,9 +24,10 @@ enum class Key
 class Robot
 {
 public:
-  // *codec*: "VP8" or "H264". *properties* as in a launch line; what goes to
-  // other pads of the element "bin" may follow. *before_encoder*: elements that
-  // stand in front of the encoder, or nothing. Starts it.
+  // *codec*: "VP8", "H264", or an encoder as in a launch line, with a "!" in
+  // it. *properties* as in a launch line; what goes to other pads of the
+  // element "bin" may follow. *before_encoder*: elements that stand in front of
+  // the encoder, or nothing. Starts it.
   Robot (const std::string &codec, const std::string &properties,
       Key key = Key::None, bool start = true,
       const std::string &before_encoder = "");

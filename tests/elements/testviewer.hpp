@@ -18,6 +18,7 @@ struct ViewerOptions
   bool audio = false, data_channel = false;
   bool audio_first = false; // its m-line stands before the picture's
   bool feedback = false;    // transport-wide, by RTCP
+  bool fec = false;         // offers RED and ULPFEC
   bool answer_back = true;  // false: never takes the answer
   bool quiet = false;       // sends next to no RTCP by itself
   // Changes the offer on its way to the bin.

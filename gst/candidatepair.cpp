@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "candidatepair.hpp"
+#include "glibptr.hpp"
+#include <nice/agent.h>
+#include <string>
+
+namespace robotlive {
+
+namespace {
+
+const char *
+type_name (NiceCandidateType type)
+{
+  switch (type) {
+    case NICE_CANDIDATE_TYPE_HOST:
+      return "host";
+    case NICE_CANDIDATE_TYPE_SERVER_REFLEXIVE:
+      return "srflx";
+    case NICE_CANDIDATE_TYPE_PEER_REFLEXIVE:
+      return "prflx";
+    case NICE_CANDIDATE_TYPE_RELAYED:
+      return "relay";
+  }
+  return "unknown";
+}
+
+std::string
+describe (const NiceCandidate &candidate)
+{
+  char address[NICE_ADDRESS_STRING_LEN] = "";
+  nice_address_to_string (&candidate.addr, address);
+  return std::string (type_name (candidate.type)) +
+         (candidate.transport == NICE_CANDIDATE_TRANSPORT_UDP ? " udp "
+                                                              : " tcp ") +
+         address + " " +
+         std::to_string (nice_address_get_port (&candidate.addr));
+}
+
+} // namespace
+
+void
+add_candidate_pair (GstStructure *stats, GstElement *webrtc)
+{
+  GstIterator *all =
+      gst_bin_iterate_all_by_element_factory_name (GST_BIN (webrtc), "nicesrc");
+  g_auto (GValue) item = G_VALUE_INIT;
+  const bool found = gst_iterator_next (all, &item) == GST_ITERATOR_OK;
+  gst_iterator_free (all);
+  if (!found)
+    return;
+  g_autoptr (GObject) agent = nullptr;
+  guint stream = 0, component = 0;
+  g_object_get (g_value_get_object (&item), "agent", &agent, "stream", &stream,
+      "component", &component, nullptr);
+  NiceCandidate *local = nullptr, *remote = nullptr;
+  if (!agent || !nice_agent_get_selected_pair (
+                    NICE_AGENT (agent), stream, component, &local, &remote))
+    return;
+  gst_structure_set (stats, "local-candidate", G_TYPE_STRING,
+      describe (*local).c_str (), "remote-candidate", G_TYPE_STRING,
+      describe (*remote).c_str (), nullptr);
+}
+
+} // namespace robotlive

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// What signalingbin shows of its viewers, and what may be done with one: pause,
+// repair, key frames from encoders that do not listen.
+#include "bintest.hpp"
+#include "v4l2standin.hpp"
+#include <gst/video/video.h>
+
+using namespace robotlive;
+using namespace robotlive::test;
+
+namespace {
+
+constexpr char kPassword[] = "Kwerlitz-7";
+
+bool
+act (Robot &robot, const char *signal, const char *peer_id)
+{
+  gboolean done = FALSE;
+  g_signal_emit_by_name (robot.bin, signal, peer_id, &done);
+  return done;
+}
+
+guint64
+number (Robot &robot, const char *peer_id, const char *field)
+{
+  g_autoptr (GstStructure) stats = robot.viewer_stats (peer_id);
+  guint64 value = 0;
+  if (stats)
+    gst_structure_get (stats, field, G_TYPE_UINT64, &value, nullptr);
+  return value;
+}
+
+bool
+flag (Robot &robot, const char *peer_id, const char *field)
+{
+  g_autoptr (GstStructure) stats = robot.viewer_stats (peer_id);
+  gboolean value = FALSE;
+  if (stats)
+    gst_structure_get (stats, field, G_TYPE_BOOLEAN, &value, nullptr);
+  return value;
+}
+
+std::string
+key_frames (Robot &robot)
+{
+  g_autoptr (GstStructure) stats = nullptr;
+  g_object_get (robot.bin, "stats", &stats, nullptr);
+  const GValue *list = gst_structure_get_value (stats, "streams");
+  if (!list || !gst_value_list_get_size (list))
+    return "";
+  const GstStructure *stream =
+      gst_value_get_structure (gst_value_list_get_value (list, 0));
+  return gst_structure_get_string (stream, "key-frames");
+}
+
+// An element of *factory* somewhere inside *bin*; the first.
+GPtr<GstElement>
+inside (GstElement *bin, const char *factory)
+{
+  GPtr<GstElement> found;
+  GstIterator *all =
+      gst_bin_iterate_all_by_element_factory_name (GST_BIN (bin), factory);
+  g_auto (GValue) item = G_VALUE_INIT;
+  if (gst_iterator_next (all, &item) == GST_ITERATOR_OK)
+    found = share (GST_ELEMENT (g_value_get_object (&item)));
+  gst_iterator_free (all);
+  return found;
+}
+
+} // namespace
+
+GST_START_TEST (test_the_statistics_are_complete)
+{
+  Robot robot ("VP8", "session-policy=open");
+  TestViewer viewer (robot.link, "ann", "p1");
+  fail_unless (viewer.join ());
+  fail_unless (robot.wait ([&] () {
+    g_autoptr (GstStructure) stats = robot.viewer_stats ("p1");
+    double fps = 0;
+    return stats && gst_structure_has_field (stats, "round-trip-time") &&
+           gst_structure_get_double (stats, "fps", &fps) && fps > 5;
+  }));
+  g_autoptr (GstStructure) stats = robot.viewer_stats ("p1");
+  const struct
+  {
+    const char *name;
+    GType type;
+  } fields[] = {{"peer-id", G_TYPE_STRING}, {"user", G_TYPE_STRING},
+      {"role", G_TYPE_STRING}, {"state", G_TYPE_STRING},
+      {"codec", G_TYPE_STRING}, {"remaining", G_TYPE_INT64},
+      {"since", G_TYPE_UINT64}, {"paused", G_TYPE_BOOLEAN},
+      {"queue-overruns", G_TYPE_UINT64}, {"frames", G_TYPE_UINT64},
+      {"fps", G_TYPE_DOUBLE}, {"dropped", G_TYPE_UINT64},
+      {"first-frame", G_TYPE_UINT64}, {"waits-for-key-frame", G_TYPE_BOOLEAN},
+      {"packets", G_TYPE_UINT64}, {"bytes", G_TYPE_UINT64},
+      {"bitrate", G_TYPE_UINT64}, {"nack", G_TYPE_UINT}, {"pli", G_TYPE_UINT},
+      {"fraction-lost", G_TYPE_DOUBLE}, {"packets-lost", G_TYPE_INT},
+      {"jitter", G_TYPE_DOUBLE}, {"round-trip-time", G_TYPE_DOUBLE},
+      {"local-candidate", G_TYPE_STRING}, {"remote-candidate", G_TYPE_STRING},
+      {"estimate", G_TYPE_UINT}};
+  for (const auto &field : fields)
+    fail_unless (gst_structure_has_field_typed (stats, field.name, field.type),
+        "%s", field.name);
+  fail_unless (
+      number (robot, "p1", "first-frame") <= number (robot, "p1", "since"));
+  fail_unless (number (robot, "p1", "frames") > 10);
+  for (const char *name : {"local-candidate", "remote-candidate"})
+    fail_unless (
+        strstr (gst_structure_get_string (stats, name), " udp ") != nullptr);
+}
+GST_END_TEST
+
+GST_START_TEST (test_a_paused_viewer_stays_and_goes_on)
+{
+  Robot robot ("VP8", "session-policy=open");
+  TestViewer paused (robot.link, "ann", "p1");
+  TestViewer other (robot.link, "bob", "p2");
+  fail_unless (paused.join ());
+  fail_unless (other.join ());
+  fail_if (act (robot, "pause-viewer", "nobody"));
+  fail_unless (act (robot, "pause-viewer", "p1"));
+  fail_unless (act (robot, "pause-viewer", "p1"));
+  fail_unless (flag (robot, "p1", "paused"));
+  // Some are still on their way.
+  const auto passed = number (robot, "p1", "frames");
+  fail_unless (robot.wait ([&] () {
+    const unsigned before = paused.frames ();
+    g_usleep (300 * 1000);
+    return paused.frames () == before;
+  }));
+  const unsigned shown = paused.frames ();
+  // Longer than a viewer may be silent that has vanished.
+  g_usleep (6 * G_USEC_PER_SEC);
+  fail_unless_equals_int (shown, paused.frames ());
+  fail_unless (passed == number (robot, "p1", "frames"));
+  fail_unless_equals_int (2, robot.viewer_count ());
+  fail_unless (other.wait_frames (10));
+  fail_unless (act (robot, "resume-viewer", "p1"));
+  fail_if (flag (robot, "p1", "paused"));
+  fail_unless (paused.wait_frames (20));
+  fail_if (act (robot, "resume-viewer", "nobody"));
+}
+GST_END_TEST
+
+// Before the answer, too; and the end of the session comes while it is paused.
+GST_START_TEST (test_a_pause_holds_and_does_not_prolong)
+{
+  Robot robot ("VP8", "session-policy=require-grant", Key::File);
+  TestViewer viewer (robot.link, "ann", "p1");
+  const TimeMs now = 1700000000000;
+  fail_unless (viewer.offer (robot.terms ("ann", "p1", now, now + 6000)));
+  fail_unless (robot.link->wait_answer ("p1"));
+  fail_unless (act (robot, "pause-viewer", "p1"));
+  fail_unless (viewer.take_answer ());
+  fail_unless (robot.wait_removed ("p1", "expired", &viewer));
+  fail_unless_equals_int (0, viewer.frames ());
+}
+GST_END_TEST
+
+GST_START_TEST (test_forward_error_correction_when_both_want_it)
+{
+  for (const bool wanted : {false, true}) {
+    Robot robot (
+        "VP8", wanted ? "session-policy=open fec-type=ulp-red fec-percentage=50"
+                      : "session-policy=open");
+    ViewerOptions options;
+    options.fec = true;
+    TestViewer viewer (robot.link, "ann", "p1", options);
+    fail_unless (viewer.join ());
+    fail_unless (viewer.wait_frames (20));
+    const auto answer = robot.link->peer ("p1").answer;
+    fail_unless (wanted == (answer.find ("ulpfec/90000") != std::string::npos));
+    // What is lost is sent again either way.
+    fail_unless (answer.find ("rtx/90000") != std::string::npos);
+    auto fec = inside (robot.bin, "rtpulpfecenc");
+    fail_unless (fec != nullptr); // there in any case, and then idle
+    guint percentage = 0, made = 0;
+    g_object_get (fec.get (), "percentage", &percentage, nullptr);
+    fail_unless_equals_int (wanted ? 50 : 0, percentage);
+    fail_unless (robot.wait ([&] () {
+      g_object_get (fec.get (), "protected", &made, nullptr);
+      return !wanted || made > 5;
+    }));
+    fail_unless (wanted || made == 0);
+  }
+}
+GST_END_TEST
+
+GST_START_TEST (test_pictures_of_a_branch_tell_no_secrets)
+{
+  const char *folder = g_getenv ("GST_DEBUG_DUMP_DOT_DIR");
+  fail_unless (folder != nullptr);
+  const auto dumps = [folder] () {
+    std::vector<std::string> found;
+    g_autoptr (GDir) dir = g_dir_open (folder, 0, nullptr);
+    while (const char *name = dir ? g_dir_read_name (dir) : nullptr)
+      if (strstr (name, "robotlive-viewer-"))
+        found.push_back (std::string (folder) + "/" + name);
+    return found;
+  };
+  for (const auto &file : dumps ())
+    remove (file.c_str ());
+  std::string key;
+  {
+    Robot robot (
+        "VP8", std::string ("session-policy=open turn-server=turn://user:") +
+                   kPassword + "@127.0.0.1:9");
+    // A name that is no file name.
+    TestViewer viewer (robot.link, "ann", "../p\"1");
+    fail_unless (viewer.join ());
+    auto encrypter = inside (robot.bin, "srtpenc");
+    fail_unless (encrypter != nullptr);
+    g_autoptr (GstBuffer) buffer = nullptr;
+    g_object_get (encrypter.get (), "key", &buffer, nullptr);
+    fail_unless (buffer != nullptr);
+    g_auto (GValue) value = G_VALUE_INIT;
+    g_value_init (&value, GST_TYPE_BUFFER);
+    gst_value_set_buffer (&value, buffer);
+    g_autofree char *text = gst_value_serialize (&value);
+    key = std::string (text).substr (0, 16);
+    fail_unless_equals_int (16, key.size ());
+  }
+  const auto files = dumps ();
+  fail_unless_equals_int (3, files.size ()); // answered, streaming, ended
+  for (const auto &file : files) {
+    fail_unless (file.find ("robotlive-viewer-___p_1-") != std::string::npos);
+    g_autofree char *text = nullptr;
+    gsize size = 0;
+    fail_unless (g_file_get_contents (file.c_str (), &text, &size, nullptr));
+    fail_unless (strstr (text, "GstWebRTCBin") != nullptr);
+    for (const char *secret : {key.c_str (), kPassword, "PRIVATE KEY"})
+      fail_unless (
+          strstr (text, secret) == nullptr, "%s in %s", secret, file.c_str ());
+  }
+}
+GST_END_TEST
+
+// A camera that encodes by itself, and listens to nobody.
+GST_START_TEST (test_a_deaf_camera_is_waited_for)
+{
+  Robot robot ("openh264enc gop-size=300 complexity=low ! h264parse ! "
+               "input-selector name=camera",
+      "session-policy=open", Key::None, false);
+  auto camera =
+      adopt (gst_bin_get_by_name (GST_BIN (robot.pipeline), "camera"));
+  // With two ways in it is no longer known what encodes.
+  auto other =
+      adopt (gst_element_request_pad_simple (camera.get (), "sink_%u"));
+  auto out = adopt (gst_element_get_static_pad (camera.get (), "src"));
+  const gulong deaf = gst_pad_add_probe (
+      out.get (), GST_PAD_PROBE_TYPE_EVENT_UPSTREAM,
+      [] (GstPad *, GstPadProbeInfo *info, gpointer) {
+        return gst_video_event_is_force_key_unit (
+                   GST_PAD_PROBE_INFO_EVENT (info))
+                   ? GST_PAD_PROBE_DROP
+                   : GST_PAD_PROBE_OK;
+      },
+      nullptr, nullptr);
+  gst_element_set_state (robot.pipeline, GST_STATE_PLAYING);
+  ViewerOptions options;
+  options.encoding_name = "H264";
+  TestViewer viewer (robot.link, "ann", "p1", options);
+  fail_unless (viewer.offer ());
+  fail_unless (viewer.take_answer ());
+  fail_unless (robot.wait ([&] () {
+    viewer.give_candidates ();
+    return flag (robot, "p1", "waits-for-key-frame");
+  }));
+  fail_unless (key_frames (robot) == "none");
+  fail_unless_equals_int (0, viewer.frames ());
+  // Its next one.
+  gst_pad_remove_probe (out.get (), deaf);
+  gst_pad_send_event (out.get (), gst_video_event_new_upstream_force_key_unit (
+                                      GST_CLOCK_TIME_NONE, TRUE, 0));
+  fail_unless (viewer.wait_frames (1));
+  fail_unless (viewer.first_was_key ());
+  fail_if (flag (robot, "p1", "waits-for-key-frame"));
+}
+GST_END_TEST
+
+GST_START_TEST (test_an_encoder_that_listens)
+{
+  Robot robot ("VP8", "session-policy=open");
+  TestViewer viewer (robot.link, "ann", "p1");
+  fail_unless (viewer.join ());
+  fail_unless (key_frames (robot) == "event");
+}
+GST_END_TEST
+
+// The encoder of a Pi before GStreamer 1.22.4: deaf for events, with controls.
+GST_START_TEST (test_a_v4l2_encoder_is_told_by_its_controls)
+{
+  // gop-size: in the test's time there is no key frame but the ones asked for.
+  Robot robot ("openh264enc gop-size=3000 complexity=low ! "
+               "v4l2h264enc name=pi "
+               "extra-controls=\"controls,repeat_sequence_header=1\" ! "
+               "h264parse",
+      "session-policy=open min-keyframe-interval=100");
+  auto pi = adopt (gst_bin_get_by_name (GST_BIN (robot.pipeline), "pi"));
+  const auto counted = [&pi] (const char *property) {
+    guint value = 0;
+    g_object_get (pi.get (), property, &value, nullptr);
+    return value;
+  };
+  ViewerOptions options;
+  options.encoding_name = "H264";
+  TestViewer viewer (robot.link, "ann", "p1", options);
+  fail_unless (viewer.join ());
+  fail_unless (viewer.first_was_key ());
+  fail_unless (viewer.wait_frames (10));
+  fail_unless (counted ("forced") >= 1);
+  fail_unless (key_frames (robot) == "control");
+  // Its other controls are as they were given, and pressed is not held.
+  g_autoptr (GstStructure) controls = nullptr;
+  g_object_get (pi.get (), "extra-controls", &controls, nullptr);
+  gint header = 0;
+  fail_unless (
+      gst_structure_get_int (controls, "repeat_sequence_header", &header));
+  fail_unless_equals_int (1, header);
+  fail_if (gst_structure_has_field (controls, "force_key_frame"));
+  // The same way for its rate, while somebody watches.
+  fail_unless (robot.wait ([&] () { return counted ("rate") > 0; }));
+  fail_unless (counted ("rate") % 25000 == 0);
+  const guint before = counted ("forced");
+  TestViewer second (robot.link, "bob", "p2", options);
+  fail_unless (second.join ());
+  fail_unless (second.first_was_key ());
+  fail_unless (counted ("forced") > before);
+}
+GST_END_TEST
+
+static Suite *
+signalingbinstats_suite (void)
+{
+  register_elements ();
+  register_v4l2_stand_in ();
+  Suite *s = suite_create ("signalingbinstats");
+  TCase *tc = tcase_create ("stats");
+  tcase_set_timeout (tc, 90);
+  suite_add_tcase (s, tc);
+  tcase_add_test (tc, test_the_statistics_are_complete);
+  tcase_add_test (tc, test_a_paused_viewer_stays_and_goes_on);
+  tcase_add_test (tc, test_a_pause_holds_and_does_not_prolong);
+  tcase_add_test (tc, test_forward_error_correction_when_both_want_it);
+  tcase_add_test (tc, test_pictures_of_a_branch_tell_no_secrets);
+  tcase_add_test (tc, test_a_deaf_camera_is_waited_for);
+  tcase_add_test (tc, test_an_encoder_that_listens);
+  tcase_add_test (tc, test_a_v4l2_encoder_is_told_by_its_controls);
+  return s;
+}
+
+GST_CHECK_MAIN (signalingbinstats)
