@@ -513,7 +513,7 @@ Controller::pause_viewer (const std::string &peer_id, bool paused)
   if (paused)
     leave_rate (from, peer_id);
   else if (from && viewer.state () == ViewerState::Streaming)
-    viewer.start_estimate (from->rate->add_viewer ());
+    viewer.start_estimate (from->rate->add_viewer (), settings_.rate.pacing);
   // A gate upstream opens before a key frame is asked for.
   announce_sessions ();
   if (!paused)
