@@ -10,7 +10,7 @@ seconds=${1:-60}
   -Dfuzz=true -Dtests=disabled -Dplugin=disabled -Dserver=disabled \
   -Db_lundef=false
 ninja -C "$build"
-for name in engineio socketio messages websocket http; do
+for name in engineio socketio messages websocket http sdpguard grants config; do
   found=$build/corpus-$name # grows; the seeds stay as they are
   mkdir -p "$found"
   "$build/tests/fuzz/fuzz-$name" -max_total_time="$seconds" -max_len=8192 \
