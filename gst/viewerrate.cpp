@@ -107,7 +107,7 @@ Viewer::watch_resends ()
 void
 Viewer::watch_pace ()
 {
-  auto packets = adopt (gst_element_get_static_pad (picture_.filter, "src"));
+  auto packets = adopt (gst_element_get_static_pad (picture_.payloader, "src"));
   gst_pad_add_probe (
       packets.get (), GST_PAD_PROBE_TYPE_BUFFER,
       [] (GstPad *, GstPadProbeInfo *info, gpointer data) {
