@@ -31,6 +31,9 @@ done
 tests=("$@")
 [ ${#tests[@]} -gt 0 ] || tests=(--suite unit --suite elements)
 
+# Everything is slower here, libcheck's own limits included.
+export CK_TIMEOUT_MULTIPLIER=10
+
 build_and_test() { # $1 folder, $2 sanitizer
   [ -f "$1/build.ninja" ] || meson setup "$1" "$top" -Db_sanitize="$2" \
     -Db_lundef=false -Dserver=disabled

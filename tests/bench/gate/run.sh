@@ -2,33 +2,38 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # What the open gate costs per buffer, beside valve, identity and a bare link of
-# pads in the same process and run: a table on stdout, RESULTS/gate.json and
-# RESULTS/gate.md. Exit status 1 when the gate costs 1 µs or more.
+# pads in the same process and run, and what an encoder behind a shut gate costs:
+# tables on stdout, RESULTS/gate.json, gate-idle.json and gate.md. Exit status 1
+# when the gate costs 1 µs or more, or the shut one leaves the encoder work.
 #   tests/bench/gate/run.sh [--quick] [--results DIR]
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../../.." && pwd)
 build=${BUILD_DIR:-$top/build}
-results=$top/tests/bench/results buffers=200000 rounds=15
+results=$top/tests/bench/results buffers=200000 rounds=15 idle_rounds=5
 while [ $# -gt 0 ]; do
   case $1 in
-    --quick) buffers=20000 rounds=3 ;;
+    --quick) buffers=20000 rounds=3 idle_rounds=1 ;;
     --results) results=${2:?"$1 needs a folder"}; shift ;;
     --runs) rounds=${2:?"$1 needs a number"}; shift ;;
     --seconds | --only | --viewers) shift ;; # of the other benchmarks
-    *) sed -n 4,8p "$0" | cut -c3- >&2; exit 2 ;;
+    *) sed -n 4,9p "$0" | cut -c3- >&2; exit 2 ;;
   esac
   shift
 done
 [ -f "$build/build.ninja" ] || meson setup "$build" "$top"
 ninja -C "$build" gst/libgstrobotlive.so >&2
-# shellcheck disable=SC2046 # a list of options
-g++ -O2 -std=c++17 "$here/gate.cpp" -o "$build/bench-gate" \
-  $(pkg-config --cflags --libs gstreamer-1.0)
+for name in gate idle; do
+  # shellcheck disable=SC2046 # a list of options
+  g++ -O2 -std=c++17 "$here/$name.cpp" -o "$build/bench-$name" \
+    $(pkg-config --cflags --libs gstreamer-1.0)
+done
 mkdir -p "$results"
 status=0
-GST_PLUGIN_PATH_1_0=$build/gst GST_REGISTRY_1_0=$build/bench-gate.registry \
-  "$build/bench-gate" "$buffers" "$rounds" >"$results/gate.json" || status=$?
+export GST_PLUGIN_PATH_1_0=$build/gst
+export GST_REGISTRY_1_0=$build/bench-gate.registry
+"$build/bench-gate" "$buffers" "$rounds" >"$results/gate.json" || status=$?
+"$build/bench-idle" 5 "$idle_rounds" >"$results/gate-idle.json" || status=$?
 /usr/bin/python3 - "$results" <<'PYTHON'
 import json
 import pathlib
@@ -43,6 +48,13 @@ lines = [
 for row in data["results"]:
     lines.append(f"| {row['name']} | {row['median']} ({row['min']}–{row['max']})"
                  f" | {row['over_bare']} |")
+idle = json.loads((folder / "gate-idle.json").read_text())
+lines += [
+    "", f"CPU time in ms for a second of 1280x720 at 30/s: median (least–most) of "
+    f"{idle['rounds']} rounds of {idle['seconds']} s.", "",
+    "| pipeline | ms a second |", "| --- | --- |"]
+for row in idle["results"]:
+    lines.append(f"| {row['name']} | {row['median']} ({row['min']}–{row['max']}) |")
 text = "\n".join(lines) + "\n"
 (folder / "gate.md").write_text(text)
 print(text, end="")
