@@ -304,9 +304,13 @@ GST_START_TEST (test_unusable_key_files)
 {
   const std::string secret = "0123456789abcdef0123456789abcdef";
   const KeyFile garbage ("garbage"), readable (secret, 0644),
+      oct (R"({"kty":"oct",)"
+           R"("k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"})",
+          0644),
       huge (std::string (70000, 'x')), pem ("-----BEGIN PUBLIC KEY-----\n");
-  for (const std::string &path : {garbage.path, readable.path, huge.path,
-           pem.path, std::string ("/nonexistent/key"), std::string ("/")}) {
+  for (const std::string &path :
+      {garbage.path, readable.path, oct.path, huge.path, pem.path,
+          std::string ("/nonexistent/key"), std::string ("/")}) {
     Fixture f;
     f.set ("grant-key", path);
     fail_unless_equals_int (gst_element_set_state (f.element, GST_STATE_PAUSED),

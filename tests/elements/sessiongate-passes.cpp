@@ -4,6 +4,7 @@
 // that change while it runs.
 #include "gatetest.hpp"
 #include <gst/video/video.h>
+#include <set>
 #include <thread>
 
 constexpr gint kStates[] = {GST_SESSION_GATE_STATE_CLOSED,
@@ -388,6 +389,93 @@ GST_START_TEST (test_suspend_and_steps_around_both_ends)
 }
 GST_END_TEST;
 
+// After the end of the stream only a flush lets it begin again, and only where
+// there is a session.
+GST_START_TEST (test_a_flush_begins_again_after_eos)
+{
+  Fixture f;
+  g_object_set (
+      f.element, "on-expiry", GST_SESSION_GATE_ON_EXPIRY_EOS, nullptr);
+  f.set ("expires-at", wall_ms (kWall + 10 * kSecond));
+  f.start ();
+  fail_unless_equals_int (f.push (), GST_FLOW_OK);
+  f.clocks.advance (10 * kSecond);
+  fail_unless_equals_int (f.push (), GST_FLOW_EOS);
+  const auto flush = [&f] {
+    gst_harness_push_event (f.harness, gst_event_new_flush_start ());
+    gst_harness_push_event (f.harness, gst_event_new_flush_stop (TRUE));
+    GstSegment segment;
+    gst_segment_init (&segment, GST_FORMAT_TIME);
+    gst_harness_push_event (f.harness, gst_event_new_segment (&segment));
+  };
+  flush ();
+  fail_unless_equals_int (f.push (), GST_FLOW_EOS);
+  f.set ("expires-at", wall_ms (f.clocks.wall + 10 * kSecond));
+  fail_unless_equals_int (f.push (), GST_FLOW_EOS);
+  fail_unless_equals_int (f.left (), 1);
+  flush ();
+  fail_unless_equals_int (f.push (), GST_FLOW_OK);
+  fail_unless_equals_int (f.left (), 1);
+}
+GST_END_TEST;
+
+// The fields that gst/README.md documents, one by one, in messages of each
+// kind.
+GST_START_TEST (test_every_message_has_every_field)
+{
+  gchar *path = g_build_filename (
+      g_getenv ("ROBOTLIVE_SOURCE_DIR"), "gst", "README.md", nullptr);
+  gchar *text = nullptr;
+  fail_unless (g_file_get_contents (path, &text, nullptr, nullptr));
+  g_free (path);
+  std::string section = text;
+  g_free (text);
+  section.erase (0, section.find ("### The message `robotlive-session`"));
+  section.erase (section.find ("\n### ", 1));
+  std::set<std::string> documented;
+  for (size_t line = 0;
+       (line = section.find ("\n| `", line)) != section.npos;) {
+    const size_t cell_end = section.find (" | ", line);
+    for (size_t at = line; (at = section.find ('`', at)) < cell_end;) {
+      const size_t close = section.find ('`', at + 1);
+      documented.insert (section.substr (at + 1, close - at - 1));
+      at = close + 1;
+    }
+    line = cell_end;
+  }
+  fail_unless (documented.size () >= 10);
+
+  Fixture f;
+  f.set ("expires-at", wall_ms (kWall + 100 * kSecond));
+  f.start ();
+  const auto told = [&f, &documented] (const gchar *event) {
+    GstStructure *structure = f.wait_for (event);
+    std::set<std::string> fields;
+    for (gint i = 0; i < gst_structure_n_fields (structure); ++i)
+      fields.insert (gst_structure_nth_field_name (structure, i));
+    fail_unless (fields == documented, "%s", event);
+    gst_structure_free (structure);
+  };
+  gboolean done = FALSE;
+  told ("open");
+  g_signal_emit_by_name (f.element, "extend", gint64 (100000), &done);
+  told ("changed");
+  g_signal_emit_by_name (f.element, "extend", gint64 (-180000), &done);
+  told ("expiring");
+  f.clocks.advance (20 * kSecond);
+  gst_session_gate_wake (f.gate);
+  told ("expired");
+  f.set ("expires-at", wall_ms (f.clocks.wall + 100 * kSecond));
+  told ("open");
+  f.set ("expires-at", "");
+  told ("closed");
+  g_signal_emit_by_name (f.element, "extend", gint64 (1), &done);
+  told ("refused");
+  g_signal_emit_by_name (f.element, "revoke", "test");
+  told ("revoked");
+}
+GST_END_TEST;
+
 GST_START_TEST (test_settings_while_running)
 {
   Fixture f;
@@ -437,6 +525,8 @@ sessiongate_passes_suite (void)
   tcase_add_test (passes, test_flush_while_blocked);
   tcase_add_test (passes, test_forms_of_a_time);
   tcase_add_test (passes, test_suspend_and_steps_around_both_ends);
+  tcase_add_test (passes, test_a_flush_begins_again_after_eos);
+  tcase_add_test (passes, test_every_message_has_every_field);
   tcase_add_test (passes, test_settings_while_running);
   return suite;
 }
