@@ -3,7 +3,11 @@
 // Gates in a row with queues between them: what waits in front of the second
 // when the first one shuts does not pass any more.
 #include "gatetest.hpp"
+#include "handover.hpp"
 #include <gst/video/video.h>
+
+using robotlive::test::handed;
+using robotlive::test::taken;
 
 constexpr gint64 kFar = 1000 * kSecond;
 
@@ -24,6 +28,8 @@ struct Row
       queue = gst_parse_launch (
           (std::string ("queue ") + queue_settings).c_str (), &error);
       fail_if (error);
+      mark (queue, "sink", handed);
+      mark (queue, "src", taken);
     }
     middle = new_gate ();
     last_gate = new_gate ();
@@ -40,6 +46,7 @@ struct Row
     fail_unless (gst_element_link_many (
         f.element, queues[0], middle, queues[1], last_gate, nullptr));
     GstPad *in = gst_element_get_static_pad (f.element, "sink");
+    mark (last_gate, "src", handed);
     GstPad *out = gst_element_get_static_pad (last_gate, "src");
     gst_element_add_pad (bin, gst_ghost_pad_new ("sink", in));
     gst_element_add_pad (bin, gst_ghost_pad_new ("src", out));
@@ -72,6 +79,19 @@ struct Row
         &arrived, nullptr);
   }
   void free_the_end () { gst_pad_remove_probe (end, block); }
+  // What passes this pad has changed threads, or is going to: see handover.hpp.
+  static void mark (GstElement *element, const gchar *name, void (*how) ())
+  {
+    GstPad *pad = gst_element_get_static_pad (element, name);
+    gst_pad_add_probe (
+        pad, GST_PAD_PROBE_TYPE_BUFFER,
+        [] (GstPad *, GstPadProbeInfo *, gpointer function) {
+          reinterpret_cast<void (*) ()> (function) ();
+          return GST_PAD_PROBE_OK;
+        },
+        reinterpret_cast<gpointer> (how), nullptr);
+    gst_object_unref (pad);
+  }
   static guint64 number (GstElement *gate, const gchar *property)
   {
     guint64 value = 0;
@@ -88,6 +108,13 @@ struct Row
   {
     while (!condition ()) // the test's time-out ends it
       g_usleep (1000);
+  }
+  GstBuffer *pull ()
+  {
+    GstBuffer *buffer = gst_harness_pull (f.harness);
+    fail_unless (buffer != nullptr);
+    taken ();
+    return buffer;
   }
   // *count* buffers, of which the first stops at the end and the others wait.
   void fill (guint count)
@@ -133,11 +160,11 @@ GST_START_TEST (test_what_waits_is_dropped)
     fail_unless_equals_int (row.f.push (true), GST_FLOW_OK);
     fail_unless_equals_int (row.f.push (false), GST_FLOW_OK);
     fail_unless_equals_int (row.f.push (true), GST_FLOW_OK);
-    GstBuffer *buffer = gst_harness_pull (row.f.harness);
+    GstBuffer *buffer = row.pull ();
     fail_unless (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DISCONT));
     fail_if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT));
     gst_buffer_unref (buffer);
-    buffer = gst_harness_pull (row.f.harness);
+    buffer = row.pull ();
     fail_if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DISCONT));
     gst_buffer_unref (buffer);
     fail_if (Row::left_over (row.middle));
@@ -161,11 +188,11 @@ GST_START_TEST (test_a_new_turn_behind_an_old_one)
       fail_unless_equals_int (row.f.push (false, 100 + i), GST_FLOW_OK);
     row.free_the_end ();
     // The one that stood at the end; then new ones.
-    buffer = gst_harness_pull (row.f.harness);
+    buffer = row.pull ();
     fail_unless (GST_BUFFER_PTS (buffer) < 100);
     gst_buffer_unref (buffer);
     do {
-      buffer = gst_harness_pull (row.f.harness);
+      buffer = row.pull ();
       fail_unless (GST_BUFFER_PTS (buffer) >= 100);
       const bool last = GST_BUFFER_PTS (buffer) == 119;
       gst_buffer_unref (buffer);
