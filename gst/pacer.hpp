@@ -22,6 +22,8 @@ public:
   // Streaming thread, from here on. A picture of *size* is about to leave;
   // *duration* until the next, 0 if unknown.
   void begin (std::uint64_t size, std::int64_t duration, std::int64_t now);
+  // Its packets do not leave at once.
+  bool spreads () const { return spread_ > 0; }
   // How long the picture's next packet has to wait.
   std::int64_t wait (unsigned size, std::int64_t now);
 

@@ -150,6 +150,9 @@ private:
     Pacer pacer;
     // Packets that were held back until then do not leave: ns, CLOCK_BOOTTIME.
     std::atomic<std::int64_t> ends_at{kNoEnd};
+
+    // A packet's turn, and whether it may still leave. Streaming thread.
+    GstPadProbeReturn pace (GstBuffer *packet);
   };
   // What a callback needs to come back: nothing that keeps the viewer alive.
   struct Hop

@@ -103,7 +103,7 @@ Viewer::watch_resends ()
       }));
 }
 
-// Waits on the branch's own thread, behind its queue: nobody else waits.
+// A list of packets comes apart only where they are to leave one after another.
 void
 Viewer::watch_pace ()
 {
@@ -111,18 +111,40 @@ Viewer::watch_pace ()
   gst_pad_add_probe (
       packets.get (), GST_PAD_PROBE_TYPE_BUFFER,
       [] (GstPad *, GstPadProbeInfo *info, gpointer data) {
-        auto &shared = *static_cast<Hop *> (data)->shared;
-        const auto size = static_cast<unsigned> (
-            gst_buffer_get_size (GST_PAD_PROBE_INFO_BUFFER (info)));
-        const auto wait = shared.pacer.wait (size, boottime_ns () / 1000);
-        if (wait == 0)
-          return GST_PAD_PROBE_OK;
-        g_usleep (static_cast<gulong> (wait));
-        // It passed the gate in time, but not the wait.
-        return boottime_ns () < shared.ends_at ? GST_PAD_PROBE_OK
-                                               : GST_PAD_PROBE_DROP;
+        return static_cast<Hop *> (data)->shared->pace (
+            GST_PAD_PROBE_INFO_BUFFER (info));
       },
       hop (), Hop::free);
+  gst_pad_add_probe (
+      packets.get (), GST_PAD_PROBE_TYPE_BUFFER_LIST,
+      [] (GstPad *pad, GstPadProbeInfo *info, gpointer data) {
+        if (!static_cast<Hop *> (data)->shared->pacer.spreads ())
+          return GST_PAD_PROBE_OK;
+        g_autoptr (GstBufferList) list = GST_PAD_PROBE_INFO_BUFFER_LIST (info);
+        GstFlowReturn flow = GST_FLOW_OK;
+        for (guint i = 0;
+             i < gst_buffer_list_length (list) && flow == GST_FLOW_OK; i++)
+          flow = gst_pad_push (
+              pad, gst_buffer_ref (gst_buffer_list_get (list, i)));
+        GST_PAD_PROBE_INFO_DATA (info) = nullptr;
+        GST_PAD_PROBE_INFO_FLOW_RETURN (info) = flow;
+        return GST_PAD_PROBE_HANDLED;
+      },
+      hop (), Hop::free);
+}
+
+// Waits on the branch's own thread, behind its queue: nobody else waits.
+GstPadProbeReturn
+Viewer::Shared::pace (GstBuffer *packet)
+{
+  const auto wait =
+      pacer.wait (static_cast<unsigned> (gst_buffer_get_size (packet)),
+          boottime_ns () / 1000);
+  if (wait == 0)
+    return GST_PAD_PROBE_OK;
+  g_usleep (static_cast<gulong> (wait));
+  // It passed the gate in time, but not the wait.
+  return boottime_ns () < ends_at ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
 }
 
 void
