@@ -24,11 +24,9 @@ App::App (Config config, std::function<Config ()> reload)
     throw ConfigError ("time-zone: \"" + config_.time_zone + "\" is not known");
   zone_ = std::make_unique<Zone> (*zone);
   auto console = console_url (config_.database);
-  auto store = console ? nullptr : Store::open (config_.database);
+  auto store = Store::open (config_.store_url ());
   keys_ = std::make_unique<Keys> (Keys::load (config_, store.get ()));
-  std::vector<SessionEntry> running;
-  if (store)
-    running = store->running_sessions ();
+  auto running = store->running_sessions ();
 
   config_.network.log = [this] (std::string_view line) {
     log_.limited (LogLevel::Warning, "network", {{"text", line}});
@@ -37,6 +35,8 @@ App::App (Config config, std::function<Config ()> reload)
   auto post = [this] (std::function<void ()> fn) {
     network_->post (std::move (fn));
   };
+  store_ = std::make_unique<StoreBackend> (std::move (store), post);
+  backend_ = store_.get ();
   if (console) {
     ConsoleOptions options;
     options.url = *console;
@@ -44,10 +44,8 @@ App::App (Config config, std::function<Config ()> reload)
     options.timeout_ms = config_.console_timeout_ms;
     options.cache_ms = config_.console_cache_ms;
     console_ = std::make_unique<ConsoleBackend> (options, *zone_, post, log_);
+    console_->set_audit (store_.get ());
     backend_ = console_.get ();
-  } else {
-    store_ = std::make_unique<StoreBackend> (std::move (store), post);
-    backend_ = store_.get ();
   }
   room_ = std::make_unique<Room> (
       *network_, *backend_, room_config (),
@@ -73,14 +71,14 @@ App::~App ()
   passwords_.reset ();
   http_.reset ();
   room_.reset ();
-  store_.reset ();
   console_.reset ();
+  store_.reset ();
 }
 
 bool
 App::healthy () const
 {
-  return store_ ? store_->healthy () : console_->healthy ();
+  return store_->healthy () && (!console_ || console_->healthy ());
 }
 
 RoomConfig
@@ -106,7 +104,8 @@ App::services ()
   s.sockets = network_.get ();
   s.room = room_.get ();
   s.backend = backend_;
-  s.store = store_.get ();
+  s.store = console_ ? nullptr : store_.get ();
+  s.audit = store_.get ();
   s.passwords = passwords_.get ();
   s.metrics = metrics_.get ();
   s.post = [this] (
@@ -182,6 +181,7 @@ App::reload_config ()
     // Addresses, database and limits of the network need a restart.
     fresh.listen = config_.listen;
     fresh.database = config_.database;
+    fresh.audit_database = config_.audit_database;
     fresh.network = config_.network;
     auto zone = Zone::find (fresh.time_zone);
     if (!zone)
@@ -231,8 +231,9 @@ App::heartbeat ()
   systemd_notify ("WATCHDOG=1");
   arm (); // answers of the backend may have set a deadline
   network_->schedule (Clock::now () + kPollInterval, [this] { heartbeat (); });
-  if (store_)
-    return poll_store ();
+  poll_store ();
+  if (!console_)
+    return;
   // A console says nothing of its own accord.
   TimeMs now = wall_now ();
   if (now >= refresh_at_ || now < refresh_at_ - config_.console_refresh_ms) {
@@ -270,7 +271,7 @@ App::poll_store ()
         revision_ = news.revision;
         for (const std::string &peer_id : news.ends)
           room_->end_session (peer_id, "revoked", wall_now ());
-        if (!first)
+        if (!first && !console_)
           room_->recheck_all (wall_now ());
         arm ();
       });

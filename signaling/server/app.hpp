@@ -43,8 +43,7 @@ private:
   std::unique_ptr<Zone> zone_;
   std::unique_ptr<Keys> keys_;
   std::unique_ptr<NetworkServer> network_;
-  // One of the two.
-  std::unique_ptr<StoreBackend> store_;
+  std::unique_ptr<StoreBackend> store_; // with a console: for sessions alone
   std::unique_ptr<ConsoleBackend> console_;
   Backend *backend_ = nullptr;
   std::unique_ptr<Room> room_;

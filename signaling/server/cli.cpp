@@ -29,8 +29,14 @@ struct Context
   {
     if (console_url (config.database))
       throw ConfigError ("accounts and bookings are in the console");
+    return records ();
+  }
+
+  // What is ours with a console as well: sessions and keys.
+  Store &records ()
+  {
     if (!opened)
-      opened = Store::open (config.database);
+      opened = Store::open (config.store_url ());
     return *opened;
   }
 
@@ -39,7 +45,7 @@ struct Context
     bool in_files =
         !config.grant_key_file.empty () &&
         (!config.secret_file.empty () || !config.public_key_file.empty ());
-    return Keys::load (config, in_files ? nullptr : &store ());
+    return Keys::load (config, in_files ? nullptr : &records ());
   }
 
   std::string issue (const Identity &identity)
@@ -229,7 +235,7 @@ int
 session_list (Context &c)
 {
   std::cout << "PEER\tVIEWER\tROBOT\tROLE\tSTARTED\tEXPIRES\n";
-  for (const SessionEntry &e : c.store ().running_sessions ())
+  for (const SessionEntry &e : c.records ().running_sessions ())
     std::cout << e.peer_id << '\t' << e.viewer_id << '\t' << e.robot_id << '\t'
               << e.role << '\t' << c.zone->iso8601 (e.started_at) << '\t'
               << c.zone->iso8601 (e.expires_at) << '\n';
@@ -240,8 +246,7 @@ int
 check_config (Context &c)
 {
   c.keys ();
-  if (!console_url (c.config.database))
-    c.store ();
+  c.records ();
   if (!c.config.turn_secret_file.empty ())
     read_secret_file (c.config.turn_secret_file);
   ServerOptions options = c.config.network;
@@ -273,7 +278,7 @@ run_command (const CommandLine &line)
   if (line.command == "session list")
     return session_list (c);
   if (line.command == "session end") {
-    c.store ().request_end (line.arguments[0]);
+    c.records ().request_end (line.arguments[0]);
     return 0;
   }
   if (line.command == "key show") {

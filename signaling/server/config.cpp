@@ -239,6 +239,7 @@ read_keys (File &f, Config *config)
                        ": [ice] turn-urls needs turn-secret-file (coturn's "
                        "static-auth-secret)");
 
+  f.get ("console", "audit-database", &c.audit_database);
   f.get ("console", "ca-file", &c.console_ca_file);
   f.duration ("console", "timeout", &c.console_timeout_ms);
   f.duration ("console", "cache", &c.console_cache_ms);
@@ -338,7 +339,12 @@ complete_config (Config *config)
   if (config->network.tls_certificate_file.empty () !=
       config->network.tls_key_file.empty ())
     throw ConfigError ("TLS needs both a certificate and a key");
-  if (!config->database.empty ())
+  std::string *database = &config->database;
+  if (database->rfind ("console+", 0) == 0)
+    database = &config->audit_database;
+  else
+    config->audit_database.clear ();
+  if (!database->empty ())
     return;
   const char *state = g_getenv ("STATE_DIRECTORY");
   std::string folder;
@@ -349,7 +355,7 @@ complete_config (Config *config)
     folder = kServiceFolder; // root, and the user that the service runs as
   else
     folder = std::string (g_get_user_state_dir ()) + "/robotlive";
-  config->database = "sqlite://" + folder + "/signaling.db";
+  *database = "sqlite://" + folder + "/signaling.db";
 }
 
 std::string

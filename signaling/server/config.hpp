@@ -70,12 +70,19 @@ struct Config
   TimeMs turn_ttl_ms = TimeMs{3600} * 1000;
 
   // console, if that is where the bookings are
+  std::string audit_database; // as database, for what a console does not keep
   std::string console_ca_file;
   TimeMs console_timeout_ms = 3000;
   TimeMs console_cache_ms = 10000;
   TimeMs console_refresh_ms = 30000;
 
   ServerOptions network;
+
+  // Of the database with sessions and keys, and all else without a console.
+  const std::string &store_url () const
+  {
+    return audit_database.empty () ? database : audit_database;
+  }
 };
 
 // *file* empty: /etc/robotlive/signaling.conf if it exists. Throws ConfigError.

@@ -277,6 +277,13 @@ ConsoleBackend::finish (const std::string &token, const ViewerAnswer &answer)
 }
 
 void
+ConsoleBackend::session_changed (const SessionEntry &entry)
+{
+  if (audit_)
+    audit_->session_changed (entry);
+}
+
+void
 ConsoleBackend::find_robot (
     const Identity &, std::function<void (const RobotAnswer &, TimeMs)> reply)
 {

@@ -86,8 +86,9 @@ public:
   // A robot's valid token is enough: the console keeps no list of them.
   void find_robot (const Identity &identity,
       std::function<void (const RobotAnswer &, TimeMs)> reply) override;
-  // The log has it; there is no store.
-  void session_changed (const SessionEntry &) override {}
+  void session_changed (const SessionEntry &entry) override;
+  // Who keeps the sessions, which no console does. It outlives this.
+  void set_audit (Backend *audit) { audit_ = audit; }
 
   // The last question was answered.
   bool healthy () const { return breaker_.healthy (); }
@@ -114,6 +115,7 @@ private:
   const ConsoleOptions options_;
   const Zone &zone_;
   Log &log_;
+  Backend *audit_ = nullptr;
   CircuitBreaker breaker_;
   std::map<std::string, Question> questions_; // by token
   std::deque<std::string> queue_;             // tokens not asked with yet

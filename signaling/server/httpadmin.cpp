@@ -145,11 +145,12 @@ HttpApi::end_session (const CallPtr &call, const std::string &peer_id)
     call->reply (error_response (404, "not-found", "there is no such session"));
 }
 
-// ?from=T&to=T (as in bookings), ?limit=N, ?format=csv or Accept: text/csv.
+// ?from=T&to=T (as in bookings), ?robot=ID, ?viewer=ID, ?limit=N, ?format=csv
+// or Accept: text/csv.
 void
 HttpApi::audit (const CallPtr &call)
 {
-  if (!need_store (call) || !need_admin (call))
+  if (!need_admin (call))
     return;
   auto moment = [this, call] (const char *key, TimeMs otherwise) {
     std::string text = call->query (key);
@@ -172,9 +173,10 @@ HttpApi::audit (const CallPtr &call)
   bool csv = call->query ("format") == "csv" ||
              call->request.header ("accept").find ("text/csv") !=
                  std::string_view::npos;
-  services_.store->ask<std::vector<SessionEntry>> (
-      [from, to, limit] (
-          Store &store) { return store.audit (*from, *to, limit); },
+  AuditQuery query{
+      *from, *to, limit, call->query ("robot"), call->query ("viewer")};
+  services_.audit->ask<std::vector<SessionEntry>> (
+      [query] (Store &store) { return store.audit (query); },
       [this, call, csv] (
           std::vector<SessionEntry> list, const StoreError *error) {
         if (error)

@@ -29,6 +29,7 @@ struct Services
   Room *room = nullptr;
   Backend *backend = nullptr;
   StoreBackend *store = nullptr; // null with a console backend
+  StoreBackend *audit = nullptr; // where sessions are written
   Worker *passwords = nullptr;
   Metrics *metrics = nullptr;
   StoreBackend::Post post; // to the I/O thread

@@ -2,6 +2,7 @@
 #include "server/identity.hpp"
 #include "protocol/json.hpp"
 #include "protocol/messages.hpp"
+#include "server/consolebackend.hpp"
 #include <algorithm>
 #include <sodium.h>
 
@@ -57,9 +58,7 @@ Keys::load (const Config &config, Store *store)
 {
   auto kept = [store] (const char *name, auto make) {
     if (!store)
-      throw ConfigError (
-          "with a console the server needs [identity] secret-file or "
-          "public-key-file, and [sessions] grant-key-file");
+      throw ConfigError ("the keys are neither in files nor in a database");
     return store->secret (name, make);
   };
   auto identity = [&] {
@@ -68,6 +67,9 @@ Keys::load (const Config &config, Store *store)
     if (!config.secret_file.empty ())
       return secret_key (
           read_secret_file (config.secret_file), config.secret_file);
+    if (console_url (config.database))
+      throw ConfigError ("with a console the server needs its [identity] "
+                         "secret-file or public-key-file");
     return secret_key (
         kept ("token-secret", [] { return random_text (32); }), "database");
   };

@@ -490,16 +490,24 @@ Store::running_sessions ()
 }
 
 std::vector<SessionEntry>
-Store::audit (TimeMs from, TimeMs to, int limit)
+Store::audit (const AuditQuery &query)
 {
+  std::string where = "WHERE started_at >= :f AND started_at < :t";
+  if (!query.robot_id.empty ())
+    where += " AND robot_id = :r";
+  if (!query.viewer_id.empty ())
+    where += " AND viewer_id = :v";
   return impl_->with_session ([&] (soci::session &sql) {
     return read_sessions (sql,
-        "WHERE started_at >= :f AND started_at < :t ORDER BY started_at DESC "
-        "LIMIT " +
-            std::to_string (limit),
+        where + " ORDER BY started_at DESC LIMIT " +
+            std::to_string (query.limit),
         [&] (soci::statement &st) {
-          st.exchange (use (from));
-          st.exchange (use (to));
+          st.exchange (use (query.from));
+          st.exchange (use (query.to));
+          if (!query.robot_id.empty ())
+            st.exchange (use (query.robot_id));
+          if (!query.viewer_id.empty ())
+            st.exchange (use (query.viewer_id));
         });
   });
 }

@@ -64,6 +64,15 @@ struct BookingRecord
   TimeMs created_at = 0;
 };
 
+struct AuditQuery
+{
+  TimeMs from = 0; // started in [from, to)
+  TimeMs to = kNever;
+  int limit = 1000;
+  std::string robot_id; // empty: any
+  std::string viewer_id;
+};
+
 class Store
 {
 public:
@@ -105,8 +114,8 @@ public:
 
   void write_session (const SessionEntry &entry);
   std::vector<SessionEntry> running_sessions ();
-  // Newest first, started in [from, to).
-  std::vector<SessionEntry> audit (TimeMs from, TimeMs to, int limit);
+  // Newest first.
+  std::vector<SessionEntry> audit (const AuditQuery &query);
   // Asks whichever server runs it to end the session. NotFound.
   void request_end (const std::string &peer_id);
   std::vector<std::string> requested_ends ();

@@ -12,32 +12,44 @@ namespace robotlive::server {
 
 namespace {
 
-constexpr int kSchemaVersion = 1;
-
 // One list a schema version; a new version is appended, never edited. Types
 // that all three databases know; keys of 128 characters fit MySQL's index.
-const std::vector<std::vector<const char *>> kMigrations = {{
-    "CREATE TABLE settings (name VARCHAR(64) PRIMARY KEY, value TEXT NOT NULL)",
-    "CREATE TABLE users (id BIGINT PRIMARY KEY, email VARCHAR(190) NOT NULL "
-    "UNIQUE, name VARCHAR(190) NOT NULL, role VARCHAR(16) NOT NULL, "
-    "password_hash VARCHAR(190) NOT NULL, created_at BIGINT NOT NULL)",
-    "CREATE TABLE robots (id VARCHAR(128) PRIMARY KEY, type VARCHAR(128) NOT "
-    "NULL, name VARCHAR(190) NOT NULL, token_id VARCHAR(64) NOT NULL, "
-    "revoked_at BIGINT NOT NULL, created_at BIGINT NOT NULL)",
-    "CREATE TABLE bookings (id BIGINT PRIMARY KEY, user_id VARCHAR(128) NOT "
-    "NULL, robot_id VARCHAR(128) NOT NULL, robot_type VARCHAR(128) NOT NULL, "
-    "starts_at BIGINT NOT NULL, ends_at BIGINT NOT NULL, status VARCHAR(16) "
-    "NOT NULL, created_at BIGINT NOT NULL)",
-    "CREATE INDEX bookings_user ON bookings (user_id, ends_at)",
-    "CREATE INDEX bookings_time ON bookings (ends_at)",
-    "CREATE TABLE sessions (peer_id VARCHAR(64) PRIMARY KEY, viewer_id "
-    "VARCHAR(128) NOT NULL, robot_id VARCHAR(128) NOT NULL, role VARCHAR(16) "
-    "NOT NULL, address VARCHAR(64) NOT NULL, started_at BIGINT NOT NULL, "
-    "expires_at BIGINT NOT NULL, ended_at BIGINT NOT NULL, reason VARCHAR(64) "
-    "NOT NULL, end_requested INTEGER NOT NULL)",
-    "CREATE INDEX sessions_time ON sessions (started_at)",
-    "CREATE INDEX sessions_running ON sessions (ended_at)",
-}};
+const Migrations kMigrations = {
+    {
+        "CREATE TABLE settings (name VARCHAR(64) PRIMARY KEY, value TEXT NOT "
+        "NULL)",
+        "CREATE TABLE users (id BIGINT PRIMARY KEY, email VARCHAR(190) NOT "
+        "NULL "
+        "UNIQUE, name VARCHAR(190) NOT NULL, role VARCHAR(16) NOT NULL, "
+        "password_hash VARCHAR(190) NOT NULL, created_at BIGINT NOT NULL)",
+        "CREATE TABLE robots (id VARCHAR(128) PRIMARY KEY, type VARCHAR(128) "
+        "NOT "
+        "NULL, name VARCHAR(190) NOT NULL, token_id VARCHAR(64) NOT NULL, "
+        "revoked_at BIGINT NOT NULL, created_at BIGINT NOT NULL)",
+        "CREATE TABLE bookings (id BIGINT PRIMARY KEY, user_id VARCHAR(128) "
+        "NOT "
+        "NULL, robot_id VARCHAR(128) NOT NULL, robot_type VARCHAR(128) NOT "
+        "NULL, "
+        "starts_at BIGINT NOT NULL, ends_at BIGINT NOT NULL, status "
+        "VARCHAR(16) "
+        "NOT NULL, created_at BIGINT NOT NULL)",
+        "CREATE INDEX bookings_user ON bookings (user_id, ends_at)",
+        "CREATE INDEX bookings_time ON bookings (ends_at)",
+        "CREATE TABLE sessions (peer_id VARCHAR(64) PRIMARY KEY, viewer_id "
+        "VARCHAR(128) NOT NULL, robot_id VARCHAR(128) NOT NULL, role "
+        "VARCHAR(16) "
+        "NOT NULL, address VARCHAR(64) NOT NULL, started_at BIGINT NOT NULL, "
+        "expires_at BIGINT NOT NULL, ended_at BIGINT NOT NULL, reason "
+        "VARCHAR(64) "
+        "NOT NULL, end_requested INTEGER NOT NULL)",
+        "CREATE INDEX sessions_time ON sessions (started_at)",
+        "CREATE INDEX sessions_running ON sessions (ended_at)",
+    },
+    {
+        // The audit log of one robot, or of one viewer.
+        "CREATE INDEX sessions_robot ON sessions (robot_id, started_at)",
+        "CREATE INDEX sessions_viewer ON sessions (viewer_id, started_at)",
+    }};
 
 std::string
 unescape (const char *text)
@@ -158,33 +170,65 @@ create_meta (soci::session &sql, Dialect dialect)
   }
 }
 
-void
-migrate (soci::session &sql, Dialect dialect)
+// MySQL commits at each CREATE, which lets go of the row lock in migrate ().
+class SchemaLock
 {
-  // MySQL commits at each CREATE, which lets go of the row lock below.
-  int locked = 1;
-  if (dialect == Dialect::Mysql)
-    sql << "SELECT GET_LOCK('robotlive-schema', 30)", soci::into (locked);
-  soci::transaction transaction (sql);
-  // Takes the lock that every writer takes.
-  sql << "UPDATE meta SET value = value + 0 WHERE name = 'schema'";
-  sql << "UPDATE meta SET value = value + 1 WHERE name = 'revision'";
-  int version = 0;
-  sql << "SELECT value FROM meta WHERE name = 'schema'", soci::into (version);
-  if (version > kSchemaVersion)
-    throw StoreError (StoreError::Invalid,
-        "the database is of a newer version of this program");
-  for (int v = version; v < kSchemaVersion; ++v)
-    for (const char *statement : kMigrations[v])
-      sql << statement + table_options (statement, dialect);
-  int now = kSchemaVersion;
-  sql << "UPDATE meta SET value = :v WHERE name = 'schema'", soci::use (now);
-  transaction.commit ();
-  if (dialect == Dialect::Mysql)
-    sql << "SELECT RELEASE_LOCK('robotlive-schema')", soci::into (locked);
-}
+public:
+  SchemaLock (soci::session &sql, Dialect dialect)
+      : sql_ (sql), wanted_ (dialect == Dialect::Mysql)
+  {
+    int locked = 1;
+    if (wanted_)
+      sql_ << "SELECT GET_LOCK('robotlive-schema', 30)", soci::into (locked);
+    if (locked != 1)
+      throw StoreError (
+          StoreError::Unavailable, "another server changes the database");
+  }
+  ~SchemaLock ()
+  {
+    try {
+      int released = 0;
+      if (wanted_)
+        sql_ << "SELECT RELEASE_LOCK('robotlive-schema')",
+            soci::into (released);
+    } catch (const std::exception &) {
+      // The connection is gone, and the lock with it.
+    }
+  }
+  SchemaLock (const SchemaLock &) = delete;
+  SchemaLock &operator= (const SchemaLock &) = delete;
+
+private:
+  soci::session &sql_;
+  bool wanted_;
+};
 
 } // namespace
+
+// A transaction a version: what fails leaves the version before it.
+void
+migrate (soci::session &sql, Dialect dialect, const Migrations &migrations)
+{
+  SchemaLock lock (sql, dialect);
+  int newest = static_cast<int> (migrations.size ());
+  for (int version = -1; version < newest;) {
+    soci::transaction transaction (sql);
+    // Takes the lock that every writer takes.
+    sql << "UPDATE meta SET value = value + 0 WHERE name = 'schema'";
+    sql << "UPDATE meta SET value = value + 1 WHERE name = 'revision'";
+    sql << "SELECT value FROM meta WHERE name = 'schema'", soci::into (version);
+    if (version > newest)
+      throw StoreError (StoreError::Invalid,
+          "the database is of a newer version of this program");
+    if (version < newest) {
+      for (const char *statement : migrations[version])
+        sql << statement + table_options (statement, dialect);
+      sql << "UPDATE meta SET value = :v WHERE name = 'schema'",
+          soci::use (++version);
+    }
+    transaction.commit ();
+  }
+}
 
 DatabaseAddress
 parse_database_url (const std::string &url)
@@ -265,7 +309,7 @@ open_database (const DatabaseAddress &address)
         *sql << "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
     }
     create_meta (*sql, address.dialect);
-    migrate (*sql, address.dialect);
+    migrate (*sql, address.dialect, kMigrations);
     return sql;
   } catch (const StoreError &) {
     throw;

@@ -25,6 +25,14 @@ struct DatabaseAddress
 // Throws StoreError (Invalid).
 DatabaseAddress parse_database_url (const std::string &url);
 
+// The statements that lead from each schema version to the next, from none at
+// all to the newest.
+using Migrations = std::vector<std::vector<const char *>>;
+// Whatever version the database has, to the newest. Throws StoreError
+// (Invalid) if it is newer, and soci_error.
+void migrate (
+    soci::session &sql, Dialect dialect, const Migrations &migrations);
+
 // Opens, checks and migrates. Throws StoreError.
 std::unique_ptr<soci::session> open_database (const DatabaseAddress &address);
 

@@ -39,7 +39,8 @@ function signalingFor(url, more = '') {
   fs.writeFileSync(server.config, '[identity]\n' +
     `secret-file=${write('secret', `${secret}\n`)}\n` +
     `[sessions]\ngrant-key-file=${write('grant.pem', pem)}\n` +
-    `[console]\ncache=1s\nrefresh=1s\n${more}`);
+    `[console]\ncache=1s\nrefresh=1s\n` +
+    `audit-database=sqlite://${server.work}/audit.db\n${more}`);
   return server;
 }
 
@@ -102,8 +103,8 @@ describe('console backend', () => {
   });
 
   it('has no accounts and bookings of its own', async () => {
-    for (const at of ['/my-bookings', '/audit'])
-      assert.equal((await server.http('GET', at, { token: alice })).status, 404);
+    assert.equal((await server.http('GET', '/my-bookings',
+      { token: alice })).status, 404);
     assert.equal((await server.http('POST', '/auth/login',
       { body: { email: 'a@b.c', password: 'password' } })).status, 404);
     const refused = server.tryCli(['booking', 'list']);
@@ -130,6 +131,48 @@ describe('console backend', () => {
     bookings.set(alice, bookings.get(alice)
       .map((booking) => ({ ...booking, status: 'cancelled' })));
     assert.equal((await robot.next('session-ended')).reason, 'revoked');
+  });
+
+  it('keeps who watched what, which the console does not', async () => {
+    const audit = async (query = '') => (await server.http('GET',
+      `/audit${query}`, { token: token('1', 'admin') })).body;
+    const entry = await until('the end is written', async () =>
+      (await audit()).find(({ reason }) => reason === 'revoked'));
+    assert.deepEqual([entry.viewerId, entry.robotId, entry.role],
+      ['7', 'robot_1', 'viewer']);
+    assert.ok(entry.endedAt >= entry.startedAt);
+    assert.match(await audit('?format=csv'),
+      /^\w+,7,robot_1,viewer,127\.0\.0\.1,.*,revoked\r$/m);
+    assert.equal((await audit('?viewer=7&robot=robot_1')).length,
+      (await audit()).length);
+    assert.deepEqual(await audit('?viewer=8'), []);
+    assert.equal((await server.http('GET', '/audit', { token: alice })).status, 403);
+  });
+
+  it('finds its sessions again after kill -9, and ends one at once', async () => {
+    bookings.set(alice, [{ id: 2, user_id: 7, robot_id: 'robot_1',
+      starts_at: Date.now() - 60000, ends_at: Date.now() + 3600000 }]);
+    let a = connect(alice);
+    await a.register('7', 'viewer');
+    const { peerId } = await until('the new booking counts', async () => {
+      const answer = await a.ask('offer', offer('robot_1'));
+      return answer.ok && answer;
+    });
+    await until('the session is written',
+      () => server.cli(['session', 'list']).includes(peerId));
+    const log = server.output;
+    await server.stop('SIGKILL');
+    await server.start();
+    server.output = log + server.output;
+    robot = connect(robotToken);
+    await robot.register('robot_1', 'robot', { robotType: 'pi' });
+    a = connect(alice);
+    await a.register('7', 'viewer');
+    assert.equal((await a.ask('leave', { to: 'robot_1', peerId: 'none' })).code,
+      'forbidden');
+    server.cli(['session', 'end', peerId]);
+    assert.equal((await robot.next('session-ended')).reason, 'revoked');
+    assert.equal(robot.got('session-ended')[0].peerId, peerId);
   });
 
   it('says in the log what it did, and shows no token', () => {

@@ -181,11 +181,17 @@ TEST_F (StoreTest, KeepsTheAuditLog)
   store->write_session (e);
   EXPECT_EQ (
       error ([&] { store->request_end (e.peer_id); }), StoreError::NotFound);
-  auto rows = store->audit (base, base + 1, 10);
+  AuditQuery query{base, base + 1, 10};
+  auto rows = store->audit (query);
   ASSERT_EQ (rows.size (), 1u);
   EXPECT_EQ (rows[0].reason, "revoked");
   EXPECT_EQ (rows[0].ended_at, base + 1000);
-  EXPECT_TRUE (store->audit (base + 1, base + 2, 10).empty ());
+  query.robot_id = "r";
+  query.viewer_id = "v";
+  EXPECT_EQ (store->audit (query).size (), 1u);
+  query.viewer_id = "' OR ''='";
+  EXPECT_TRUE (store->audit (query).empty ());
+  EXPECT_TRUE (store->audit ({base + 1, base + 2, 10}).empty ());
 }
 
 // A process that is killed while it writes: what it was told is written is

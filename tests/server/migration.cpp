@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Databases of earlier and of later versions of the program, on the same
+// databases as store.cpp.
+#include "server/store_schema.hpp"
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <gtest/gtest.h>
+#include <soci/sqlite3/soci-sqlite3.h>
+#include <thread>
+#include <unistd.h>
+
+using namespace robotlive;
+using namespace robotlive::server;
+
+namespace {
+
+// As version 1 made it, with what it held. Never edited.
+const char *const kVersion1[] = {
+    "CREATE TABLE meta (name VARCHAR(64) PRIMARY KEY, value BIGINT NOT NULL)",
+    "CREATE TABLE settings (name VARCHAR(64) PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE users (id BIGINT PRIMARY KEY, email VARCHAR(190) NOT NULL "
+    "UNIQUE, name VARCHAR(190) NOT NULL, role VARCHAR(16) NOT NULL, "
+    "password_hash VARCHAR(190) NOT NULL, created_at BIGINT NOT NULL)",
+    "CREATE TABLE robots (id VARCHAR(128) PRIMARY KEY, type VARCHAR(128) NOT "
+    "NULL, name VARCHAR(190) NOT NULL, token_id VARCHAR(64) NOT NULL, "
+    "revoked_at BIGINT NOT NULL, created_at BIGINT NOT NULL)",
+    "CREATE TABLE bookings (id BIGINT PRIMARY KEY, user_id VARCHAR(128) NOT "
+    "NULL, robot_id VARCHAR(128) NOT NULL, robot_type VARCHAR(128) NOT NULL, "
+    "starts_at BIGINT NOT NULL, ends_at BIGINT NOT NULL, status VARCHAR(16) "
+    "NOT NULL, created_at BIGINT NOT NULL)",
+    "CREATE INDEX bookings_user ON bookings (user_id, ends_at)",
+    "CREATE INDEX bookings_time ON bookings (ends_at)",
+    "CREATE TABLE sessions (peer_id VARCHAR(64) PRIMARY KEY, viewer_id "
+    "VARCHAR(128) NOT NULL, robot_id VARCHAR(128) NOT NULL, role VARCHAR(16) "
+    "NOT NULL, address VARCHAR(64) NOT NULL, started_at BIGINT NOT NULL, "
+    "expires_at BIGINT NOT NULL, ended_at BIGINT NOT NULL, reason VARCHAR(64) "
+    "NOT NULL, end_requested INTEGER NOT NULL)",
+    "CREATE INDEX sessions_time ON sessions (started_at)",
+    "CREATE INDEX sessions_running ON sessions (ended_at)",
+    "INSERT INTO meta VALUES ('schema', 1)",
+    "INSERT INTO meta VALUES ('revision', 70)",
+    "INSERT INTO meta VALUES ('next_id', 8)",
+    "INSERT INTO settings VALUES ('token-secret', 'kept')",
+    "INSERT INTO users VALUES (7, 'a@example.org', 'A', 'viewer', 'hash', 1)",
+    "INSERT INTO robots VALUES ('r1', 'pi', 'One', 'token', 0, 1)",
+    "INSERT INTO bookings VALUES (8, '7', 'r1', 'pi', 1000, 2000, 'active', 1)",
+    "INSERT INTO sessions VALUES ('p1', '7', 'r1', 'viewer', '192.0.2.1', "
+    "1000, 2000, 1500, 'revoked', 0)",
+    "INSERT INTO sessions VALUES ('p2', '9', 'r1', 'admin', '192.0.2.2', "
+    "1600, 2000, 0, '', 0)",
+};
+
+class Migration : public testing::Test
+{
+protected:
+  // A database of its own, that nothing has opened yet.
+  Migration ()
+  {
+    static int number = 0;
+    std::string name =
+        "old" + std::to_string (getpid ()) + "x" + std::to_string (++number);
+    char pattern[] = "/tmp/robotlive-migration-XXXXXX";
+    folder_ = mkdtemp (pattern);
+    const char *server = std::getenv ("ROBOTLIVE_TEST_DATABASE");
+    if (!server || !*server) {
+      url = "sqlite://" + folder_ + "/s.db";
+      return;
+    }
+    url = server;
+    open_database (parse_database_url (url))->once << "CREATE DATABASE " + name;
+    std::size_t end = url.find ('?');
+    std::size_t begin = url.rfind ('/', end) + 1;
+    url.replace (begin, end - begin, name);
+  }
+  ~Migration () override { std::filesystem::remove_all (folder_); }
+
+  std::unique_ptr<soci::session> connect ()
+  {
+    DatabaseAddress address = parse_database_url (url);
+    dialect = address.dialect;
+    if (dialect == Dialect::Sqlite)
+      return std::make_unique<soci::session> (
+          soci::sqlite3, address.connection);
+    return std::make_unique<soci::session> (
+        dialect == Dialect::Postgresql ? "postgresql" : "mysql",
+        address.connection);
+  }
+  int schema ()
+  {
+    int version = -1;
+    *connect () << "SELECT value FROM meta WHERE name = 'schema'",
+        soci::into (version);
+    return version;
+  }
+  // How many rows *table* has; -1: there is no such table.
+  int rows (const std::string &table)
+  {
+    try {
+      int n = 0;
+      *connect () << "SELECT COUNT(*) FROM " + table, soci::into (n);
+      return n;
+    } catch (const soci::soci_error &) {
+      return -1;
+    }
+  }
+  void make_version_1 ()
+  {
+    auto sql = connect ();
+    for (std::string statement : kVersion1) {
+      if (dialect == Dialect::Mysql && statement.rfind ("CREATE TABLE", 0) == 0)
+        statement += " ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+      *sql << statement;
+    }
+  }
+
+  std::string url;
+  Dialect dialect = Dialect::Sqlite;
+
+private:
+  std::string folder_;
+};
+
+TEST_F (Migration, OfVersion1ByManyAtOnce)
+{
+  make_version_1 ();
+  ASSERT_EQ (schema (), 1);
+  std::atomic<int> opened{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i)
+    threads.emplace_back ([&] {
+      try {
+        Store::open (url);
+        ++opened;
+      } catch (const StoreError &error) {
+        ADD_FAILURE () << error.what ();
+      }
+    });
+  for (auto &thread : threads)
+    thread.join ();
+  EXPECT_EQ (opened, 8);
+  EXPECT_GE (schema (), 2);
+  // It is there, so it cannot be made again.
+  EXPECT_THROW (
+      *connect () << "CREATE INDEX sessions_robot ON sessions (robot_id)",
+      soci::soci_error);
+
+  auto store = Store::open (url);
+  EXPECT_GT (store->revision (), 70);
+  EXPECT_EQ (store->secret ("token-secret", [] { return "new"; }), "kept");
+  EXPECT_EQ (store->user_by_id ("7")->email, "a@example.org");
+  EXPECT_EQ (store->robot ("r1")->token_id, "token");
+  EXPECT_EQ (store->booking (8)->window.ends_at, 2000);
+  ASSERT_EQ (store->running_sessions ().size (), 1u);
+  EXPECT_EQ (store->running_sessions ()[0].peer_id, "p2");
+  AuditQuery query;
+  EXPECT_EQ (store->audit (query).size (), 2u);
+  query.viewer_id = "7";
+  ASSERT_EQ (store->audit (query).size (), 1u);
+  EXPECT_EQ (store->audit (query)[0].reason, "revoked");
+  // Ids go on where they were.
+  BookingRecord next;
+  next.user_id = "7";
+  next.robot_id = "r1";
+  next.window = {3000, 4000};
+  EXPECT_EQ (store->add_booking (next), 9);
+}
+
+TEST_F (Migration, ANewerDatabaseIsRefusedAndLeftAlone)
+{
+  Store::open (url);
+  *connect () << "UPDATE meta SET value = 99 WHERE name = 'schema'";
+  try {
+    Store::open (url);
+    FAIL () << "opened";
+  } catch (const StoreError &error) {
+    EXPECT_EQ (error.kind, StoreError::Invalid);
+    EXPECT_NE (std::string (error.what ()).find ("newer"), std::string::npos);
+  }
+  EXPECT_EQ (schema (), 99);
+}
+
+TEST_F (Migration, AStepThatFailsLeavesTheOneBefore)
+{
+  Store::open (url);
+  int now = schema ();
+  Migrations steps (static_cast<std::size_t> (now));
+  steps.push_back ({"CREATE TABLE one (n INTEGER NOT NULL)",
+      "INSERT INTO one (n) VALUES (1)"});
+  steps.push_back ({"INSERT INTO one (n) VALUES (2)", "CREATE NONSENSE"});
+  auto sql = connect ();
+  EXPECT_THROW (migrate (*sql, dialect, steps), soci::soci_error);
+  sql.reset ();
+  EXPECT_EQ (schema (), now + 1);
+  EXPECT_EQ (rows ("one"), 1) << "half a step is undone";
+  // The next version of the program mends it, and does no step twice.
+  steps.back () = {"INSERT INTO one (n) VALUES (2)",
+      "CREATE TABLE two (n INTEGER NOT NULL)"};
+  for (int i = 0; i < 2; ++i) {
+    migrate (*connect (), dialect, steps);
+    EXPECT_EQ (schema (), now + 2);
+    EXPECT_EQ (rows ("one"), 2);
+    EXPECT_EQ (rows ("two"), 0);
+  }
+}
+
+} // namespace
