@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Each part killed, stopped or cut off while four viewers watch: what the
-// others saw (their longest silence), and how long until all was well again.
-// Three viewers are the others; the fourth, in a process of its own, is the
-// one that suffers when a viewer does.
-import { log, save, sleep } from './lib/common.mjs';
+// Each part killed, stopped, cut off, with a full disk or a wrong clock while
+// four viewers watch: what the others saw (their longest silence), and how long
+// until all was well again. Three viewers are the others; the fourth, in a
+// process of its own, is the one that suffers when a viewer does. Needs root,
+// for network namespaces and a disk that is soon full.
+import fs from 'node:fs';
+import path from 'node:path';
+import { log, output, save, sleep } from './lib/common.mjs';
+import { openLink } from './lib/link.mjs';
 import { openReceivers } from './lib/receivers.mjs';
 import * as peers from './lib/peers.mjs';
 
@@ -38,6 +42,47 @@ async function recovery(attempt, limit = 60000) {
   throw new Error('no recovery within a minute');
 }
 
+// Until all of these viewers have packets again; those that were given up
+// join anew.
+async function goesOn(receivers) {
+  const wanted = (await receivers.counts()).length;
+  let note;
+  const back = await recovery(async (n) => {
+    await receivers.counts();
+    await sleep(300);
+    const silent = (await receivers.counts()).filter((c) => !c.packets);
+    if (!silent.length) return;
+    if (n < 10) throw new Error('silent');
+    note = `${silent.length} of ${wanted} were let go, and joined anew`;
+    for (const { id } of silent) {
+      await receivers.leave(id);
+      await receivers.join(`${id} again ${n}`);
+    }
+  });
+  return { back, note };
+}
+
+// libfaketime moves the wall clock of one process, and that alone.
+function wrongClock(part) {
+  const act = async ({ clock, peer, others, ms }) => {
+    fs.writeFileSync(clock, '+3600');
+    const quiet = silence(others, ms);
+    await sleep(2000);
+    const late = await openReceivers(peer);
+    const back = await recovery((n) => late.join(`late${n}`));
+    const seen = await quiet;
+    late.close();
+    return { seen, back, note: 'another viewer could join' };
+  };
+  return Object.assign(act, { clock: part });
+}
+
+const faketime = (clock) => ({
+  LD_PRELOAD: output('sh', ['-c',
+    'dpkg -L libfaketime | grep -m1 libfaketimeMT']),
+  FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: '1',
+  FAKETIME_DONT_FAKE_MONOTONIC: '1' });
+
 const faults = {
   'server killed and started again': async ({ peer, others, ms }) => {
     peer.server.stopping = true;
@@ -70,14 +115,50 @@ const faults = {
     const quiet = silence(others, ms);
     await sleep(5000);
     process.kill(victim.pid, 'SIGCONT');
-    const back = await recovery(async () => {
-      await victim.counts();
-      await sleep(100);
-      if (!(await victim.counts()).some(({ packets }) => packets))
-        throw new Error('silent');
-    }).catch(() => null);
-    return { seen: await quiet, back };
+    const { back, note } = await goesOn(victim);
+    return { seen: await quiet, back, note };
   },
+  'viewer cut off for 3 s': Object.assign(
+    async ({ victim, link, others, ms }) => {
+      link.cut(true);
+      const quiet = silence(others, ms);
+      await sleep(3000);
+      link.cut(false);
+      const { back, note } = await goesOn(victim);
+      return { seen: await quiet, back, note };
+    }, { namespace: 'viewer' }),
+  'robot cut off for 3 s': Object.assign(async ({ link, others, ms }) => {
+    link.cut(true);
+    const quiet = silence(others, ms);
+    await sleep(3000);
+    link.cut(false);
+    const { back, note } = await goesOn(others);
+    return { seen: await quiet, back, note };
+  }, { namespace: 'robot' }),
+  'server with a full disk': Object.assign(
+    async ({ disk, peer, others, ms }) => {
+      const file = path.join(disk, 'full');
+      const fd = fs.openSync(file, 'w');
+      try {
+        for (;;) fs.writeSync(fd, Buffer.alloc(4096, 1));
+      } catch (error) {
+        if (error.code !== 'ENOSPC') throw error;
+      } finally {
+        fs.closeSync(fd);
+      }
+      const quiet = silence(others, ms);
+      const late = await openReceivers(peer);
+      const note = await late.join('late').then(
+        () => 'another viewer could join meanwhile',
+        (error) => `nobody could join meanwhile (${error.message})`);
+      fs.unlinkSync(file);
+      const back = await recovery((n) => late.join(`back${n}`));
+      const seen = await quiet;
+      late.close();
+      return { seen, back, note };
+    }, { disk: true }),
+  'server clock an hour ahead': wrongClock('server'),
+  'robot clock an hour ahead': wrongClock('robot'),
   'robot stopped (SIGSTOP) for 3 s': async ({ peer, others, ms }) => {
     process.kill(peer.pid, 'SIGSTOP');
     const quiet = silence(others, ms);
@@ -117,31 +198,62 @@ const faults = {
   },
 };
 
+async function once(fault, act, options) {
+  const work = fs.mkdtempSync(path.join(options.work, 'fault-'));
+  const link = act.namespace && openLink();
+  const clock = path.join(work, 'clock');
+  fs.writeFileSync(clock, '+0');
+  const unmount = () => {
+    try {
+      output('umount', [work], { stdio: 'pipe' });
+    } catch { /* done already */ }
+  };
+  if (act.disk) {
+    output('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'faults', work]);
+    process.on('exit', unmount);
+  }
+  const opened = [];
+  const open = async (...args) => {
+    opened.push(await openReceivers(...args));
+    return opened.at(-1);
+  };
+  let peer;
+  try {
+    peer = await peers.ours({ raw: false, work, host: link?.host,
+      namespace: act.namespace === 'robot' ? link.namespace : undefined,
+      env: act.clock ? { [act.clock]: faketime(clock) } : {} });
+    const others = await open(peer);
+    const victim = await open(peer,
+      act.namespace === 'viewer' ? link.namespace : undefined);
+    for (let n = 0; n < 3; ++n) await others.join(`other${n}`);
+    await victim.join('victim');
+    return await act({ peer, others, victim, link, clock, disk: work,
+      ms: options.seconds * 1000 });
+  } finally {
+    for (const receivers of opened) receivers.close();
+    await peer?.stop();
+    link?.close();
+    if (act.disk) unmount();
+  }
+}
+
 export async function run(options) {
   const rows = [];
-  for (const [fault, act] of Object.entries(faults)) {
-    const peer = await peers.ours({ raw: false, work: options.work });
-    const others = await openReceivers(peer);
-    const victim = await openReceivers(peer);
+  const chosen = Object.entries(faults).filter(([fault]) => !options.only ||
+    options.only.some((word) => fault.includes(word)));
+  for (const [fault, act] of chosen) {
     const [part, ...what] = fault.split(' ');
+    const row = { part, fault: what.join(' ') };
     try {
-      for (let n = 0; n < 3; ++n) await others.join(`other${n}`);
-      await victim.join('victim');
-      const { seen, back, ended } = await act({ peer, others, victim,
-        ms: options.seconds * 1000 });
-      rows.push({ part, fault: what.join(' '),
-        seen: ended ? 'their session ended; they joined anew'
-          : `longest silence ${Math.round(seen)} ms`,
-        recovery: back === null ? 'never' : back.toFixed(1) });
+      const { seen, back, ended, note } = await once(fault, act, options);
+      row.seen = ended ? 'their session ended; they joined anew'
+        : `longest silence ${Math.round(seen)} ms${note ? `; ${note}` : ''}`;
+      row.recovery = back.toFixed(1);
     } catch (error) {
-      rows.push({ part, fault: what.join(' '), seen: error.message,
-        recovery: 'never' });
-    } finally {
-      others.close();
-      victim.close();
-      await peer.stop();
+      Object.assign(row, { seen: error.message, recovery: 'never' });
     }
-    log('faults', JSON.stringify(rows.at(-1)));
+    rows.push(row);
+    log('faults', JSON.stringify(row));
   }
   return save('faults', options, rows);
 }

@@ -35,6 +35,11 @@ export function openLink() {
   let impair = null;
   return {
     namespace: name, host, close,
+    // Nothing passes, either way.
+    cut(off) {
+      for (const chain of ['INPUT', 'OUTPUT'])
+        inside('iptables', off ? '-I' : '-D', chain, '-j', 'DROP');
+    },
     // loss in percent, delay and jitter in ms, rate in Mbit/s (0: unlimited),
     // queue: ms that a packet may wait for it.
     async set({ loss = 0, delay = 0, jitter = 0, rate = 0, queue = 200 }) {

@@ -154,7 +154,8 @@ const server = path.join(build, 'signaling', 'server', 'robotlive-signaling');
 const robotId = 'robot_bench_001';
 
 export async function ours({ raw, work, duration = '12h',
-  host = '127.0.0.1', noRobot = false, properties = '' }) {
+  host = '127.0.0.1', noRobot = false, properties = '', namespace,
+  env = {} }) {
   const dir = fs.mkdtempSync(path.join(work, 'ours-'));
   const database = ['--database', `sqlite://${dir}/signaling.db`];
   const cli = (...args) => output(server, [...args, ...database]);
@@ -175,7 +176,8 @@ export async function ours({ raw, work, duration = '12h',
       '--robot', robotId, '--start', from, '--duration', length),
     async startServer(port = 0) {
       peer.server = start(server, ['serve', ...database, '--listen',
-        `${host === '127.0.0.1' ? host : '0.0.0.0'}:${port}`]);
+        `${host === '127.0.0.1' ? host : '0.0.0.0'}:${port}`],
+      { env: env.server });
       const ready = await peer.server.line((line) =>
         line.startsWith('listening on'));
       peer.port = ready.split(':').at(-1);
@@ -184,11 +186,12 @@ export async function ours({ raw, work, duration = '12h',
     // As the README's pipeline; the bin's own limits are not what is measured.
     async startRobot() {
       peer.child = sender(raw, [], `${toViewers(raw)} ! sessiongate ! ` +
-        `signalingbin signaling-server=http://127.0.0.1:${peer.port} ` +
+        `signalingbin signaling-server=http://${
+          namespace ? host : '127.0.0.1'}:${peer.port} ` +
         `robot-id=${robotId} robot-type=bench max-viewers=64 ${properties} ` +
         `token-file=${dir}/robot.token grant-key=${dir}/grant.pem`,
-      { env: { GST_PLUGIN_PATH: path.join(build, 'gst'),
-        GST_REGISTRY: path.join(dir, 'registry.bin') } });
+      { namespace, env: { GST_PLUGIN_PATH: path.join(build, 'gst'),
+        GST_REGISTRY: path.join(dir, 'registry.bin'), ...env.robot } });
       peer.pid = peer.child.pid;
       await peer.child.line((line) => line === 'ready');
       await peer.online();

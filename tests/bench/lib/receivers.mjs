@@ -6,9 +6,12 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-export async function openReceivers(peer) {
+// `namespace`: the viewers are in that network namespace.
+export async function openReceivers(peer, namespace) {
   const child = fork(fileURLToPath(import.meta.url), ['--receive'],
-    { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], ...(namespace
+      ? { execPath: 'ip', execArgv: ['netns', 'exec', namespace,
+        process.execPath] } : {}) });
   let next = 1;
   const asked = new Map();
   const call = (body) => new Promise((resolve, reject) => {
