@@ -143,7 +143,11 @@ function openSocket() {
   feed = new Feed({ signalling: socket, iceServers: () => iceServers,
     serverNow });
   feed.addEventListener('state', event => onFeedState(event.detail));
-  feed.addEventListener('stream', () => { video.srcObject = feed.stream; });
+  feed.addEventListener('stream', () => {
+    if (video.srcObject !== feed.stream)
+      video.srcObject = feed.stream;
+    $('sound').hidden = !feed.stream?.getAudioTracks().length;
+  });
   feed.addEventListener('session', () => {
     // Extended: the warning before the end is not true any more.
     if (feed.session.expiresAt - serverNow() > WARNING)
@@ -441,6 +445,11 @@ function onTypeChange() {
 function setUpControls() {
   $('pip').hidden = !document.pictureInPictureEnabled;
   $('fullscreen').hidden = !document.fullscreenEnabled;
+  // Browsers start a picture by themselves only while it is muted.
+  $('sound').addEventListener('click', () => {
+    video.muted = !video.muted;
+    $('sound').setAttribute('aria-pressed', String(!video.muted));
+  });
   $('pip').addEventListener('click', () => {
     const change = document.pictureInPictureElement
       ? document.exitPictureInPicture() : video.requestPictureInPicture();

@@ -170,9 +170,13 @@ export class Feed extends EventTarget {
     const peer = this.#createPeer({ iceServers: this.#iceServers(),
       bundlePolicy: 'max-bundle' });
     this.#peer = peer;
-    peer.addTransceiver('video', { direction: 'recvonly' });
+    // Sound is answered "inactive" by a robot that has none.
+    for (const kind of ['video', 'audio'])
+      peer.addTransceiver(kind, { direction: 'recvonly' });
     peer.ontrack = event => {
-      this.stream = event.streams[0] ?? new MediaStream([event.track]);
+      // One stream, whichever the robot says: picture and sound in step.
+      this.stream ??= new MediaStream();
+      this.stream.addTrack(event.track);
       this.dispatchEvent(new Event('stream'));
     };
     peer.onicecandidate = event => this.#sendCandidate(event.candidate);

@@ -13,11 +13,12 @@ class FakePeer {
     this.config = config;
     this.connectionState = 'new';
     this.candidates = [];
+    this.transceivers = [];
     this.bytes = 0;
   }
 
   addTransceiver(kind, init) {
-    this.transceiver = { kind, ...init };
+    this.transceivers.push({ kind, ...init });
   }
 
   async createOffer() {
@@ -103,8 +104,9 @@ test('offers to receive video and says leave at the end', async () => {
   await goLive();
   assert.deepEqual(sent[0], ['offer',
     { to: 'r1', offer: { type: 'offer', sdp: 'v=0 offer' } }]);
-  assert.deepEqual(peers[0].transceiver,
-    { kind: 'video', direction: 'recvonly' });
+  assert.deepEqual(peers[0].transceivers,
+    [{ kind: 'video', direction: 'recvonly' },
+      { kind: 'audio', direction: 'recvonly' }]);
   assert.deepEqual(peers[0].config.iceServers, [{ urls: 'stun:x' }]);
   assert.equal(feed.session.expiresAt, 1600000);
   feed.stop();

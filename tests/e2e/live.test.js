@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { connect, disconnect, launch, logIn, shown, stateOf, textOf, until,
   untilPlaying, untilState, watch } from './browser.js';
-import { PASSWORD, Stack } from './stack.js';
+import { PASSWORD, Stack, TONE } from './stack.js';
 
 const VIEWER = 'viewer@example.org';
 const GUEST = 'guest@example.org';
@@ -101,10 +101,55 @@ live('a viewer logs in, connects and sees 720p at full rate', async open => {
     }));
     return sums.size >= 5;
   });
+  // This robot is silent.
+  assert.equal(await page.getByRole('button', { name: 'Sound' }).isVisible(),
+    false);
   await disconnect(page);
   assert.equal(await stateOf(page), 'idle');
   assert.deepEqual(page.wrong, []);
 });
+
+live('a robot with sound is heard as soon as the viewer asks for it',
+  async (open, t) => {
+    const id = 'robot_tower_001';
+    await stack.addRobot(id, 'tower');
+    await stack.book(VIEWER, id, 'now', '2h');
+    const singer = await stack.startRobot(id, { sound: true });
+    t.after(() => singer.stop());
+    await stack.untilOnline(ADMIN, id);
+    const page = await open(VIEWER, { robot: id });
+    await connect(page);
+    await untilPicture(page);
+    const button = page.getByRole('button', { name: 'Sound' });
+    await button.click();
+    assert.equal(await button.getAttribute('aria-pressed'), 'true');
+    assert.equal(await page.evaluate(() =>
+      document.getElementById('video').muted), false);
+    // What comes out of the decoder is the robot's tone.
+    const loudest = () => page.evaluate(async () => {
+      const stream = document.getElementById('video').srcObject;
+      window.audio ??= new AudioContext();
+      await window.audio.resume();
+      if (!window.analyser) {
+        window.analyser = window.audio.createAnalyser();
+        window.analyser.fftSize = 4096;
+        window.audio.createMediaStreamSource(stream)
+          .connect(window.analyser);
+      }
+      const bins = new Float32Array(window.analyser.frequencyBinCount);
+      window.analyser.getFloatFrequencyData(bins);
+      const at = bins.indexOf(Math.max(...bins));
+      return bins[at] > -60
+        ? at * window.audio.sampleRate / window.analyser.fftSize : 0;
+    });
+    await until('the tone', async () =>
+      Math.abs(await loudest() - TONE) < 30);
+    // One peer connection for both.
+    assert.deepEqual(await page.evaluate(() =>
+      document.getElementById('video').srcObject.getTracks()
+        .map(track => track.kind).sort()), ['audio', 'video']);
+    assert.deepEqual(page.wrong, []);
+  });
 
 live('a reload brings the picture back without a new log-in', async open => {
   const page = await open(VIEWER);

@@ -20,6 +20,7 @@ const SERVER = path.join(BUILD, 'signaling/server/robotlive-signaling');
 const CLIP = '/usr/share/forensics-samples/original-files/movie1/'
   + 'VID_20191220_170832.mp4';
 const PICTURE = 'width=1280,height=720,framerate=30/1';
+export const TONE = 1000; // Hz, of a robot with sound
 export const PASSWORD = 'correct horse battery staple';
 
 // One process with its output in a file.
@@ -143,7 +144,8 @@ export class Stack {
     };
   }
 
-  async startRobot(id) {
+  // *sound*: a tone beside the picture.
+  async startRobot(id, { sound = false } = {}) {
     let source = await this.footage();
     if (!source) {
       console.error('# forensics-samples-files is not installed: the robot '
@@ -151,12 +153,14 @@ export class Stack {
       source = ['videotestsrc', 'is-live=true', 'pattern=ball', '!',
         `video/x-raw,format=I420,${PICTURE}`];
     }
+    const tone = ['audiotestsrc', 'is-live=true', `freq=${TONE}`, '!',
+      'audioconvert', '!', 'opusenc', '!', 'live.audio_0'];
     const robot = await Process.start('gst-launch-1.0', ['-e', ...source, '!',
       'x264enc', 'tune=zerolatency', 'speed-preset=ultrafast', 'bitrate=2000',
       'key-int-max=60', '!', 'video/x-h264,profile=constrained-baseline', '!',
-      'h264parse', '!', 'sessiongate', '!', 'signalingbin',
+      'h264parse', '!', 'sessiongate', '!', 'signalingbin', 'name=live',
       `signaling-server=${this.origin}`, `robot-id=${id}`,
-      `token-file=${this.file(`${id}.token`)}`],
+      `token-file=${this.file(`${id}.token`)}`, ...(sound ? tone : [])],
     { env: this.env(), log: this.file(`${id}.log`) });
     this.processes.push(robot);
     return robot;
