@@ -8,7 +8,7 @@ import { chromium } from 'playwright-core';
 const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
 export const SLOW = 60000; // ms; generous: the machine may be busy
 
-export function launch() {
+export function launch(...more) {
   if (!existsSync(EXECUTABLE))
     throw new Error(`${EXECUTABLE} is missing: apt install chromium`);
   return chromium.launch({
@@ -16,7 +16,7 @@ export function launch() {
     headless: true,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
       '--disable-background-networking', '--disable-component-update',
-      '--disable-sync', '--autoplay-policy=no-user-gesture-required'],
+      '--disable-sync', '--autoplay-policy=no-user-gesture-required', ...more],
   });
 }
 

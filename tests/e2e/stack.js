@@ -24,7 +24,7 @@ export const TONE = 1000; // Hz, of a robot with sound
 export const PASSWORD = 'correct horse battery staple';
 
 // One process with its output in a file.
-class Process {
+export class Process {
   static async start(command, args, { env, log }) {
     const fd = openSync(log, 'a');
     const self = new Process();
@@ -57,12 +57,14 @@ export class Stack {
   #port = 0;
   #tokens = {};
 
-  static async start() {
+  // *configure* (stack): the text of the server's configuration file.
+  static async start(configure = () => '') {
     const stack = new Stack();
     stack.folder = await mkdtemp(path.join(tmpdir(), 'robotlive-e2e-'));
     stack.database = `sqlite://${stack.folder}/signaling.db`;
     stack.processes = [];
     await writeFile(stack.file('password'), PASSWORD, { mode: 0o600 });
+    await writeFile(stack.file('signaling.conf'), configure(stack));
     try {
       await stack.startServer();
     } catch (error) {
@@ -79,7 +81,8 @@ export class Stack {
   // Resolves to the command's standard output, trimmed.
   async cli(...args) {
     const { stdout } = await run(SERVER,
-      [...args, '--database', this.database]);
+      [...args, '--config', this.file('signaling.conf'),
+        '--database', this.database]);
     return stdout.trim();
   }
 
@@ -102,8 +105,8 @@ export class Stack {
   async startServer() {
     const log = this.file('server.log');
     const before = existsSync(log) ? (await readFile(log)).length : 0;
-    this.server = await Process.start(SERVER, ['serve', '--database',
-      this.database, '--listen', `127.0.0.1:${this.#port}`], { log });
+    this.server = await Process.start(SERVER, ['serve', '--config',
+      this.file('signaling.conf'), '--database', this.database, '--listen', `127.0.0.1:${this.#port}`], { log });
     this.processes.push(this.server);
     this.origin = await until('the server listens', async () => {
       if (!this.server.running)
