@@ -55,7 +55,7 @@ class Signaling {
     this.ended = new Promise((resolve) => this.child.on('exit', resolve));
     const match = await until('the server listens', () => {
       assert.equal(this.child.exitCode, null, this.output);
-      return /listening on (http:\/\/127\.0\.0\.1:(\d+))\n/.exec(this.output);
+      return /listening on (https?:\/\/127\.0\.0\.1:(\d+))\n/.exec(this.output);
     });
     [, this.url, this.port] = match;
     return this;
@@ -160,4 +160,4 @@ const candidate = (to, more = {}) => ({ to, candidate: {
   candidate: 'candidate:1 1 UDP 1 127.0.0.1 9 typ host', sdpMid: '0',
   sdpMLineIndex: 0 }, ...more });
 
-module.exports = { Signaling, Peer, until, offer, answer, candidate, SDP };
+module.exports = { Signaling, Peer, binary, until, offer, answer, candidate, SDP };

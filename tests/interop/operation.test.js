@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// How a deployment runs it: the environment, a certificate that is exchanged,
+// an end that lets clients go.
+'use strict';
+const { describe, it } = require('node:test');
+const assert = require('node:assert/strict');
+const { execFileSync, spawn } = require('node:child_process');
+const fs = require('node:fs');
+const net = require('node:net');
+const path = require('node:path');
+const tls = require('node:tls');
+const { io } = require('socket.io-client');
+const { Signaling, Peer, binary, until } = require('./signaling-process.js');
+
+describe('environment', () => {
+  // Runs with *env* and without --listen; {url, child, server}.
+  async function run(config, env) {
+    const server = new Signaling({ config });
+    fs.writeFileSync(path.join(server.work, 'turn'), 'turn secret\n');
+    fs.writeFileSync(server.config, config.replace('WORK', server.work));
+    server.output = '';
+    server.child = spawn(binary, server.common,
+      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+    for (const stream of [server.child.stdout, server.child.stderr])
+      stream.on('data', (data) => { server.output += data; });
+    server.ended = new Promise((resolve) => server.child.on('exit', resolve));
+    const [, port] = await until('it listens', () => {
+      assert.equal(server.child.exitCode, null, server.output);
+      return /listening on http:\/\/\S+:(\d+)\n/.exec(server.output);
+    });
+    server.port = port;
+    server.url = `http://127.0.0.1:${port}`;
+    return server;
+  }
+  const freePort = () => new Promise((resolve) => {
+    const probe = net.createServer().listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+
+  it('sets ports and origins as existing deployments do', async () => {
+    const port = await freePort();
+    const server = await run('[server]\npublic-host=robots.example\n' +
+      '[ice]\nturn-secret-file=WORK/turn\n', { SIGNALING_PORT: String(port),
+      STUN_PORT: '3478', TURN_PORT: '3479',
+      CORS_ORIGINS: 'https://a.example,https://b.example' });
+    assert.equal(server.port, String(port));
+    const token = server.cli(['token', '--role', 'admin', '--sub', '1']);
+    const { body } = await server.http('GET', '/config', { token });
+    assert.deepEqual(body.iceServers.map(({ urls }) => urls),
+      [['stun:robots.example:3478'], ['turn:robots.example:3479']]);
+    for (const [origin, allowed] of [['https://a.example', true],
+      ['https://b.example', true], ['https://c.example', false]]) {
+      const { status, headers } = await server.http('GET',
+        '/socket.io/?EIO=4&transport=polling', { headers: { origin } });
+      assert.equal(status, allowed ? 200 : 403, origin);
+      assert.equal(headers.get('access-control-allow-origin'),
+        allowed ? origin : null);
+    }
+    await server.close();
+  });
+
+  it('gives way to the file and the command line', async () => {
+    const server = new Signaling({
+      config: '[ice]\nstun-urls=stun:file.example:1\n' });
+    process.env.SIGNALING_PORT = '1';
+    process.env.STUN_PORT = '2';
+    await server.start(); // with --listen
+    delete process.env.SIGNALING_PORT;
+    delete process.env.STUN_PORT;
+    const { body } = await server.http('GET', '/config');
+    assert.deepEqual(body.iceServers, [{ urls: ['stun:file.example:1'] }]);
+    await server.close();
+  });
+
+  it('says what is wrong with it', () => {
+    const server = new Signaling();
+    process.env.SIGNALING_PORT = 'eighty';
+    const { status, stderr } = server.tryCli(['check-config']);
+    delete process.env.SIGNALING_PORT;
+    assert.equal(status, 1);
+    assert.match(stderr, /SIGNALING_PORT is not a port number/);
+    fs.rmSync(server.work, { recursive: true });
+  });
+});
+
+describe('TLS', () => {
+  it('takes a new certificate on SIGHUP, and keeps the old for a bad one', async () => {
+    const server = new Signaling();
+    const key = path.join(server.work, 'key.pem');
+    const certificate = path.join(server.work, 'certificate.pem');
+    const make = (name) => execFileSync('openssl', ['req', '-x509', '-newkey',
+      'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
+      '-subj', `/CN=${name}`, '-keyout', key, '-out', certificate],
+    { stdio: 'ignore' });
+    const presented = () => new Promise((resolve, reject) => {
+      const socket = tls.connect(
+        { port: server.port, host: '127.0.0.1', rejectUnauthorized: false },
+        () => {
+          resolve(socket.getPeerCertificate().subject.CN);
+          socket.destroy();
+        });
+      socket.on('error', reject);
+    });
+    make('first');
+    await server.start('--tls-certificate', certificate, '--tls-key', key);
+    assert.equal(await presented(), 'first');
+    const token = server.cli(['token', '--role', 'viewer', '--sub', '1']);
+    const peer = new Peer(io, server.url,
+      { token, rejectUnauthorized: false, transports: ['websocket'] });
+    assert.equal((await peer.register('1', 'viewer')).success, true);
+
+    make('second');
+    server.child.kill('SIGHUP');
+    await until('the new certificate', async () =>
+      (await presented()) === 'second');
+    fs.writeFileSync(certificate, 'nonsense');
+    server.child.kill('SIGHUP');
+    await until('the complaint', () =>
+      /event=reload-failed .*TLS certificate/.test(server.output));
+    assert.equal(await presented(), 'second');
+    // Who was connected has not noticed.
+    assert.equal((await peer.ask('join-room', { roomId: 'robot_x_1' })).ok, true);
+    assert.deepEqual(peer.got('disconnect'), []);
+    peer.close();
+    await server.close();
+  });
+});
+
+describe('end', () => {
+  it('lets clients go on SIGTERM, who find the next server', async () => {
+    const server = new Signaling({ config: '[server]\ndrain-time=2s\n' });
+    await server.start();
+    const token = server.cli(['token', '--role', 'viewer', '--sub', '1']);
+    const peers = ['websocket', 'polling'].map((transport) => new Peer(io,
+      server.url, { token, transports: [transport], reconnection: true,
+        reconnectionDelay: 50, reconnectionDelayMax: 200 }));
+    for (const peer of peers)
+      assert.equal((await peer.register('1', 'viewer')).success, true);
+    // One that neither reads nor goes.
+    const silent = net.connect(server.port, '127.0.0.1');
+    silent.on('error', () => {});
+    await new Promise((resolve) => silent.write('GET / HTTP/1.1\r\n', resolve));
+
+    assert.equal(await server.stop('SIGTERM'), 0, server.output);
+    for (const peer of peers)
+      assert.match(await peer.next('disconnect'), /^transport close$/);
+    await server.start(); // on the same port
+    for (const peer of peers) {
+      await until('it is back', () => peer.socket.connected);
+      peer.emit('register', { userId: '1', userType: 'viewer' });
+      assert.equal((await peer.next('registered', 2)).success, true);
+      peer.close();
+    }
+    silent.destroy();
+    await server.close();
+  });
+});
