@@ -100,7 +100,7 @@ check "coturn's image" buildah build --isolation chroot --network host \
 
 # compose.yaml as podman's arguments: NUL after each.
 cat >"$work/arguments.py" <<'PYTHON'
-import os, re, sys, yaml
+import os, re, shlex, sys, yaml
 compose = yaml.safe_load(open("compose.yaml"))
 name = sys.argv[1]
 service = compose["services"][name]
@@ -129,7 +129,8 @@ for one in service.get("secrets", []):
     out.append(f"--volume={path}:/run/secrets/{one}:ro")
 health = service.get("healthcheck")
 if health:
-    out.append("--health-cmd=" + str(health["test"]).replace("'", '"'))
+    assert health["test"][0] == "CMD"
+    out.append("--health-cmd=" + shlex.join(health["test"][1:]))
     out.append("--health-interval=disable")
 entry, *arguments = service["entrypoint"]
 out += [f"--entrypoint={entry}", value(service["image"])]

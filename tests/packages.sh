@@ -136,13 +136,13 @@ piuparts_all() {
   mkdir -p "$root.piuparts/build/debs"
   cp "$root"/build/out/*.deb "$root.piuparts/build/debs/"
   rm -f "$root.piuparts"/build/debs/*-dbgsym_*
-  cp "$root.tar" "$root.piuparts/build/base.tar"
+  gzip -1 <"$root.tar" >"$root.piuparts/build/base.tgz"
   in_root "$root.piuparts" sh -ec 'apt-get update -qq
     apt-get install -y -qq --no-install-recommends piuparts adduser >/dev/null'
   local mirror
   mirror=$(awk '/^deb / { print $2; exit }' "$root/etc/apt/sources.list")
   # All at once: the packages need each other's, which are in no archive.
-  in_root "$root.piuparts" sh -c 'piuparts -b /build/base.tar -d bookworm \
+  in_root "$root.piuparts" sh -c 'piuparts -b /build/base.tgz -d bookworm \
     -m "$1 main" --no-eatmydata \
     --skip-logrotatefiles-test /build/debs/*.deb >/build/piuparts.log 2>&1 || {
       grep -E "ERROR|FAIL" -A 20 /build/piuparts.log | tail -n 60; exit 1; }' \
