@@ -8,19 +8,23 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 
 usage() {
   cat <<USAGE
-Usage: tests/sanitize.sh [address|undefined|thread|valgrind]… [-- TEST…]
+Usage: tests/sanitize.sh [--no-install] [address|undefined|thread|valgrind]…
+                         [-- TEST…]
 
-Without an argument: all four. TEST names meson tests (default: suites unit
-and elements). Builds in build-address-undefined, build-thread and build.
+Without an argument: all four (address and undefined are one build). TEST names
+meson tests (default: suites unit and elements). Builds in
+build-address-undefined, build-thread and build. What is excused, and why,
+stands in tests/tsan.supp and tests/valgrind.supp.
 Leaks are the business of the leaks tracer (the tests *-leaks) and of valgrind:
 LeakSanitizer cannot tell GLib's one block from ours.
 USAGE
 }
 
-modes=()
+modes=() install=1
 while [ $# -gt 0 ] && [ "$1" != -- ]; do
   case $1 in
     address | undefined | thread | valgrind) modes+=("$1") ;;
+    --no-install) install= ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
   esac
@@ -30,6 +34,8 @@ done
 [ ${#modes[@]} -gt 0 ] || modes=(address thread valgrind)
 tests=("$@")
 [ ${#tests[@]} -gt 0 ] || tests=(--suite unit --suite elements)
+
+[ -z "$install" ] || "$top/.ci/install-packages" build run test sanitize
 
 # Everything is slower here, libcheck's own limits included.
 export CK_TIMEOUT_MULTIPLIER=10
@@ -66,7 +72,8 @@ for mode in "${modes[@]}"; do
           --show-leak-kinds=definite --errors-for-leak-kinds=definite \
           --suppressions=/usr/share/glib-2.0/valgrind/glib.supp \
           --suppressions=$top/tests/valgrind.supp" \
-        sessiongate sessiongate-grant sessiongate-states session gatecore
+        sessiongate sessiongate-grant sessiongate-states sessiongate-passes \
+        sessiongate-chain session gatecore
       ;;
   esac
 done
