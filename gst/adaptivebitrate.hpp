@@ -50,6 +50,8 @@ public:
 
   // What the encoder is asked for; 0 while there is nobody, or not adaptive.
   guint target () const;
+  // The best that a viewer may get.
+  unsigned highest () const { return range_.max; }
   // Every second picture is left out before the encoder.
   bool half_frame_rate () const;
   Thinning thinning (const std::string &peer_id) const;

@@ -31,7 +31,7 @@ constexpr std::int64_t kClean = 4 * kSecond;
 // As long as the last bursts have shown that there is room.
 constexpr double kGrowthWithRoom = 1.4;
 constexpr double kRoom = 0.88, kFull = 0.95;
-constexpr double kNarrow = 4;
+constexpr double kNarrow = 4, kNear = 0.8;
 constexpr double kContradiction = 0.8;
 // A path whose bursts promised too much is not believed again for this long.
 constexpr std::int64_t kDistrust = 30 * kSecond;
@@ -495,7 +495,10 @@ BandwidthEstimator::limit (std::int64_t now) const
     return RateLimit::None;
   if (recent (last_loss_cut_) && loss_target_ <= delay_target_)
     return RateLimit::Loss;
-  if (recent (last_decrease_))
+  // Or bursts have shown how narrow it is, and it was not tried further.
+  const double ceiling = trains_.ceiling (last_sent_);
+  if (recent (last_decrease_) ||
+      (ceiling > 0 && delay_target_ > kNear * ceiling))
     return RateLimit::Delay;
   return RateLimit::None;
 }

@@ -287,9 +287,15 @@ Controller::rate_tick (Stream *stream, std::int64_t now)
       control.set_viewer (peer_id, rate, limited);
   }
   const bool changed = control.update (now);
-  for (const auto &[peer_id, viewer] : viewers_)
-    if (viewer->picture_pad () == stream->pad && !viewer->paused ())
-      viewer->set_thinning (control.thinning (peer_id), now);
+  for (const auto &[peer_id, viewer] : viewers_) {
+    if (viewer->picture_pad () != stream->pad || viewer->paused ())
+      continue;
+    viewer->set_thinning (control.thinning (peer_id), now);
+    RateLimit limit = RateLimit::None;
+    if (viewer->limit_changed (control.highest (), now, &limit))
+      signaller_->send_limit (
+          viewer->user (), peer_id, rate_limit_name (limit));
+  }
   if (changed)
     GST_DEBUG_OBJECT (element_, "target of %s: %u bit/s", stream->pad.c_str (),
         control.target ());

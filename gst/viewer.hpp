@@ -120,6 +120,9 @@ public:
   // lately been too narrow.
   bool estimate (std::int64_t now_us, unsigned *rate, bool *limited);
   void set_thinning (Thinning level, std::int64_t now_us);
+  // True when the viewer is to be told anew what keeps its picture far below
+  // *highest* bit/s.
+  bool limit_changed (unsigned highest, std::int64_t now_us, RateLimit *limit);
 
   bool owns (GstObject *branch) const
   {
@@ -234,6 +237,8 @@ private:
   double fps_ = 0; // of the last second
   std::optional<BandwidthEstimator> estimator_;
   bool pacing_ = false;
+  RateLimit told_limit_ = RateLimit::None;
+  std::int64_t told_at_ = 0;     // us
   std::int64_t report_seen_ = 0; // as Shared::last_rtcp
   std::int64_t waits_since_ = 0; // us: for a key frame, when thinned
   guint64 seen_bytes_ = 0;

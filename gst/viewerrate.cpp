@@ -16,6 +16,10 @@ namespace {
 // A thinned viewer's picture stands still between key frames; one that comes
 // this late is asked for.
 constexpr std::int64_t kStill = 3000000; // us
+// A picture with less than this share of the highest rate is worth an
+// explanation, until it has that share again.
+constexpr double kPoor = 0.6, kGood = 0.8;
+constexpr std::int64_t kTellInterval = 3000000; // us
 
 // rtpsession asks rtprtxsend for a packet by this event.
 GstPadProbeReturn
@@ -219,6 +223,24 @@ Viewer::set_thinning (Thinning level, std::int64_t now)
     waits_since_ = now;
     owner_->viewer_needs_key_frame (peer_id_);
   }
+}
+
+bool
+Viewer::limit_changed (unsigned highest, std::int64_t now, RateLimit *limit)
+{
+  if (!estimator_ || state_ != ViewerState::Streaming ||
+      now - told_at_ < kTellInterval)
+    return false;
+  const double share = double (estimator_->target ()) / highest;
+  const bool told = told_limit_ != RateLimit::None;
+  const bool poor = shared_->thinner.level () != Thinning::None ||
+                    share < (told ? kGood : kPoor);
+  *limit = poor ? estimator_->limit (now) : RateLimit::None;
+  if (*limit == told_limit_)
+    return false;
+  told_limit_ = *limit;
+  told_at_ = now;
+  return true;
 }
 
 void

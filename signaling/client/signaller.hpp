@@ -60,6 +60,10 @@ public:
       const std::string &peer_id, const IceCandidate &candidate) = 0;
   virtual void send_leave (const std::string &to, const std::string &peer_id,
       const std::string &reason) = 0;
+  // What keeps this viewer's picture from being as good as it might be:
+  // "delay", "loss", "no-feedback", or, no more, "none".
+  virtual void send_limit (const std::string &to, const std::string &peer_id,
+      const std::string &limit) = 0;
   // Refuses one viewer's message: sends *leave* with the code and sentence.
   virtual void send_error (const std::string &to, const std::string &peer_id,
       const std::string &code, const std::string &message) = 0;

@@ -74,6 +74,8 @@ public:
       const IceCandidate &candidate) override;
   void send_leave (const std::string &to, const std::string &peer_id,
       const std::string &reason) override;
+  void send_limit (const std::string &to, const std::string &peer_id,
+      const std::string &limit) override;
   void send_error (const std::string &to, const std::string &peer_id,
       const std::string &code, const std::string &message) override;
 
@@ -369,6 +371,7 @@ SocketIoClient::handle_signal (SignalKind kind, std::string_view json)
           peer_id, signal.reason.empty () ? "viewer-left" : signal.reason);
       break;
     case SignalKind::Answer:
+    case SignalKind::Limit:
       break;
   }
 }
@@ -437,6 +440,15 @@ SocketIoClient::send_leave (const std::string &to, const std::string &peer_id,
   Signal signal;
   signal.reason = reason;
   send_signal (SignalKind::Leave, to, peer_id, std::move (signal));
+}
+
+void
+SocketIoClient::send_limit (
+    const std::string &to, const std::string &peer_id, const std::string &limit)
+{
+  Signal signal;
+  signal.limit = limit;
+  send_signal (SignalKind::Limit, to, peer_id, std::move (signal));
 }
 
 void

@@ -254,6 +254,13 @@ read_ice_servers (
   }
 }
 
+bool
+is_limit (std::string_view word)
+{
+  return word == "none" || word == "delay" || word == "loss" ||
+         word == "no-feedback";
+}
+
 } // namespace
 
 const char *
@@ -266,6 +273,8 @@ signal_name (SignalKind kind)
       return "answer";
     case SignalKind::Candidate:
       return "ice-candidate";
+    case SignalKind::Limit:
+      return "picture-limit";
     case SignalKind::Leave:
       break;
   }
@@ -276,7 +285,7 @@ std::optional<SignalKind>
 signal_kind (std::string_view event_name)
 {
   for (SignalKind kind : {SignalKind::Offer, SignalKind::Answer,
-           SignalKind::Candidate, SignalKind::Leave})
+           SignalKind::Candidate, SignalKind::Leave, SignalKind::Limit})
     if (event_name == signal_name (kind))
       return kind;
   return std::nullopt;
@@ -328,8 +337,13 @@ parse_signal (
     case SignalKind::Leave:
       reader.string ("reason", &out->reason, max_reason_length, false);
       break;
+    case SignalKind::Limit:
+      reader.string ("limit", &out->limit, max_reason_length, true);
+      if (reader.ok () && !is_limit (out->limit))
+        reader.fail ("\"limit\" is none of the known");
+      break;
   }
-  if (reader.ok () && kind != SignalKind::Leave)
+  if (reader.ok () && kind != SignalKind::Leave && kind != SignalKind::Limit)
     read_body (reader, json,
         kind == SignalKind::Candidate ? "candidate" : signal_name (kind), out);
   return reader.ok ();
@@ -435,6 +449,8 @@ signal_payload (const Signal &signal)
     }
   } else if (signal.kind == SignalKind::Leave) {
     optional_field (w, "reason", signal.reason);
+  } else if (signal.kind == SignalKind::Limit) {
+    w.field ("limit", signal.limit);
   } else {
     const char *type = signal_name (signal.kind);
     w.key (type);

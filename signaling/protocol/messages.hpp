@@ -50,13 +50,14 @@ enum class SignalKind
   Offer,
   Answer,
   Candidate,
-  Leave
+  Leave,
+  Limit // robot to viewer
 };
 
 const char *signal_name (SignalKind kind); // "offer", "ice-candidate", …
 std::optional<SignalKind> signal_kind (std::string_view event);
 
-// offer, answer, ice-candidate and leave, in both directions.
+// offer, answer, ice-candidate, leave and picture-limit, in both directions.
 struct Signal
 {
   SignalKind kind = SignalKind::Leave;
@@ -66,6 +67,7 @@ struct Signal
   std::string sdp;     // offer, answer
   IceCandidate candidate;
   std::string reason;                  // leave, may be empty
+  std::string limit;                   // picture-limit
   std::optional<SessionTerms> session; // offer from the server
   // The JSON of the offer, answer or candidate as it came, to be forwarded.
   std::string body;

@@ -40,6 +40,9 @@ Room::on_signal (
   if (peer.robot ? kind == SignalKind::Offer : kind == SignalKind::Answer)
     return fail (peer, message,
         {"forbidden", "viewers offer and robots answer", "", signal.to});
+  if (!peer.robot && kind == SignalKind::Limit)
+    return fail (peer, message,
+        {"forbidden", "robots tell of the picture", "", signal.to});
   if (kind == SignalKind::Offer)
     return on_offer (peer, message, std::move (signal), now);
   Session *session = find_session (peer, signal);
@@ -58,6 +61,7 @@ Room::on_signal (
   forward.from = peer.user_id;
   forward.peer_id = session->entry.peer_id;
   forward.body = std::move (signal.body);
+  forward.limit = std::move (signal.limit);
   if (kind == SignalKind::Leave)
     forward.reason = !signal.reason.empty () ? signal.reason
                      : peer.robot            ? "robot-left"

@@ -148,6 +148,7 @@ function openSocket() {
       video.srcObject = feed.stream;
     $('sound').hidden = !feed.stream?.getAudioTracks().length;
   });
+  feed.addEventListener('limit', () => showLimit(feed.limit));
   feed.addEventListener('session', () => {
     // Extended: the warning before the end is not true any more.
     if (feed.session.expiresAt - serverNow() > WARNING)
@@ -183,7 +184,8 @@ function openSocket() {
         notice('notice', text.expiringText(payload.expiresAt - serverNow(),
           payload.expiresAt), 'warning');
     });
-  for (const event of ['answer', 'ice-candidate', 'leave', 'session-updated',
+  for (const event of ['answer', 'ice-candidate', 'leave', 'picture-limit',
+    'session-updated',
     'session-ended', 'error', 'robot-available', 'robot-unavailable']) {
     socket.on(event, payload => {
       setClock(payload?.serverTime ?? payload?.session?.serverTime);
@@ -383,6 +385,12 @@ function showFeed(state) {
   if (state !== 'live')
     showFigures(null);
   showButtons();
+}
+
+function showLimit(limit) {
+  const sentence = text.limitText(limit);
+  $('limit').hidden = sentence === null;
+  $('limit').textContent = sentence ?? '';
 }
 
 function showButtons() {

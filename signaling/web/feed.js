@@ -29,6 +29,7 @@ export class Feed extends EventTarget {
   stream = null;
   session = null; // {expiresAt, …} of the server's clock, or null
   stats = null;
+  limit = null; // what the robot says keeps the picture down: delay, loss, …
 
   #signalling;
   #iceServers;
@@ -130,6 +131,9 @@ export class Feed extends EventTarget {
         break;
       case 'leave':
         this.#onLeave(payload.reason);
+        break;
+      case 'picture-limit':
+        this.#setLimit(payload.limit === 'none' ? null : payload.limit);
         break;
       case 'session-updated':
         this.#setSession(payload.session);
@@ -373,10 +377,18 @@ export class Feed extends EventTarget {
     this.#localCandidates = [];
     this.#remoteCandidates = [];
     this.stats = null;
+    this.#setLimit(null);
     if (this.stream) {
       this.stream = null;
       this.dispatchEvent(new Event('stream'));
     }
+  }
+
+  #setLimit(limit) {
+    if (limit === this.limit)
+      return;
+    this.limit = limit;
+    this.dispatchEvent(new Event('limit'));
   }
 
   #setSession(session) {

@@ -123,6 +123,14 @@ export function expiringText(remainingMs, endsAt) {
   return `Your session ends in ${seconds} s, at ${timeText(endsAt)}.`;
 }
 
+// What the robot says of the path; null when there is nothing to say.
+export function limitText(limit) {
+  const why = { delay: 'The connection is slow.',
+    loss: 'The connection loses data.',
+    'no-feedback': 'The connection is interrupted.' }[limit];
+  return why === undefined ? null : `The network limits the picture. ${why}`;
+}
+
 export function bitrateText(bitsPerSecond) {
   if (!Number.isFinite(bitsPerSecond))
     return '–';

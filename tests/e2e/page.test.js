@@ -263,6 +263,29 @@ test('the end is announced and explained', async t => {
   assert.match(await textOf(page, 'notice'), /Your booking is over/);
 });
 
+test('the page says when the network limits the picture', async t => {
+  const page = await openLoggedIn(t, { onEvent: event => event === 'offer'
+    ? { ok: true, peerId: 'p', robotId: 'robot_1',
+      expiresAt: Date.now() + 600000, serverTime: Date.now() } : null });
+  const limit = page.locator('#limit');
+  assert.equal(await limit.isVisible(), false);
+  await connect(page);
+  await until('the offer', async () =>
+    /^\d+:\d\d$/.test(await textOf(page, 'remaining')));
+  page.say('picture-limit', { from: 'robot_1', peerId: 'other',
+    limit: 'delay' });
+  page.say('picture-limit', { from: 'robot_1', peerId: 'p', limit: 'loss' });
+  await until('the sentence', async () => await textOf(page, 'limit')
+    === 'The network limits the picture. The connection loses data.');
+  assert.equal(await limit.isVisible(), true);
+  page.say('picture-limit', { from: 'robot_1', peerId: 'p', limit: 'none' });
+  await until('the sentence to go', async () => !await limit.isVisible());
+  page.say('picture-limit', { from: 'robot_1', peerId: 'p', limit: 'delay' });
+  await until('another sentence', () => limit.isVisible());
+  await disconnect(page);
+  assert.equal(await limit.isVisible(), false);
+});
+
 test('a lost link comes back by itself', async t => {
   const page = await openLoggedIn(t);
   const links = page.links;

@@ -24,7 +24,7 @@ class Link
 public:
   struct Peer
   {
-    std::string answer, leave, error_code, error_message;
+    std::string answer, leave, limit, error_code, error_message;
     std::vector<IceCandidate> candidates;
   };
 
@@ -132,6 +132,11 @@ public:
     });
     if (forward)
       forward (id, candidate);
+  }
+  void send_limit (const std::string &, const std::string &id,
+      const std::string &limit) override
+  {
+    link_->change ([&] () { link_->peers[id].limit = limit; });
   }
   void send_leave (const std::string &, const std::string &id,
       const std::string &reason) override

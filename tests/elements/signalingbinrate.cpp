@@ -99,6 +99,29 @@ GST_START_TEST (test_transport_wide_feedback_makes_an_estimate)
 }
 GST_END_TEST
 
+// Also when the signalling link is all that still works.
+GST_START_TEST (test_a_viewer_is_told_what_limits_its_picture)
+{
+  Robot robot ("VP8", "session-policy=open");
+  ViewerOptions options;
+  options.feedback = true;
+  TestViewer viewer (robot.link, "ann", "p1", options);
+  fail_unless (viewer.join ());
+  fail_unless (robot.wait ([&] () {
+    viewer.give_candidates ();
+    g_autoptr (GstStructure) stats = robot.viewer_stats ("p1");
+    guint received = 0;
+    return stats &&
+           gst_structure_get_uint (stats, "received-rate", &received) &&
+           received > 0;
+  }));
+  fail_unless (robot.link->peer ("p1").limit.empty ());
+  viewer.vanish ();
+  fail_unless (robot.link->wait (
+      [&] () { return robot.link->peers["p1"].limit == "no-feedback"; }));
+}
+GST_END_TEST
+
 GST_START_TEST (test_without_feedback_receiver_reports_do)
 {
   Robot robot ("H264", "session-policy=open");
@@ -320,6 +343,7 @@ signalingbinrate_suite ()
   TCase *general = tcase_create ("general");
   suite_add_tcase (suite, general);
   tcase_add_test (general, test_transport_wide_feedback_makes_an_estimate);
+  tcase_add_test (general, test_a_viewer_is_told_what_limits_its_picture);
   tcase_add_test (general, test_without_feedback_receiver_reports_do);
   tcase_add_test (general, test_the_encoder_gets_its_rate_back);
   tcase_add_test (general, test_not_adaptive_leaves_the_encoder_alone);

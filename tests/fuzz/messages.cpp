@@ -28,7 +28,7 @@ LLVMFuzzerTestOneInput (const std::uint8_t *data, std::size_t size)
   const std::string_view json (reinterpret_cast<const char *> (data), size);
   std::string error;
   for (const SignalKind kind : {SignalKind::Offer, SignalKind::Answer,
-           SignalKind::Candidate, SignalKind::Leave}) {
+           SignalKind::Candidate, SignalKind::Leave, SignalKind::Limit}) {
     Signal signal;
     if (!parse_signal (kind, json, &signal, &error)) {
       REQUIRE (!error.empty ());
@@ -41,7 +41,7 @@ LLVMFuzzerTestOneInput (const std::uint8_t *data, std::size_t size)
     REQUIRE (parse_signal (kind, argument (payload), &again, &error));
     REQUIRE (again.sdp == signal.sdp && again.to == signal.to &&
              again.from == signal.from && again.peer_id == signal.peer_id &&
-             again.reason == signal.reason &&
+             again.reason == signal.reason && again.limit == signal.limit &&
              again.candidate.candidate == signal.candidate.candidate);
   }
   RegisterMessage registration;

@@ -226,6 +226,8 @@ TEST (Room, EveryRoleEventAndState)
           {"-", "forbidden", ""}, {"-", "forbidden", ""}},
       {"leave", R"({"to":"OTHER"})", {"-", "forbidden", ""},
           {"-", "forbidden", ""}},
+      {"picture-limit", R"({"to":"OTHER","limit":"loss"})",
+          {"-", "forbidden", "forbidden"}, {"-", "forbidden", ""}},
       {"join-room", R"({"roomId":"r1"})", {"-", "forbidden", ""},
           {"-", "", ""}},
       {"no-such", "{}", {"-", "bad-message", "bad-message"},
@@ -296,6 +298,26 @@ TEST (Room, RelaysWhatItHasRead)
   ASSERT_EQ (w.sockets.of (r, "offer").size (), 1u);
   EXPECT_NE (w.sockets.of (r, "offer")[0].find ("\"offer\":" + good),
       std::string::npos);
+}
+
+TEST (Room, TellsAViewerWhatLimitsItsPicture)
+{
+  World w;
+  SocketId r = w.join ("robot", "r1");
+  SocketId v = w.join ("viewer", "v");
+  w.book ("v", -1000, 60000);
+  w.offer (v, "r1");
+  w.send (r, "picture-limit", R"({"to":"v","limit":"loss","more":1})");
+  ASSERT_EQ (w.sockets.of (v, "picture-limit").size (), 1u);
+  EXPECT_EQ (w.sockets.of (v, "picture-limit")[0],
+      R"(["picture-limit",{"from":"r1","limit":"loss","peerId":")" +
+          w.peer_id () + "\"}]");
+  for (const char *limit : {"\"<b>\"", "\"\"", "7", "null"}) {
+    w.send (r, "picture-limit",
+        std::string (R"({"to":"v","limit":)") + limit + "}");
+    EXPECT_EQ (w.last_code (r), "bad-message") << limit;
+  }
+  EXPECT_EQ (w.sockets.of (v, "picture-limit").size (), 1u);
 }
 
 TEST (Room, ABookingIsHalfOpen)
