@@ -164,10 +164,6 @@ misfit (const Format &format, const StreamCodec &codec)
 {
   if (format.name != codec.encoding_name || format.clock_rate != 90000)
     return std::nullopt;
-  // GStreamer's payloaders send dynamic payload types alone, as RFC 3551
-  // section 6 sets them; browsers offer some from 35 up as well.
-  if (format.payload_type < 96)
-    return std::nullopt;
   if (codec.encoding_name == "H264")
     return h264_misfit (format, codec);
   if (codec.encoding_name == "VP8")
@@ -293,20 +289,40 @@ bool
 choose_video (const GstSDPMedia *media, const FormatTable &table,
     const StreamCodec &codec, VideoChoice *out)
 {
+  // GStreamer's payloaders send dynamic payload types alone, as RFC 3551
+  // section 6 sets them; browsers offer some from 35 up as well.
   std::optional<int> best;
+  bool decodes = false;
+  std::optional<int> most; // of H.264 profiles that we can name
+  Format named;
   // In the order of the m-line, which is the viewer's preference.
   for (guint i = 0; i < gst_sdp_media_formats_len (media); i++) {
     const auto pt = payload_type_of (gst_sdp_media_get_format (media, i));
     const auto found = pt ? table.find (*pt) : table.end ();
     if (found == table.end ())
       continue;
-    const auto score = misfit (found->second, codec);
+    const Format &format = found->second;
+    const auto score = misfit (format, codec);
+    decodes |= score.has_value ();
+    if (format.payload_type < 96)
+      continue;
     if (score && (!best || *score < *best)) {
       best = score;
-      out->format = found->second;
+      out->format = format;
+    }
+    const auto rank = h264_rank (format.parameter ("profile-level-id"));
+    if (format.name == "H264" && format.clock_rate == 90000 &&
+        format.parameter ("packetization-mode") == "1" && rank &&
+        (!most || *rank > *most)) {
+      most = rank;
+      named = format;
     }
   }
-  if (!best)
+  // Chromium offers its High decoder by payload type 41 alone. It decodes what
+  // the stream's own parameter sets say, so a lower profile's type will do.
+  if (!best && decodes && codec.encoding_name == "H264" && most)
+    out->format = named;
+  else if (!best)
     return false;
 
   const auto pt = std::to_string (out->format.payload_type);

@@ -221,16 +221,13 @@ OfferReader::read_transport (unsigned index, const GstSDPMedia *media)
   if (own.fingerprints.empty ())
     return fail (index, "no sha-256 fingerprint of the DTLS certificate");
 
+  // Bundled, all go over the first one's transport, whatever the others name
+  // for a peer that cannot bundle (RFC 9143).
   if (index == 0) {
     transport_ = own;
     out_->ice_ufrag = own.ufrag;
     out_->ice_pwd = own.pwd;
-    return true;
   }
-  if (own.ufrag != transport_.ufrag || own.pwd != transport_.pwd ||
-      own.setup != transport_.setup ||
-      own.fingerprints != transport_.fingerprints)
-    return fail (index, "bundled m-lines differ in ICE or DTLS parameters");
   return true;
 }
 
@@ -395,17 +392,16 @@ OfferReader::read_audio (unsigned index)
 void
 OfferReader::read_candidates ()
 {
-  // All of them belong to the one transport, whichever m-line they stand at.
-  for (const auto &line : lines_)
-    for (guint i = 0; candidates_.size () < 32; i++) {
-      const char *text =
-          gst_sdp_media_get_attribute_val_n (line.media, "candidate", i);
-      if (!text)
-        break;
-      if (guard_candidate (std::string ("candidate:") + text) ==
-          CandidateVerdict::Pass)
-        candidates_.emplace_back (text);
-    }
+  // Those of the transport that is used.
+  for (guint i = 0; candidates_.size () < 32; i++) {
+    const char *text = gst_sdp_media_get_attribute_val_n (
+        lines_.front ().media, "candidate", i);
+    if (!text)
+      break;
+    if (guard_candidate (std::string ("candidate:") + text) ==
+        CandidateVerdict::Pass)
+      candidates_.emplace_back (text);
+  }
 }
 
 void

@@ -148,7 +148,8 @@ export class Stack {
   }
 
   // *sound*: a tone beside the picture.
-  async startRobot(id, { sound = false } = {}) {
+  async startRobot(id, { sound = false,
+    profile = 'constrained-baseline' } = {}) {
     let source = await this.footage();
     if (!source) {
       console.error('# forensics-samples-files is not installed: the robot '
@@ -160,7 +161,7 @@ export class Stack {
       'audioconvert', '!', 'opusenc', '!', 'live.audio_0'];
     const robot = await Process.start('gst-launch-1.0', ['-e', ...source, '!',
       'x264enc', 'tune=zerolatency', 'speed-preset=ultrafast', 'bitrate=2000',
-      'key-int-max=60', '!', 'video/x-h264,profile=constrained-baseline', '!',
+      'key-int-max=60', '!', `video/x-h264,profile=${profile}`, '!',
       'h264parse', '!', 'sessiongate', '!', 'signalingbin', 'name=live',
       `signaling-server=${this.origin}`, `robot-id=${id}`,
       `token-file=${this.file(`${id}.token`)}`, ...(sound ? tone : [])],

@@ -210,6 +210,93 @@ aiortc_offer ()
          "a=setup:actpass\r\n";
 }
 
+// The shape of WebKit's: H.264 first, the higher profile first, RED between.
+inline std::string
+safari_offer ()
+{
+  return session_of ("0", "a=msid-semantic: WMS\r\n") +
+         "m=video 9 UDP/TLS/RTP/SAVPF 96 97 98 99 100 101 127 125 104\r\n"
+         "c=IN IP4 0.0.0.0\r\n"
+         "a=rtcp:9 IN IP4 0.0.0.0\r\n" +
+         kTransport +
+         "a=mid:0\r\n"
+         "a=extmap:3 http://www.ietf.org/id/"
+         "draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"
+         "a=recvonly\r\n"
+         "a=rtcp-mux\r\n"
+         "a=rtcp-rsize\r\n"
+         "a=rtpmap:96 H264/90000\r\n"
+         "a=rtcp-fb:96 transport-cc\r\n"
+         "a=rtcp-fb:96 nack\r\n"
+         "a=fmtp:96 level-asymmetry-allowed=1;packetization-mode=1;"
+         "profile-level-id=640c1f\r\n"
+         "a=rtpmap:97 rtx/90000\r\n"
+         "a=fmtp:97 apt=96\r\n"
+         "a=rtpmap:98 H264/90000\r\n"
+         "a=rtcp-fb:98 transport-cc\r\n"
+         "a=rtcp-fb:98 nack\r\n"
+         "a=fmtp:98 level-asymmetry-allowed=1;packetization-mode=1;"
+         "profile-level-id=42e01f\r\n"
+         "a=rtpmap:99 rtx/90000\r\n"
+         "a=fmtp:99 apt=98\r\n"
+         "a=rtpmap:100 VP8/90000\r\n"
+         "a=rtcp-fb:100 nack\r\n"
+         "a=rtpmap:101 rtx/90000\r\n"
+         "a=fmtp:101 apt=100\r\n"
+         "a=rtpmap:127 red/90000\r\n"
+         "a=rtpmap:125 rtx/90000\r\n"
+         "a=fmtp:125 apt=127\r\n"
+         "a=rtpmap:104 ulpfec/90000\r\n";
+}
+
+// The shape of Pion's: the fingerprint at the session, BUNDLE behind it, long
+// ICE credentials of letters alone.
+inline std::string
+pion_offer ()
+{
+  return "v=0\r\n"
+         "o=- 5735285913829143432 1732472093 IN IP4 0.0.0.0\r\n"
+         "s=-\r\n"
+         "t=0 0\r\n"
+         "a=msid-semantic:WMS *\r\n"
+         "a=fingerprint:sha-256 "
+         "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:"
+         "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\r\n"
+         "a=extmap-allow-mixed\r\n"
+         "a=group:BUNDLE 0 1\r\n"
+         "m=audio 9 UDP/TLS/RTP/SAVPF 111 9 0 8\r\n"
+         "c=IN IP4 0.0.0.0\r\n"
+         "a=setup:actpass\r\n"
+         "a=mid:0\r\n"
+         "a=ice-ufrag:qWeRtYuIoPaSdFgH\r\n"
+         "a=ice-pwd:abcdefghijklmnopqrstuvwxyzABCDEF\r\n"
+         "a=rtcp-mux\r\n"
+         "a=rtcp-rsize\r\n"
+         "a=rtpmap:111 opus/48000/2\r\n"
+         "a=fmtp:111 minptime=10;useinbandfec=1\r\n"
+         "a=rtpmap:9 G722/8000\r\n"
+         "a=recvonly\r\n"
+         "m=video 9 UDP/TLS/RTP/SAVPF 96 97 102 103\r\n"
+         "c=IN IP4 0.0.0.0\r\n"
+         "a=setup:actpass\r\n"
+         "a=mid:1\r\n"
+         "a=ice-ufrag:qWeRtYuIoPaSdFgH\r\n"
+         "a=ice-pwd:abcdefghijklmnopqrstuvwxyzABCDEF\r\n"
+         "a=rtcp-mux\r\n"
+         "a=rtcp-rsize\r\n"
+         "a=rtpmap:96 VP8/90000\r\n"
+         "a=rtcp-fb:96 goog-remb \r\n"
+         "a=rtcp-fb:96 nack \r\n"
+         "a=rtpmap:97 rtx/90000\r\n"
+         "a=fmtp:97 apt=96\r\n"
+         "a=rtpmap:102 H264/90000\r\n"
+         "a=fmtp:102 level-asymmetry-allowed=1;packetization-mode=1;"
+         "profile-level-id=42001f\r\n"
+         "a=rtpmap:103 rtx/90000\r\n"
+         "a=fmtp:103 apt=102\r\n"
+         "a=recvonly\r\n";
+}
+
 inline std::vector<std::pair<std::string, std::string>>
 real_offers ()
 {
@@ -217,6 +304,7 @@ real_offers ()
       {"chromium, audio and data", chromium_with_audio_and_data ()},
       {"firefox", firefox_offer ()},
       {"firefox without H.264", firefox_without_h264 ()},
+      {"safari", safari_offer ()}, {"pion", pion_offer ()},
       {"aiortc", aiortc_offer ()}};
 }
 

@@ -60,6 +60,67 @@ TEST (SdpGuard, TakesWhatRealClientsOffer)
   }
 }
 
+// What clients wrote, byte by byte (offers/README.md).
+TEST (SdpGuard, AnswersWhatClientsWrote)
+{
+  const struct
+  {
+    const char *file;
+    unsigned h264, vp8, opus; // payload types; 0: not offered
+  } rows[] = {{"chromium-video", 108, 96, 0}, {"chromium-all", 108, 96, 111},
+      {"libwebrtc", 0, 96, 111}, {"libdatachannel", 97, 98, 111},
+      {"aiortc", 101, 97, 96}, {"werift", 0, 98, 96}};
+  const char *folder = g_getenv ("OFFERS");
+  ASSERT_NE (folder, nullptr);
+  for (const auto &row : rows) {
+    const auto path = std::string (folder) + "/" + row.file + ".sdp";
+    g_autofree char *text = nullptr;
+    ASSERT_TRUE (g_file_get_contents (path.c_str (), &text, nullptr, nullptr))
+        << path;
+    RobotStreams streams{{kVp8}};
+    streams.audio = streams.fec = true;
+    const auto vp8 = guard (text, streams);
+    ASSERT_TRUE (vp8.ok) << row.file << ": " << vp8.error;
+    EXPECT_EQ (vp8.offer.payload_type, row.vp8) << row.file;
+    EXPECT_EQ (vp8.offer.audio ? vp8.offer.audio->payload_type : 0, row.opus)
+        << row.file;
+    const auto h264 = guard (text, kH264);
+    EXPECT_EQ (h264.ok, row.h264 != 0) << row.file << ": " << h264.error;
+    EXPECT_EQ (h264.offer.payload_type, row.h264) << row.file;
+    // What is written for webrtcbin passes as well.
+    const auto again = guard (vp8.offer.sdp, streams);
+    EXPECT_TRUE (again.ok) << row.file << ": " << again.error;
+    EXPECT_EQ (again.offer.sdp, vp8.offer.sdp) << row.file;
+  }
+}
+
+// aiortc's m-lines have transports of their own before they are bundled.
+TEST (SdpGuard, TakesTheTransportOfTheFirstMLine)
+{
+  const auto base = chromium_with_audio_and_data ();
+  const auto video = base.find ("m=video");
+  auto other = base;
+  other.replace (
+      other.find ("a=ice-ufrag:Xy7k", video), 16, "a=ice-ufrag:Zz9z");
+  other.insert (
+      other.find ("a=mid:1"), "a=candidate:1 1 udp 1 192.0.2.9 9 typ host\r\n");
+  const auto outcome = guard (other);
+  ASSERT_TRUE (outcome.ok) << outcome.error;
+  EXPECT_EQ (outcome.offer.ice_ufrag, "Xy7k");
+  EXPECT_EQ (outcome.offer.sdp.find ("Zz9z"), std::string::npos);
+  EXPECT_EQ (outcome.offer.sdp.find ("192.0.2.9"), std::string::npos);
+}
+
+// Chromium's one format for High has a payload type that cannot be sent.
+TEST (SdpGuard, SendsHighToAHighDecoderByAnotherType)
+{
+  const auto chromium = guard (chromium_offer (), kH264High);
+  ASSERT_TRUE (chromium.ok) << chromium.error;
+  EXPECT_EQ (chromium.offer.payload_type, 123u); // 4d001f, the nearest
+  EXPECT_EQ (guard (safari_offer (), kH264High).offer.payload_type, 96u);
+  EXPECT_EQ (guard (safari_offer (), kH264).offer.payload_type, 98u);
+}
+
 TEST (SdpGuard, PicksTheH264FormatThatTheStreamFits)
 {
   const auto chromium = guard (chromium_offer (), kH264);
