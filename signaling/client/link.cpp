@@ -2,11 +2,13 @@
 #include "client/link.hpp"
 #include "protocol/engineio.hpp"
 #include <algorithm>
+#include <cerrno>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace robotlive {
 
@@ -67,6 +69,30 @@ consumed_bytes (GSocket *socket)
       ioctl (fd, SIOCINQ, &unread) != 0)
     return 0;
   return info.tcpi_bytes_received - static_cast<unsigned> (unread);
+}
+
+// Whether this machine has lost the address that *socket* is connected from:
+// nothing comes to it any more, and TCP waits.
+bool
+address_is_gone (GSocket *socket)
+{
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  auto *any = reinterpret_cast<sockaddr *> (&address);
+  if (!socket || getsockname (g_socket_get_fd (socket), any, &size) != 0)
+    return false;
+  if (any->sa_family == AF_INET)
+    reinterpret_cast<sockaddr_in *> (any)->sin_port = 0;
+  else if (any->sa_family == AF_INET6)
+    reinterpret_cast<sockaddr_in6 *> (any)->sin6_port = 0;
+  else
+    return false;
+  const int probe = ::socket (any->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (probe < 0)
+    return false;
+  const bool gone = bind (probe, any, size) != 0 && errno == EADDRNOTAVAIL;
+  ::close (probe);
+  return gone;
 }
 
 } // namespace
@@ -341,6 +367,10 @@ Link::check_flood ()
   // Twice the size and some more: frame headers and TLS records count too.
   if (consumed > consumed_at_message_ + 2 * limits_.max_message + 65536) {
     fail ({"link-lost", endpoint_.name + " sent a message that is too large."});
+    return;
+  }
+  if (address_is_gone (socket_.get ())) {
+    fail ({"link-lost", "This machine's address has changed."});
     return;
   }
   flood_check_.start (kFloodCheckInterval, [this] {
