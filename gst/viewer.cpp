@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "viewer.hpp"
+#include "webrtcstop.hpp"
 #include <algorithm>
 
 GST_DEBUG_CATEGORY_EXTERN (gst_signaling_bin_debug);
@@ -448,6 +449,7 @@ Viewer::stop ()
     unlink_from_tee (lane);
   if (branch_) {
     gst_element_set_locked_state (branch_.get (), TRUE);
+    prepare_webrtc_for_null (webrtc_.get ());
     gst_element_set_state (branch_.get (), GST_STATE_NULL);
     if (GST_OBJECT_PARENT (branch_.get ()) == GST_OBJECT (bin_))
       gst_bin_remove (bin_, branch_.get ());

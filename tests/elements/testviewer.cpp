@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "testviewer.hpp"
 #include "twccfeedback.hpp"
+#include "webrtcstop.hpp"
 #include <thread>
 #define GST_USE_UNSTABLE_API
 #include <gst/webrtc/webrtc.h>
@@ -41,6 +42,12 @@ TestViewer::TestViewer (std::shared_ptr<Link> link, std::string user,
   gst_util_set_object_arg (
       G_OBJECT (webrtc_.get ()), "bundle-policy", "max-bundle");
   g_object_set (webrtc_.get (), "latency", 20, nullptr);
+  // Neither asks routers for holes nor waits for their answer.
+  g_autoptr (GObject) ice = nullptr;
+  g_autoptr (GObject) agent = nullptr;
+  g_object_get (webrtc_.get (), "ice-agent", &ice, nullptr);
+  g_object_get (ice, "agent", &agent, nullptr);
+  g_object_set (agent, "upnp", FALSE, nullptr);
   gst_bin_add (GST_BIN (pipeline_.get ()), webrtc_.get ());
   g_signal_connect (
       webrtc_.get (), "pad-added", G_CALLBACK (on_pad_added), this);
@@ -123,6 +130,7 @@ TestViewer::TestViewer (std::shared_ptr<Link> link, std::string user,
 TestViewer::~TestViewer ()
 {
   link_->change ([] () {});
+  prepare_webrtc_for_null (webrtc_.get ());
   gst_element_set_state (pipeline_.get (), GST_STATE_NULL);
   auto bus = adopt (gst_element_get_bus (pipeline_.get ()));
   gst_bus_set_flushing (bus.get (), TRUE);
