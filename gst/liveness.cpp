@@ -22,9 +22,11 @@ constexpr std::int64_t kLimit = 4 * kSecond;
 // Answers through a relay can be seen when this many have been.
 constexpr unsigned kAnswersToTrust = 3;
 constexpr unsigned kEarlyAsks = 25;
-// Where they cannot, what the peer sends by itself has to do: RFC 3550,
-// section 6.2, has two reports at once, then one each 2.5 to 7.5 s.
-constexpr unsigned kGapsToLearn = 8;
+// Where they cannot, what the peer sends by itself has to do. One that follows
+// RFC 3550, section 6.2, begins with several reports and goes on with one each
+// 2.5 to 7.5 s, so only many packets, or time, tell.
+constexpr unsigned kGapsToLearn = 40; // as from transport-wide feedback
+constexpr std::int64_t kWindow = 30 * kSecond;
 constexpr std::int64_t kUnknownLimit = 15 * kSecond;
 constexpr std::int64_t kLongestLimit = 20 * kSecond;
 
@@ -67,7 +69,8 @@ random64 ()
 Liveness::Liveness (
     GstElement *webrtc, std::string ufrag, std::string pwd, std::int64_t now)
     : ufrag_ (std::move (ufrag)), pwd_ (std::move (pwd)),
-      tie_breaker_ (random64 ()), heard_at_ (now)
+      tie_breaker_ (random64 ()), heard_at_ (now), window_since_ (now),
+      since_ (now)
 {
   const auto source = element_of (webrtc, "nicesrc");
   if (!source)
@@ -125,8 +128,12 @@ Liveness::tick (std::int64_t now)
   const bool datagram = stun_came ();
   if (packet || datagram) {
     if (packet) {
-      longest_gap_ =
-          std::max (now - heard_at_, longest_gap_ - longest_gap_ / 8);
+      if (now - window_since_ > kWindow) {
+        earlier_gap_ = gap_;
+        gap_ = 0;
+        window_since_ = now;
+      }
+      gap_ = std::max (gap_, now - heard_at_);
       gaps_++;
     } else if (asked_) {
       answers_++;
@@ -198,9 +205,10 @@ Liveness::vanished (std::int64_t now) const
     return false;
   if (sees_answers ())
     return true;
-  if (gaps_ < kGapsToLearn)
+  if (gaps_ < kGapsToLearn && heard_at_ - since_ < kUnknownLimit)
     return silence (now) > kUnknownLimit;
-  return silence (now) > std::clamp (3 * longest_gap_, kLimit, kLongestLimit);
+  const auto longest = std::max (gap_, earlier_gap_);
+  return silence (now) > std::clamp (3 * longest, kLimit, kLongestLimit);
 }
 
 } // namespace robotlive

@@ -68,7 +68,9 @@ private:
   std::vector<Socket> sockets_;
 
   std::int64_t heard_at_;
-  std::int64_t longest_gap_ = 0; // that was ended by a packet; slowly forgets
+  // Longest pause before a packet, of this window and of the one before.
+  std::int64_t gap_ = 0, earlier_gap_ = 0, window_since_;
+  const std::int64_t since_;
   guint64 seen_packets_ = 0;
   unsigned gaps_ = 0;    // as many have been measured
   unsigned answers_ = 0; // times that a request was followed by STUN alone
