@@ -139,6 +139,7 @@ Controller::stop ()
   if (signaller_)
     signaller_->stop ();
   announce_sessions ();
+  turn_tls_.reset ();
   for (auto &stream : streams_) {
     stream->key_frame_timer.cancel ();
     stream->codec = StreamCodec ();
@@ -155,13 +156,26 @@ Controller::post (GstStructure *structure)
 }
 
 PeerSettings
-Controller::peer_settings () const
+Controller::peer_settings ()
 {
   PeerSettings peer;
   peer.stun_server = normalized_stun (settings_.stun_server);
   if (!settings_.turn_server.empty ())
     peer.turn_servers.push_back (normalized_turn (settings_.turn_server));
   add_ice_servers (ice_servers_, &peer);
+  for (auto &uri : peer.turn_servers) {
+    if (uri.rfind ("turns:", 0) != 0)
+      continue;
+    if (!turn_tls_)
+      turn_tls_ = std::make_unique<TurnTls> (settings_.tls_ca_file);
+    std::string why;
+    uri = turn_tls_->local_uri (uri, &why);
+    if (uri.empty ())
+      on_error ("unavailable", "No TURN over TLS: " + why, false);
+  }
+  const auto unusable =
+      std::remove (peer.turn_servers.begin (), peer.turn_servers.end (), "");
+  peer.turn_servers.erase (unusable, peer.turn_servers.end ());
   peer.relay_only = settings_.relay_only;
   peer.min_rtp_port = settings_.min_rtp_port;
   peer.max_rtp_port = settings_.max_rtp_port;

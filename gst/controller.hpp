@@ -6,6 +6,7 @@
 #include "admission.hpp"
 #include "grantkey.hpp"
 #include "stream.hpp"
+#include "turntls.hpp"
 #include "viewer.hpp"
 #include <map>
 #include <mutex>
@@ -132,7 +133,7 @@ private:
   void load_key ();
   void tick ();
   void rate_tick ();
-  PeerSettings peer_settings () const;
+  PeerSettings peer_settings ();
   void post (GstStructure *structure); // an element message; takes it
 
   const std::weak_ptr<EventLoop> loop_;
@@ -148,7 +149,8 @@ private:
   std::vector<std::unique_ptr<Stream>> streams_;
   GstClockTime latency_ = GST_CLOCK_TIME_NONE;
   std::vector<IceServer> ice_servers_;
-  std::map<std::string, Pending> pending_;                 // by peerId
+  std::unique_ptr<TurnTls> turn_tls_;      // once a server wants it
+  std::map<std::string, Pending> pending_; // by peerId
   std::map<std::string, std::shared_ptr<Viewer>> viewers_; // by peerId
   LinkState link_ = LinkState::Disconnected;
   Timer tick_, rate_tick_;
