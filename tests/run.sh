@@ -5,7 +5,7 @@
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=${BUILD_DIR:-$top/build}
-all=(unit elements server interop e2e)
+all=(unit elements server interop e2e network)
 
 usage() {
   cat <<USAGE
@@ -18,8 +18,9 @@ Builds in \$BUILD_DIR (default: build) and runs the named suites, or all:
   interop   npm socket.io-client against our server, our robot against npm
             socket.io, protocol conformance
   e2e       real server, real gst-launch-1.0 robot, real Chromium on our page
+  network   relays, firewalls, outages in network namespaces (needs root)
 
-  --quick       without e2e and without databases that must be started
+  --quick       without e2e, network and without databases that must be started
   --no-install  installs nothing (apt, npm)
 Prints "N passed, N failed, N skipped" last; exit status 1 if any failed.
 Longer work stands in commands of its own: tests/bench/README.md.
@@ -53,6 +54,7 @@ export ROBOTLIVE_TEST_QUICK=$quick
 ninja -C "$build"
 
 passed=0 failed=0 skipped=0 broken=()
+declare -A installed=()
 tally() { # $1 suite, $2 passed, $3 failed, $4 skipped
   passed=$((passed + $2)) failed=$((failed + $3)) skipped=$((skipped + $4))
   [ "$3" -eq 0 ] || broken+=("$1")
@@ -77,9 +79,14 @@ PY
 
 node_suite() {
   local dir=$top/tests/$1 log=$build/node-$1.tap
-  if [ -n "$install" ]; then
-    (cd "$dir" && npm ci --no-audit --no-fund --loglevel=error)
-  fi
+  # network has the packages of the other two.
+  local needs=("$dir") need
+  [ "$1" != network ] || needs=("$top/tests/interop" "$top/tests/e2e")
+  for need in "${needs[@]}"; do
+    [ -z "$install" ] || [ -n "${installed[$need]:-}" ] ||
+      (cd "$need" && npm ci --no-audit --no-fund --loglevel=error)
+    installed[$need]=1
+  done
   # One file at a time: they measure, and the machine may have two cores.
   local files=("$dir"/*.test.js "$dir"/*.test.mjs)
   local p=0 f=0 s=0 file
@@ -104,7 +111,7 @@ for suite in "${suites[@]}"; do
   echo "== $suite"
   case $suite in
     unit | elements | server) meson_suite "$suite" ;;
-    interop | e2e) node_suite "$suite" ;;
+    interop | e2e | network) node_suite "$suite" ;;
   esac
   echo "== $suite took $((SECONDS - started)) s"
 done

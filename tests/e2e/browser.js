@@ -8,11 +8,14 @@ import { chromium } from 'playwright-core';
 const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
 export const SLOW = 60000; // ms; generous: the machine may be busy
 
-export function launch(...more) {
+export const launch = (...more) => launchThrough(EXECUTABLE, ...more);
+
+// *program* starts it with the same arguments.
+export function launchThrough(program, ...more) {
   if (!existsSync(EXECUTABLE))
     throw new Error(`${EXECUTABLE} is missing: apt install chromium`);
   return chromium.launch({
-    executablePath: EXECUTABLE,
+    executablePath: program,
     headless: true,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
       '--disable-background-networking', '--disable-component-update',

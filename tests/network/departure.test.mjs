@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Viewers that go, in each of the ways in which they do: the robot is rid of
+// them within 5 s, and says why. Longer limits are for busy machines.
+import assert from 'node:assert/strict';
+import { after, before, it } from 'node:test';
+import { Site, until } from './site.mjs';
+import { network } from './world.mjs';
+
+
+network('a viewer that goes', () => {
+  let site;
+  before(async () => {
+    site = await Site.open();
+    await site.startRobot();
+  });
+  after(() => site?.close());
+
+  // Joins, goes, and is gone in *seconds* for *reasons*.
+  const goes = (name, reasons, act, seconds = 8) => it(name, async () => {
+    const viewer = site.startViewer();
+    await viewer.receives();
+    const since = performance.now();
+    await act(viewer);
+    const { at, reason } = await site.removal(since);
+    assert.ok(reasons.includes(reason), `${reason}: ${site.robot.log()}`);
+    assert.ok(at - since < seconds * 1000, `${at - since} ms`);
+    viewer.kill('SIGCONT');
+    viewer.stopping = true;
+    await viewer.stop();
+    site.world.open();
+  });
+
+  goes('by leave', ['left'], (viewer) => viewer.say('leave'));
+  // libdatachannel just falls silent.
+  goes('by closing its connection, without a word', ['vanished'],
+    (viewer) => viewer.say('close'), 9);
+  // The server tells: its socket closed with the process.
+  goes('killed', ['viewer-left'], (viewer) => {
+    viewer.stopping = true;
+    process.kill(viewer.pid, 'SIGKILL');
+  });
+  goes('by the server ending its session', ['revoked'], async () => {
+    const token = site.cli('token', '--role', 'admin', '--sub', '1', '--ttl',
+      '1h');
+    const answer = site.world.inside(site.world.viewer, 'curl', '-sS', '-X',
+      'DELETE', '-H', `Authorization: Bearer ${token}`, '-w', '%{http_code}',
+      `${site.url(2)}/sessions/${site.robot.peer}`);
+    assert.match(answer, /20\d$/);
+  });
+  goes('stopped dead', ['vanished'], (viewer) =>
+    process.kill(viewer.pid, 'SIGSTOP'), 9);
+  goes('in a tunnel', ['vanished'], () => site.world.silence('viewer'), 9);
+});
