@@ -223,6 +223,42 @@ GST_START_TEST (test_a_fresh_grant_extends_and_the_server_shortens)
 }
 GST_END_TEST
 
+GST_START_TEST (test_trust_server_takes_its_word)
+{
+  Robot robot ("VP8", "session-policy=trust-server");
+  TestViewer viewer (robot.link, "ann", "p1");
+  const TimeMs now = 1700000000000; // the server's time; ours is another
+  // It names no end: an old console.
+  fail_unless (viewer.join ());
+  fail_unless_equals_int64 (-1, robot.remaining ("p1"));
+  SessionTerms word;
+  const auto update = [&] (TimeMs at, TimeMs expires) {
+    word.server_time = at;
+    word.expires_at = expires;
+    robot.link->call ([word] (SignallerListener &listener) {
+      listener.on_session_updated ("p1", word);
+    });
+  };
+  // Shorter, and longer again, without a grant.
+  update (now, now + 60000);
+  fail_unless (robot.wait ([&] () {
+    return robot.remaining ("p1") > 0 && robot.remaining ("p1") <= 60000;
+  }));
+  update (now + 1000, now + 600000);
+  fail_unless (robot.wait ([&] () { return robot.remaining ("p1") > 500000; }));
+  fail_unless (viewer.wait_frames (10));
+  // What is over is over, whoever is trusted.
+  TestViewer late (robot.link, "bob", "p2");
+  word.server_time = now;
+  word.expires_at = now - 1000;
+  fail_unless (late.offer (word));
+  fail_unless (robot.link->wait_error ("p2"));
+  fail_unless (robot.link->peer ("p2").error_code == "no-active-booking");
+  update (now + 2000, now + 4000);
+  fail_unless (robot.wait_removed ("p1", "expired", &viewer));
+}
+GST_END_TEST
+
 GST_START_TEST (test_offers_without_a_good_grant_are_refused)
 {
   Robot robot ("VP8", "session-policy=require-grant", Key::File);
@@ -427,6 +463,7 @@ signalingbin_suite (void)
   tcase_add_test (tc, test_wrong_fingerprint_keeps_the_gate_shut);
   tcase_add_test (tc, test_the_picture_ends_with_the_grant);
   tcase_add_test (tc, test_a_fresh_grant_extends_and_the_server_shortens);
+  tcase_add_test (tc, test_trust_server_takes_its_word);
   tcase_add_test (tc, test_offers_without_a_good_grant_are_refused);
   tcase_add_test (tc, test_a_viewer_that_leaves_or_vanishes_is_removed);
   tcase_add_test (tc, test_a_vanished_viewer_is_gone_in_five_seconds);
