@@ -4,11 +4,12 @@
 //
 // A viewer that decodes nothing: libdatachannel on our server. Prints a line of
 // JSON for each thing that happens, and five times a second what it has seen:
-// packets, frames (by RTP timestamp), and how late the frames of the last
-// second came against the earliest of all. Understands lines on stdin: offer,
+// packets, frames (by RTP timestamp), how late the frames of the last second
+// came against the earliest of all, and its longest pause. Understands lines on stdin: offer,
 // leave, close (the connection, without a word to the server), disconnect (the
 // server's link alone), quit. *persist*: offers again by itself when the media
 // is silent for 4 s or the robot gives it up, as the viewer page does.
+import { randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
 import readline from 'node:readline';
 
@@ -17,7 +18,8 @@ const require = createRequire(new URL('../interop/package.json',
 const { PeerConnection, RtcpReceivingSession, Video } =
   require('node-datachannel');
 const { io } = require('socket.io-client');
-const { url, user, robot, answers = true, persist = false, pli = 0 } =
+const { url, user, robot, answers = true, garbage = false, persist = false,
+  pli = 0 } =
   JSON.parse(process.argv[2]);
 const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
 const H264 =
@@ -119,13 +121,31 @@ setInterval(() => {
   delays = delays.filter(([at]) => at > now - 1000);
   seen.delay = delays.map(([, delay]) =>
     Math.round((delay - earliest) * 10) / 10);
+  const times = [...delays.map(([at]) => at), now];
+  seen.pause = Math.round(Math.max(0,
+    ...times.slice(1).map((at, i) => at - times[i])));
   say({ seen, at: now });
 }, 200);
 if (pli)
   flood = setInterval(() => {
     try {
-      for (let i = 0; i < pli / 50; ++i) track?.requestKeyframe();
+      for (let i = 0; track?.isOpen() && i < pli / 50; ++i)
+        track.requestKeyframe();
     } catch { /* not open yet */ }
+  }, 20);
+
+// What is no RTP, no RTCP, or neither, by the way that is open: protected by
+// SRTP, so that the robot has to look at it.
+if (garbage)
+  setInterval(() => {
+    for (let i = 0; track?.isOpen() && i < 20; ++i) {
+      const noise = randomBytes(12 + Math.floor(Math.random() * 600));
+      noise[0] = 0x80 | (noise[0] & 0x3f);
+      if (i % 2) noise[1] = 200 + (noise[1] % 8); // as RTCP
+      try {
+        track?.sendMessageBinary(noise);
+      } catch { /* not open yet, or refused here */ }
+    }
   }, 20);
 
 const commands = {

@@ -18,7 +18,7 @@ const sides = { robot: 1, viewer: 2 };
 let opened = 0;
 
 // Why there can be no such namespaces here; '' when there can.
-function whyNot() {
+export function whyNot() {
   if (process.getuid() !== 0)
     return 'network namespaces need root';
   for (const command of ['ip', 'nft', 'conntrack'])
