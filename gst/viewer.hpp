@@ -16,6 +16,7 @@
 #include "gstsessiongate.h"
 #include "liveness.hpp"
 #include "pacer.hpp"
+#include "packetgatherer.hpp"
 #include "resendlimiter.hpp"
 #include "sdpguard.hpp"
 #include "thinner.hpp"
@@ -154,7 +155,9 @@ private:
     // Packets that were held back until then do not leave: ns, CLOCK_BOOTTIME.
     std::atomic<std::int64_t> ends_at{kNoEnd};
 
-    // A packet's turn, and whether it may still leave. Streaming thread.
+    PacketGatherer gatherer; // streaming thread, as are these
+    GstPadProbeReturn send (GstPad *pad, GstPadProbeInfo *info);
+    // A packet's turn, and whether it may still leave.
     GstPadProbeReturn pace (GstBuffer *packet);
   };
   // What a callback needs to come back: nothing that keeps the viewer alive.
@@ -189,7 +192,7 @@ private:
   void connect_callbacks ();
   void watch_rate ();
   void watch_resends ();
-  void watch_pace ();
+  void watch_packets ();
   void on_feedback (const std::vector<PacketReport> &packets);
   void watch_first_frame ();
   guint64 frames_passed () const;

@@ -52,7 +52,7 @@ void
 Viewer::watch_rate ()
 {
   watch_resends ();
-  watch_pace ();
+  watch_packets ();
   shared_->thinner.set_format (picture_format (picture_.source.codec));
   // Behind the queue and the gate: what is left out never waits anywhere.
   auto stream = adopt (gst_element_get_static_pad (picture_.payloader, "sink"));
@@ -105,50 +105,6 @@ Viewer::watch_resends ()
             },
             new Hop (*hop), Hop::free);
       }));
-}
-
-// A list of packets comes apart only where they are to leave one after another.
-void
-Viewer::watch_pace ()
-{
-  auto packets = adopt (gst_element_get_static_pad (picture_.payloader, "src"));
-  gst_pad_add_probe (
-      packets.get (), GST_PAD_PROBE_TYPE_BUFFER,
-      [] (GstPad *, GstPadProbeInfo *info, gpointer data) {
-        return static_cast<Hop *> (data)->shared->pace (
-            GST_PAD_PROBE_INFO_BUFFER (info));
-      },
-      hop (), Hop::free);
-  gst_pad_add_probe (
-      packets.get (), GST_PAD_PROBE_TYPE_BUFFER_LIST,
-      [] (GstPad *pad, GstPadProbeInfo *info, gpointer data) {
-        if (!static_cast<Hop *> (data)->shared->pacer.spreads ())
-          return GST_PAD_PROBE_OK;
-        g_autoptr (GstBufferList) list = GST_PAD_PROBE_INFO_BUFFER_LIST (info);
-        GstFlowReturn flow = GST_FLOW_OK;
-        for (guint i = 0;
-             i < gst_buffer_list_length (list) && flow == GST_FLOW_OK; i++)
-          flow = gst_pad_push (
-              pad, gst_buffer_ref (gst_buffer_list_get (list, i)));
-        GST_PAD_PROBE_INFO_DATA (info) = nullptr;
-        GST_PAD_PROBE_INFO_FLOW_RETURN (info) = flow;
-        return GST_PAD_PROBE_HANDLED;
-      },
-      hop (), Hop::free);
-}
-
-// Waits on the branch's own thread, behind its queue: nobody else waits.
-GstPadProbeReturn
-Viewer::Shared::pace (GstBuffer *packet)
-{
-  const auto wait =
-      pacer.wait (static_cast<unsigned> (gst_buffer_get_size (packet)),
-          boottime_ns () / 1000);
-  if (wait == 0)
-    return GST_PAD_PROBE_OK;
-  g_usleep (static_cast<gulong> (wait));
-  // It passed the gate in time, but not the wait.
-  return boottime_ns () < ends_at ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
 }
 
 void
