@@ -29,7 +29,10 @@ slices_are_non_reference (
 {
   bool any = false;
   while (size > 4) {
-    const guint32 length = GST_READ_UINT32_BE (data);
+    // Byte by byte: lengths stand anywhere, and GST_READ_UINT32_BE () loads
+    // from where an integer may not be.
+    const guint32 length = guint32 (data[0]) << 24 | guint32 (data[1]) << 16 |
+                           guint32 (data[2]) << 8 | data[3];
     if (length == 0 || length > size - 4)
       return false;
     const int reference = is_reference (data[4]);
