@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "controller.hpp"
+#include "appsignaller.hpp"
 #include "client/socketioclient.hpp"
 #include "errors.hpp"
 #include "iceservers.hpp"
@@ -62,7 +63,9 @@ Controller::start (
     const Settings &settings, std::unique_ptr<Signaller> signaller)
 {
   settings_ = settings;
-  signaller_ = signaller ? std::move (signaller) : make_signaller (settings);
+  signaller_ = signaller                         ? std::move (signaller)
+               : settings.application_signalling ? make_app_signaller (element_)
+                                                 : make_signaller (settings);
   admission_.emplace (settings.policy, settings.robot_id);
   for (auto &stream : streams_) {
     stream->announced_end = -1;

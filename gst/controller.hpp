@@ -19,6 +19,7 @@ struct Settings
   std::string signaling_server, robot_id, robot_type, rooms;
   std::string token, token_file; // never logged
   std::string grant_key, tls_ca_file;
+  bool application_signalling = false;  // instead of a signaling_server
   std::string stun_server, turn_server; // turn_server holds credentials
   SessionPolicy policy = SessionPolicy::RequireGrant;
   bool relay_only = false;
@@ -51,6 +52,7 @@ public:
   void start (const Settings &settings, std::unique_ptr<Signaller> signaller);
   // Ends every viewer and the link; the signaller comes back for a next start.
   std::unique_ptr<Signaller> stop ();
+  bool started () const { return signaller_ != nullptr; }
   // *pad*: the name of the bin's pad.
   void add_stream (const std::string &pad, Input *input);
   void remove_stream (const std::string &pad);

@@ -30,6 +30,7 @@
  * Since: 0.1
  */
 #include "gstsignalingbin.h"
+#include "appsignaller.hpp"
 #include "errors.hpp"
 #include "opensslexit.hpp"
 #include "signalingbinproperties.hpp"
@@ -50,6 +51,8 @@ enum
   SIGNAL_PAUSE_VIEWER,
   SIGNAL_RESUME_VIEWER,
   SIGNAL_LIST_VIEWERS,
+  SIGNAL_SEND_MESSAGE,
+  SIGNAL_TAKE_MESSAGE,
   LAST_SIGNAL
 };
 guint signals[LAST_SIGNAL];
@@ -108,8 +111,9 @@ static gboolean
 check_properties (GstSignalingBin *self)
 {
   int error = 0;
-  const auto why = check_settings (
-      self->state->copy_settings (), self->state->own_signaller, &error);
+  const auto settings = self->state->copy_settings ();
+  const auto why = check_settings (settings,
+      self->state->own_signaller || settings.application_signalling, &error);
   if (why.empty ())
     return TRUE;
   gst_element_message_full (GST_ELEMENT (self), GST_MESSAGE_ERROR,
@@ -386,6 +390,25 @@ gst_signaling_bin_list_viewers (GstSignalingBin *self)
   return g_strv_builder_end (builder);
 }
 
+static gboolean
+gst_signaling_bin_take_message (
+    GstSignalingBin *self, const GstStructure *message)
+{
+  SignalingBinState *state = self->state;
+  if (!message || !state->copy_settings ().application_signalling ||
+      !state->current_loop ())
+    return FALSE;
+  auto call = read_app_message (message);
+  if (!call)
+    return FALSE;
+  // Later: this may be called while the bin sends one.
+  state->post ([call = std::move (call)] (Controller &controller) {
+    if (controller.started ())
+      call (controller);
+  });
+  return TRUE;
+}
+
 static void
 gst_signaling_bin_finalize (GObject *object)
 {
@@ -499,6 +522,35 @@ gst_signaling_bin_class_init (GstSignalingBinClass *klass)
           static_cast<GSignalFlags> (G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION),
           G_CALLBACK (gst_signaling_bin_list_viewers), nullptr, nullptr,
           nullptr, G_TYPE_STRV, 0);
+
+  /**
+   * GstSignalingBin::send-message:
+   * @message: "answer", "ice-candidate", "leave" or "error" for a viewer
+   *
+   * With application-signalling: the application carries it to its viewer.
+   * Emitted on the signalling thread; the structure is lent.
+   *
+   * Since: 0.1
+   */
+  signals[SIGNAL_SEND_MESSAGE] = g_signal_new ("send-message",
+      G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, nullptr, nullptr,
+      nullptr, G_TYPE_NONE, 1, GST_TYPE_STRUCTURE | G_SIGNAL_TYPE_STATIC_SCOPE);
+  /**
+   * GstSignalingBin::take-message:
+   * @message: "offer", "ice-candidate", "leave", "session-updated" or
+   *     "session-ended" of a viewer
+   *
+   * With application-signalling: what came from a viewer. Any thread.
+   *
+   * Returns: %TRUE when the message is one and will be looked at
+   *
+   * Since: 0.1
+   */
+  signals[SIGNAL_TAKE_MESSAGE] = g_signal_new_class_handler ("take-message",
+      G_TYPE_FROM_CLASS (klass),
+      static_cast<GSignalFlags> (G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION),
+      G_CALLBACK (gst_signaling_bin_take_message), nullptr, nullptr, nullptr,
+      G_TYPE_BOOLEAN, 1, GST_TYPE_STRUCTURE | G_SIGNAL_TYPE_STATIC_SCOPE);
 
   gst_element_class_set_static_metadata (element_class,
       "WebRTC viewers by Socket.IO signalling", "Sink/Network/WebRTC",

@@ -162,6 +162,11 @@ install_properties (GObjectClass *klass)
   add_string (klass, PROP_TLS_CA_FILE, "tls-ca-file", "TLS CA file",
       "PEM file of the certificate authorities to trust instead of the "
       "system's");
+  g_object_class_install_property (klass, PROP_APPLICATION_SIGNALLING,
+      g_param_spec_boolean ("application-signalling", "Application signalling",
+          "The application carries the messages, by send-message and "
+          "take-message; no server is connected",
+          FALSE, kReady));
   add_string (klass, PROP_STUN_SERVER, "stun-server", "STUN server",
       "stun://host:port; the server's own list comes on top");
   add_string (klass, PROP_TURN_SERVER, "turn-server", "TURN server",
@@ -264,6 +269,8 @@ set_setting (Settings *settings, guint id, const GValue *value)
   else if (id == PROP_ICE_TRANSPORT_POLICY)
     settings->relay_only =
         g_value_get_enum (value) == GST_WEBRTC_ICE_TRANSPORT_POLICY_RELAY;
+  else if (id == PROP_APPLICATION_SIGNALLING)
+    settings->application_signalling = g_value_get_boolean (value);
   else if (id == PROP_FEC_TYPE)
     settings->fec = g_value_get_enum (value) != GST_WEBRTC_FEC_TYPE_NONE;
   else if (id == PROP_ADAPTIVE_BITRATE)
@@ -293,6 +300,8 @@ get_setting (const Settings &settings, guint id, GValue *value)
     g_value_set_enum (value, settings.relay_only
                                  ? GST_WEBRTC_ICE_TRANSPORT_POLICY_RELAY
                                  : GST_WEBRTC_ICE_TRANSPORT_POLICY_ALL);
+  else if (id == PROP_APPLICATION_SIGNALLING)
+    g_value_set_boolean (value, settings.application_signalling);
   else if (id == PROP_FEC_TYPE)
     g_value_set_enum (value,
         settings.fec ? GST_WEBRTC_FEC_TYPE_ULP_RED : GST_WEBRTC_FEC_TYPE_NONE);
