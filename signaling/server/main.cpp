@@ -3,6 +3,9 @@
 #include "server/cli.hpp"
 #include <clocale>
 #include <iostream>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <sodium.h>
 #include <sys/stat.h>
 
@@ -12,6 +15,12 @@ int
 main (int argc, char **argv)
 {
   std::setlocale (LC_CTYPE, "");
+#ifdef __GLIBC__
+  // A TLS connection takes and gives back two buffers for each message. Left
+  // alone, the heap's end goes back to the kernel and is asked for again.
+  mallopt (M_TRIM_THRESHOLD, 4 << 20);
+  mallopt (M_MMAP_THRESHOLD, 128 << 10); // so that large ones still go back
+#endif
   umask (0077); // the database and its journals hold secrets
   if (sodium_init () < 0) {
     std::cerr << "robotlive-signaling: no source of randomness" << std::endl;
