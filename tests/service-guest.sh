@@ -34,6 +34,11 @@ unplug() { modprobe -r vivid; }
 mark() { journalctl --sync; since=$(journalctl -b -n 1 --show-cursor -o cat -q | sed -n 's/^-- cursor: //p'); }
 logged() { journalctl -b --after-cursor="$since" --no-pager -o cat -u "$unit" | grep -qE -- "$1"; }
 server_logged() { journalctl -b --after-cursor="$since" --no-pager -o cat -u robotlive-signaling | grep -qE -- "$1"; }
+online() { # the last that the server knows of the robot
+  journalctl -b --no-pager -o cat -u robotlive-signaling |
+    grep -E 'event=robot-(registered|gone) .*robot_1' | tail -n 1 |
+    grep -q registered
+}
 property() { systemctl show -P "$2" "$1"; }
 streaming() { # gst-launch-1.0 runs, and has for three seconds
   local pid
@@ -140,7 +145,7 @@ check "... and systemd starts it again" until_true 60 bash -c \
 v4l2-ctl -d /dev/video0 -c percentage_of_dropped_buffers=0 >/dev/null 2>&1
 mark
 check "frames again: the robot is back by itself" until_true 400 streaming
-check "... and registered" until_true 200 server_logged 'robot-registered.*robot_1'
+check "... and registered" until_true 200 online
 
 # --- unplug and replug ---------------------------------------------------------
 mark
@@ -153,6 +158,7 @@ check "... meanwhile it is tried again and again" until_true 240 logged \
   'no camera works'
 check "plugged in again" plug
 check "the robot is back by itself" until_true 400 streaming
+check "... and registered" until_true 200 online
 echo "#   restarts in all: $(property "$unit" NRestarts)"
 
 # --- the server is restarted; the robot goes on ---------------------------------
