@@ -89,7 +89,7 @@ build_packages() { # FOLDER SOURCES OUT OPTION…
   shift 3
   rm -rf "$root/build/$out"
   mkdir "$root/build/$out"
-  in_root "$root" env \
+  in_root "$root" env ${CC:+CC="$CC"} ${CXX:+CXX="$CXX"} \
     DEB_BUILD_OPTIONS="parallel=${JOBS:-2} ${BUILD_OPTIONS-nocheck}" \
     sh -ec 'cd "/build/$1"; out=$2; shift 2
       dpkg-buildpackage -us -uc "$@" >"/build/$out/log" 2>&1 || {
