@@ -35,7 +35,11 @@ native_compiler() {
   mkdir -p "$root/native" "$root/usr/local/native"
   mountpoint -q "$root/native" || mount --bind / "$root/native"
   mount -o remount,ro,bind "$root/native"
-  ln -sfn native/lib64 "$root/lib64"
+  mkdir -p "$root/lib64"
+  ln -sfn /native/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 "$root/lib64/"
+  # Where the cross compiler's libc.so says that libc is.
+  mkdir -p "$root/usr/aarch64-linux-gnu"
+  ln -sfn ../lib/aarch64-linux-gnu "$root/usr/aarch64-linux-gnu/lib"
   for name in gcc g++ gcc-ar; do
     cat >"$root/usr/local/native/$name" <<WRAPPER
 #!/bin/sh
