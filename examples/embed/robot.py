@@ -66,13 +66,13 @@ class Robot:
     def on_element_message(s):
         name = s.get_name()
         if name == "robotlive-link":
-            print("signalling:", s["state"], flush=True)
+            print("signalling:", s.get_value("state"), flush=True)
         elif name == "robotlive-viewer-added":
-            print(f"{s['user']} watches ({s['peer-id']})", flush=True)
+            print(f"{s.get_value('user')} watches ({s.get_value('peer-id')})", flush=True)
         elif name == "robotlive-viewer-removed":
-            print(f"{s['peer-id']} is gone: {s['reason']}", flush=True)
+            print(f"{s.get_value('peer-id')} is gone: {s.get_value('reason')}", flush=True)
         elif name == "robotlive-viewer-refused":
-            print(f"refused {s['peer-id']}: {s['message']}", flush=True)
+            print(f"refused {s.get_value('peer-id')}: {s.get_value('message')}", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ import { until } from './browser.js';
 const run = promisify(execFile);
 const TOP = new URL('../../', import.meta.url).pathname;
 const BUILD = path.resolve(process.env.BUILD_DIR ?? path.join(TOP, 'build'));
+export const EXAMPLES = path.join(TOP, 'examples/embed');
+export const BUILT_EXAMPLES = path.join(BUILD, 'examples');
 const SERVER = path.join(BUILD, 'signaling/server/robotlive-signaling');
 const CLIP = '/usr/share/forensics-samples/original-files/movie1/'
   + 'VID_20191220_170832.mp4';
@@ -166,6 +168,14 @@ export class Stack {
       `signaling-server=${this.origin}`, `robot-id=${id}`,
       `token-file=${this.file(`${id}.token`)}`, ...(sound ? tone : [])],
     { env: this.env(), log: this.file(`${id}.log`) });
+    this.processes.push(robot);
+    return robot;
+  }
+
+  // A robot that is an application of its own: examples/embed.
+  async startExample(command, args, id) {
+    const robot = await Process.start(command, [...args, this.origin, id,
+      this.file(`${id}.token`)], { env: this.env(), log: this.file(`${id}.log`) });
     this.processes.push(robot);
     return robot;
   }
