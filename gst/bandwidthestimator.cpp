@@ -39,6 +39,7 @@ constexpr std::int64_t kDistrust = 30 * kSecond;
 constexpr double kAhead = 0.6; // s
 // Headers are not in the target; and without some margin chance adds up.
 constexpr double kDrain = 1.15;
+constexpr double kBefore = 1000;     // ms
 constexpr double kAheadMemory = 700; // ms
 // A queue of this length that nothing explains and that still grows need not
 // wait for the trend.
@@ -196,7 +197,8 @@ BandwidthEstimator::update_trend (
   while (recent_.front ().time < time - kQueueMemory || recent_.size () > 1000)
     recent_.pop_front ();
   const double before = queue_;
-  queue_ = std::max (0.0, queue () - explained ());
+  // A burst does not explain what was there before it: a longer route, say.
+  queue_ = std::max (queue () - explained (), queue (time - kBefore));
   rising_ = queue_ > before ? rising_ + 1 : 0;
   smoothed_ = kSmoothing * smoothed_ + (1 - kSmoothing) * queue_;
   points_.push_back ({time, smoothed_});
@@ -308,6 +310,16 @@ BandwidthEstimator::spreads_bursts () const
   return ceiling > 0 && ceiling < kNarrow * target ();
 }
 
+// The shortest since *time*.
+double
+BandwidthEstimator::queue (double time) const
+{
+  double least = accumulated_;
+  for (auto p = recent_.rbegin (); p != recent_.rend () && p->time > time; ++p)
+    least = std::min (least, p->delay);
+  return queue () - (accumulated_ - least);
+}
+
 double
 BandwidthEstimator::queue () const
 {
@@ -323,6 +335,10 @@ BandwidthEstimator::cut_delay_target (double rate, std::int64_t now)
   delay_target_ = clamped (std::min (delay_target_, rate));
   last_decrease_ = last_trouble_ = now;
   ahead_ = 0;
+  // What has been acted on is no reason to act again: a longer route stays.
+  points_.clear ();
+  smoothed_ = queue_;
+  previous_trend_ = 0;
   hold_ = true;
 }
 

@@ -109,6 +109,7 @@ private:
   void apply_loss (double fraction, std::int64_t now);
   void cut_delay_target (double rate, std::int64_t now);
   double queue () const;
+  double queue (double time) const;
   double explained () const;
   double clamped (double rate) const;
 

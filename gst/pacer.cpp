@@ -11,16 +11,20 @@ constexpr std::int64_t kUsual = 33333, kLeast = 8000, kMost = 40000; // us
 constexpr double kShare = 0.8;
 // Pictures this much larger than the mean are bursts.
 constexpr double kBurst = 2;
+// Of the path, for key frames alone; some is for packets sent again.
+constexpr double kAlone = 0.8;
+constexpr std::int64_t kMostAlone = 1500000;
 // Shorter waits are not worth waking up for.
 constexpr std::int64_t kWorthwhile = 500;
 
 } // namespace
 
 void
-Pacer::set_path (unsigned rate, bool narrow)
+Pacer::set_path (unsigned rate, bool narrow, bool alone)
 {
   rate_ = rate;
   narrow_ = narrow;
+  alone_ = alone;
 }
 
 void
@@ -32,6 +36,12 @@ Pacer::begin (std::uint64_t size, std::int64_t duration, std::int64_t now)
   start_ = now;
   size_ = size;
   gone_ = 0;
+  if (narrow_ && alone_) {
+    const double rate = kAlone * std::max<double> (rate_, 1);
+    spread_ = std::min (
+        kMostAlone, static_cast<std::int64_t> (double (size) * 8e6 / rate));
+    return;
+  }
   spread_ = narrow_ && double (size) > kBurst * mean
                 ? static_cast<std::int64_t> (kShare * double (interval))
                 : 0;

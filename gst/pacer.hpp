@@ -17,7 +17,9 @@ class Pacer
 public:
   // Any thread. *narrow*: the path is one where a burst waits; on others a
   // picture that is held back is only late. *rate*: what the stream has.
-  void set_path (unsigned rate, bool narrow);
+  // *alone*: no picture follows for long, as only key frames are sent; each
+  // leaves as slowly as the path takes it.
+  void set_path (unsigned rate, bool narrow, bool alone = false);
 
   // Streaming thread, from here on. A picture of *size* is about to leave;
   // *duration* until the next, 0 if unknown.
@@ -29,7 +31,7 @@ public:
 
 private:
   std::atomic<unsigned> rate_{0};
-  std::atomic<bool> narrow_{false};
+  std::atomic<bool> narrow_{false}, alone_{false};
   std::int64_t start_ = 0, spread_ = 0; // spread_ 0: at once
   std::uint64_t size_ = 0, gone_ = 0;
 };

@@ -109,6 +109,8 @@ Viewer::Shared::pace (GstBuffer *packet)
           boottime_ns () / 1000);
   if (wait == 0)
     return GST_PAD_PROBE_OK;
+  if (boottime_ns () >= ends_at)
+    return GST_PAD_PROBE_DROP;
   g_usleep (static_cast<gulong> (wait));
   // It passed the gate in time, but not the wait.
   return boottime_ns () < ends_at ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;

@@ -54,15 +54,24 @@ Viewer::watch_rate ()
   watch_resends ();
   watch_packets ();
   shared_->thinner.set_format (picture_format (picture_.source.codec));
-  // Behind the queue and the gate: what is left out never waits anywhere.
+  // Before the queue: what is left out waits nowhere, and a key frame that
+  // leaves slowly pushes nothing out.
+  auto branch = adopt (gst_element_get_static_pad (picture_.queue, "sink"));
+  gst_pad_add_probe (
+      branch.get (), GST_PAD_PROBE_TYPE_BUFFER,
+      [] (GstPad *, GstPadProbeInfo *info, gpointer data) {
+        return static_cast<Hop *> (data)->shared->thinner.pass (
+                   GST_PAD_PROBE_INFO_BUFFER (info))
+                   ? GST_PAD_PROBE_OK
+                   : GST_PAD_PROBE_DROP;
+      },
+      hop (), Hop::free);
   auto stream = adopt (gst_element_get_static_pad (picture_.payloader, "sink"));
   gst_pad_add_probe (
       stream.get (), GST_PAD_PROBE_TYPE_BUFFER,
       [] (GstPad *, GstPadProbeInfo *info, gpointer data) {
         auto &shared = *static_cast<Hop *> (data)->shared;
         GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER (info);
-        if (!shared.thinner.pass (buffer))
-          return GST_PAD_PROBE_DROP;
         shared.pacer.begin (gst_buffer_get_size (buffer),
             GST_BUFFER_DURATION_IS_VALID (buffer)
                 ? gint64 (GST_BUFFER_DURATION (buffer) / GST_USECOND)
@@ -158,8 +167,9 @@ Viewer::estimate (std::int64_t now, unsigned *rate, bool *limited)
   shared_->resends.set_path (*rate, estimator_->round_trip ());
   const RateLimit limit = estimator_->limit (now);
   *limited = limit != RateLimit::None;
-  shared_->pacer.set_path (
-      *rate, pacing_ && (*limited || estimator_->spreads_bursts ()));
+  shared_->pacer.set_path (*rate,
+      pacing_ && (*limited || estimator_->spreads_bursts ()),
+      shared_->thinner.level () == Thinning::KeyFrames);
   GST_LOG_OBJECT (bin_, "viewer %s: estimate %u, received %u, loss %.3f, %s",
       peer_id_.c_str (), *rate, estimator_->received_rate (),
       estimator_->loss (), rate_limit_name (limit));

@@ -55,6 +55,18 @@ TEST (Pacer, OnAWidePathNothingWaits)
   EXPECT_LT (departures (pacer, 100).back (), 2 * kMs);
 }
 
+TEST (Pacer, AKeyFrameAloneLeavesAsSlowlyAsThePathTakesIt)
+{
+  Pacer pacer;
+  pacer.set_path (500000, true, true);
+  const auto times = departures (pacer, 40); // 40 kB: 0.8 s at 400 kbit/s
+  EXPECT_GT (times.back (), 700 * kMs);
+  EXPECT_LT (times.back (), 850 * kMs);
+  EXPECT_LT (departures (pacer, 4000).back (), 1600 * kMs);
+  pacer.set_path (500000, false, true);
+  EXPECT_LT (departures (pacer, 40).back (), 1 * kMs);
+}
+
 TEST (Pacer, StrangeDurationsAreBounded)
 {
   Pacer pacer;

@@ -126,6 +126,20 @@ TEST (RateLoop, JitterOnAWidePathDoesNotLowerTheRate)
   EXPECT_EQ (stream.least, 2500000u);
 }
 
+// A longer route is no queue, although it starts like one.
+TEST (RateLoop, JitterThatSetsInCostsLittle)
+{
+  Stream stream;
+  stream.link.rate = [] (std::int64_t) { return 2e7; };
+  stream.run (10);
+  stream.link.delay = 40 * kMs;
+  stream.link.jitter = 20 * kMs;
+  stream.measure ();
+  stream.run (15);
+  EXPECT_GT (stream.least, 1600000u);
+  EXPECT_EQ (stream.control.target (), 2500000u);
+}
+
 TEST (RateLoop, CrossTraffic)
 {
   Stream stream;
