@@ -104,6 +104,7 @@ Robot::Robot (const std::string &codec, const std::string &properties, Key key,
 void
 Robot::forget_messages ()
 {
+  drain_bus ();
   for (GstStructure *message : messages_)
     gst_structure_free (message);
   messages_.clear ();
@@ -112,10 +113,10 @@ Robot::forget_messages ()
 Robot::~Robot ()
 {
   gst_element_set_state (pipeline, GST_STATE_NULL);
+  forget_messages ();
   gst_bus_set_flushing (bus_, TRUE);
   gst_object_unref (bus_);
   gst_object_unref (pipeline);
-  forget_messages ();
   if (!key_file_.empty ())
     g_unlink (key_file_.c_str ());
 }

@@ -44,6 +44,7 @@ public:
   bool wait_message (const char *name);
   // It is among those that have come.
   bool has_message (const char *name) const;
+  // All that have come: those on the bus keep whole branches alive.
   void forget_messages ();
   // robotlive-viewer-removed for *peer_id*, for *reason* unless null. *viewer*
   // is fed candidates meanwhile.
