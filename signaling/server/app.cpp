@@ -91,6 +91,7 @@ App::room_config () const
   r.expiry_warning_ms = config_.expiry_warning_ms;
   r.robot_grace_ms = config_.robot_grace_ms;
   r.max_viewers = config_.max_viewers;
+  r.max_sockets_per_user = config_.max_sockets_per_user;
   return r;
 }
 

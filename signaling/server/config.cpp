@@ -251,6 +251,7 @@ read_keys (File &f, Config *config)
   f.get ("limits", "connections", &n.max_connections);
   f.get ("limits", "connections-per-address", &n.max_connections_per_address);
   f.get ("limits", "sessions-per-address", &n.max_sessions_per_address);
+  f.get ("limits", "sockets-per-user", &c.max_sockets_per_user);
   f.get ("limits", "messages-per-second", &n.message_rate.per_second);
   f.get ("limits", "requests-per-second-per-address",
       &n.request_rate_per_address.per_second);

@@ -60,6 +60,7 @@ struct Config
   TimeMs expiry_warning_ms = 60 * 1000;
   TimeMs robot_grace_ms = 3000;
   std::size_t max_viewers = 64;
+  std::size_t max_sockets_per_user = 64;
   TimeMs max_booking_ms = TimeMs{24} * 3600 * 1000; // by viewers themselves
   bool viewers_may_book = true;
 

@@ -257,12 +257,34 @@ Room::on_register (
       (peer.identity->role == "robot") != peer.robot)
     return refuse_register (
         peer, message, "forbidden", "the token is for another", true);
+  if (!take_place (peer))
+    return refuse_register (
+        peer, message, "busy", "too many connections of this user", true);
   peer.state = State::Registering;
   peer.busy = true;
   if (peer.robot)
     register_robot (peer, message);
   else
     register_viewer (peer, message);
+}
+
+// Robots have one connection by their nature; anonymous viewers call themselves
+// what they like.
+bool
+Room::take_place (Peer &peer)
+{
+  if (peer.robot || peer.anonymous)
+    return true;
+  if (places_.size () > 2 * peers_.size () + 100)
+    for (auto it = places_.begin (); it != places_.end ();)
+      it = it->second.expired () ? places_.erase (it) : std::next (it);
+  std::weak_ptr<bool> &place = places_[peer.user_id];
+  if (place.use_count () >= static_cast<long> (config_.max_sockets_per_user))
+    return false;
+  peer.place = place.lock ();
+  if (!peer.place)
+    place = peer.place = std::make_shared<bool> (true);
+  return true;
 }
 
 void

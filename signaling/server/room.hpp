@@ -41,6 +41,7 @@ struct RoomConfig
   std::size_t max_untrusted_waiting_bytes = 64 * 1024;
   std::size_t max_viewers = 64; // sessions of one robot
   std::size_t max_rooms = 16;   // of one socket
+  std::size_t max_sockets_per_user = 64;
   TimeMs late_ms = 30000;       // messages of a session that is over
   std::size_t max_ended = 1024; // sessions remembered for that
 };
@@ -128,6 +129,7 @@ private:
     bool busy = false;      // waits for the backend
     std::deque<Message> waiting;
     std::size_t waiting_bytes = 0;
+    std::shared_ptr<bool> place; // one of its user's, counted by its owners
     TimeMs connected_at = 0;
     std::vector<Booking> bookings; // a viewer's, for presence
     std::set<std::string> visible; // robots it was told of
@@ -172,6 +174,7 @@ private:
       TimeMs now);
   void on_register (Peer &peer, const Message &message,
       std::string_view argument, TimeMs now);
+  bool take_place (Peer &peer);
   void register_robot (Peer &peer, const Message &message);
   void register_viewer (Peer &peer, const Message &message);
   void robot_registered (Peer &peer, const RobotAnswer &answer, TimeMs now);
@@ -234,6 +237,7 @@ private:
   IceServers ice_servers_;
   std::optional<JwtKey> grant_key_;
   std::unordered_map<SocketId, Peer> peers_;
+  std::unordered_map<std::string, std::weak_ptr<bool>> places_; // by user
   std::map<std::string, Robot> robots_; // online, or in their grace time
   Sessions sessions_;
   std::deque<Ended> ended_; // the newest last

@@ -389,6 +389,34 @@ TEST (Room, LimitsWhatWaitsAndWhoWatches)
   EXPECT_EQ (w.room->sessions ().size (), 2u);
 }
 
+TEST (Room, AUserHasSoManySocketsAndNoMore)
+{
+  World w;
+  w.config.max_sockets_per_user = 3;
+  w.room->set_config (w.config);
+  SocketId first = w.join ("viewer", "v");
+  w.join ("viewer", "v");
+  w.join ("viewer", "v");
+  SocketId over = w.join ("viewer", "v");
+  EXPECT_EQ (w.sockets.disconnected, std::vector<SocketId> ({over}));
+  auto told = w.sockets.of (over, "registered");
+  ASSERT_EQ (told.size (), 1u);
+  EXPECT_NE (told[0].find ("\"code\":\"busy\""), std::string::npos);
+  w.join ("viewer", "other"); // has places of its own
+  EXPECT_EQ (w.sockets.disconnected.size (), 1u);
+  // Who registers again takes no second place; who leaves gives up its own.
+  w.send (first, "register", R"({"userId":"v","userType":"viewer"})");
+  w.room->disconnect (first, "transport close", w.backend.now);
+  w.join ("viewer", "v");
+  EXPECT_EQ (w.sockets.disconnected.size (), 1u);
+  // Users who are gone are forgotten, however many there were.
+  for (int i = 0; i < 1000; ++i)
+    w.room->disconnect (w.join ("viewer", "u" + std::to_string (i)),
+        "transport close", w.backend.now);
+  SocketId last = w.join ("viewer", "v");
+  EXPECT_EQ (w.sockets.disconnected.back (), last);
+}
+
 TEST (Room, SessionsOfBeforeARestartAreFoundAgain)
 {
   World w;
