@@ -61,7 +61,7 @@ count_packets (Sent *sent, GstBuffer *const *packets, guint count)
 {
   std::set<guint32> pictures;
   for (guint i = 0; i < count; i++) {
-    guint8 head[8] = {};
+    alignas (guint32) guint8 head[8] = {};
     gst_buffer_extract (packets[i], 0, head, sizeof head);
     if ((head[1] & 0x7f) != 108)
       continue;
@@ -75,6 +75,7 @@ count_packets (Sent *sent, GstBuffer *const *packets, guint count)
 static GstPadProbeReturn
 see_packets (GstPad *, GstPadProbeInfo *info, gpointer data)
 {
+  taken ();
   std::vector<GstBuffer *> packets;
   if (info->type & GST_PAD_PROBE_TYPE_BUFFER_LIST) {
     GstBufferList *list = gst_pad_probe_info_get_buffer_list (info);
@@ -85,6 +86,7 @@ see_packets (GstPad *, GstPadProbeInfo *info, gpointer data)
   }
   count_packets (
       static_cast<Sent *> (data), packets.data (), guint (packets.size ()));
+  handed ();
   return GST_PAD_PROBE_OK;
 }
 
@@ -104,6 +106,7 @@ GST_START_TEST (test_packets_of_a_picture_stay_together)
   fail_unless (viewer.wait_frames (1));
 
   Sent sent;
+  handed ();
   g_autoptr (GstPad) pad = gst_element_get_static_pad (
       find_element (robot.bin, "nicesink").get (), "sink");
   const gulong probe = gst_pad_add_probe (pad,
@@ -113,6 +116,7 @@ GST_START_TEST (test_packets_of_a_picture_stay_together)
   fail_unless (viewer.wait_frames (40));
   gst_element_set_state (robot.pipeline, GST_STATE_NULL);
   gst_pad_remove_probe (pad, probe);
+  taken ();
   fail_unless (sent.packets > 2 * sent.pictures.size ());
   // But for the picture that was on its way when the probe came.
   fail_unless (sent.again <= 1);
