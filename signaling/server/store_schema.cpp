@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/store_schema.hpp"
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fcntl.h>
 #include <glib.h>
 #include <soci/sqlite3/soci-sqlite3.h>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 
 namespace robotlive::server {
@@ -98,12 +100,33 @@ create_private_file (const std::string &path)
   ::close (fd);
 }
 
+// Going over to WAL needs the file for itself for a moment, and so does the
+// last one to close it; SQLite does not wait for that, whatever busy_timeout
+// says, and reports "database is locked" to whoever opens it meanwhile.
+void
+use_wal (soci::session &sql)
+{
+  const auto give_up =
+      std::chrono::steady_clock::now () + std::chrono::seconds (10);
+  for (;;) {
+    try {
+      std::string mode;
+      sql << "PRAGMA journal_mode = WAL", soci::into (mode);
+      return;
+    } catch (const soci::soci_error &) {
+      if (std::chrono::steady_clock::now () > give_up)
+        throw;
+    }
+    std::this_thread::sleep_for (std::chrono::milliseconds (10));
+  }
+}
+
 void
 prepare_sqlite (soci::session &sql)
 {
   std::string text;
   sql << "PRAGMA busy_timeout = 10000", soci::into (text);
-  sql << "PRAGMA journal_mode = WAL", soci::into (text);
+  use_wal (sql);
   // With WAL a crash of this process loses nothing; FULL keeps what was
   // answered even when the power goes.
   sql << "PRAGMA synchronous = FULL";
