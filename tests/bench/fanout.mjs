@@ -3,7 +3,7 @@
 // What a viewer costs the sender: CPU, memory and threads of the sending
 // process alone for 0 to 32 viewers of one stream that is already encoded.
 import path from 'node:path';
-import { log, measure, output, rigs, save, sleep, slope, spread }
+import { chosen, log, measure, output, rigs, save, sleep, slope, spread }
   from './lib/common.mjs';
 import { openReceivers } from './lib/receivers.mjs';
 import * as peers from './lib/peers.mjs';
@@ -71,7 +71,7 @@ export async function run(options) {
       [String(options.quick ? 1 : 3)]));
     log(`fanout floor: ${JSON.stringify(floor)}`);
     runs.push({ sender: 'floor', ...floor });
-    for (const name of options.only ?? Object.keys(senders))
+    for (const name of chosen(options, Object.keys(senders)))
       runs.push(await once(name, options).catch((error) => {
         log(`fanout ${name}: ${error.message}`);
         return { sender: name, error: error.message };

@@ -4,7 +4,7 @@
 // frame in a fresh page of Chromium, with 0, 1 and 8 viewers present, from an
 // encoder that gives a key frame when asked and from one that gives one each
 // 2 s and listens to nobody.
-import { log, quantile, save, sleep } from './lib/common.mjs';
+import { chosen, log, quantile, save, sleep } from './lib/common.mjs';
 import { openBrowser } from './lib/browser.mjs';
 import { openReceivers } from './lib/receivers.mjs';
 import * as peers from './lib/peers.mjs';
@@ -52,7 +52,7 @@ export async function run(options) {
   try {
     for (const stream of Object.keys(streams))
       for (const present of [0, 1, 8])
-        for (const sender of options.only ?? senders)
+        for (const sender of chosen(options, senders))
           rows.push(await some(browser, sender, stream, present, options)
             .catch((error) => {
               log(`join ${sender}: ${error.message}`);

@@ -2,7 +2,8 @@
 //
 // Glass to glass: from the stamp, burnt into the raw frame before the encoder,
 // to the frame's presentation in Chromium; 1280x720, 30 frames/s, 2 Mbit/s.
-import { log, measure, quantile, save, sleep, spread } from './lib/common.mjs';
+import { chosen, log, measure, quantile, save, sleep, spread }
+  from './lib/common.mjs';
 import { openBrowser } from './lib/browser.mjs';
 import * as peers from './lib/peers.mjs';
 
@@ -44,7 +45,7 @@ export async function run(options) {
   try {
     // Round after round, so that a busy minute touches all alike.
     for (let round = 0; round < options.runs; ++round)
-      for (const name of options.only ?? Object.keys(senders)) {
+      for (const name of chosen(options, Object.keys(senders))) {
         const result = await once(browser, name, options).catch((error) => {
           log(`latency ${name}: ${error.message}`);
           return { sender: name, error: error.message };

@@ -3,7 +3,7 @@
 // What a viewer in Chromium sees over a bad link: frame rate, share of time
 // frozen, and latency. A gap of more than 150 ms between two presented frames
 // counts as frozen, from its start less one frame's time.
-import { log, quantile, save, sleep, spread } from './lib/common.mjs';
+import { chosen, log, quantile, save, sleep, spread } from './lib/common.mjs';
 import { openBrowser } from './lib/browser.mjs';
 import { openLink } from './lib/link.mjs';
 import * as peers from './lib/peers.mjs';
@@ -69,7 +69,7 @@ export async function run(options) {
   try {
     for (let round = 0; round < options.runs; ++round)
       for (const name of Object.keys(links))
-        for (const sender of options.only ?? Object.keys(senders)) {
+        for (const sender of chosen(options, Object.keys(senders))) {
           const result = await once(browser, link, sender, name, options)
             .catch((error) => ({ sender, link: name, error: error.message }));
           log('loss', JSON.stringify(result, (key, value) =>
@@ -82,7 +82,7 @@ export async function run(options) {
     link.close();
   }
   const rows = Object.keys(links).flatMap((name) =>
-    (options.only ?? Object.keys(senders)).map((sender) => {
+    chosen(options, Object.keys(senders)).map((sender) => {
       const mine = runs.filter((r) => r.sender === sender && r.link === name);
       const row = { sender, link: name,
         failed: mine.filter((r) => r.error).map((r) => r.error) };

@@ -13,7 +13,7 @@
 // which counts from the step on. `used` is the received rate from 15 s after
 // the step on: in percent of the path where it is narrow, and of what came
 // before where it is not.
-import { log, quantile, save, sleep, spread } from './lib/common.mjs';
+import { chosen, log, quantile, save, sleep, spread } from './lib/common.mjs';
 import { openBrowser } from './lib/browser.mjs';
 import { openLink } from './lib/link.mjs';
 import * as peers from './lib/peers.mjs';
@@ -119,7 +119,7 @@ const rounded = (key, value) => key === 'seconds' ? undefined
 export async function run(options) {
   const links = [openLink(), openLink()];
   const runs = [];
-  const names = options.only ?? Object.keys(senders);
+  const names = chosen(options, Object.keys(senders));
   const wanted = options.scenarios ?? Object.keys(scenarios);
   const browsers = [];
   try {

@@ -19,6 +19,7 @@ NAMES = {
     "ours": "signalingbin", "webrtcbin": "webrtcbin by hand",
     "janus": "Janus", "wrtc": "@roamhq/wrtc (VP8)", "aiortc": "aiortc",
     "fixed": "signalingbin, not adaptive", "unpaced": "signalingbin, no pacing",
+    "plain": "webrtcbin by hand, no repair",
     "libdatachannel": "libdatachannel", "floor": "floor: encrypt and send",
 }
 

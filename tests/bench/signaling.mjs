@@ -9,8 +9,8 @@ import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { availableParallelism } from 'node:os';
-import { bench, build, log, output, rigs, save, sleep, spread, start, top,
-  usage } from './lib/common.mjs';
+import { bench, build, chosen, log, output, rigs, save, sleep, spread, start,
+  top, usage } from './lib/common.mjs';
 
 export const defaults = { runs: 3, seconds: 10 };
 const pairs = 50;
@@ -146,8 +146,7 @@ export async function run(options) {
   const setup = prepare(options.work);
   const servers = { ours: ['robotlive-signaling', ours],
     node: ['npm socket.io', node] };
-  const names = Object.keys(servers)
-    .filter((name) => !options.only || options.only.includes(name));
+  const names = chosen(options, Object.keys(servers));
   const sizes = options.quick ? [100, 300] : [100, 3000];
   const cases = [false, true].flatMap((tls) =>
     sizes.map((sockets) => ({ tls, sockets })));

@@ -191,3 +191,14 @@ export function save(name, options, rows, extra = {}) {
 export function log(...words) {
   console.log(new Date().toISOString().slice(11, 19), ...words);
 }
+
+// Those of *known* that --only names, or all. A name may be another
+// measurement's; if all are, this one has nothing to do, and says so.
+export function chosen(options, known) {
+  const names = known.filter((name) => !options.only ||
+    options.only.includes(name));
+  if (names.length === 0)
+    throw new Error(`--only ${options.only.join(',')}: there are only ${
+      known.join(', ')} here`);
+  return names;
+}
