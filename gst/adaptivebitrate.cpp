@@ -66,11 +66,11 @@ AdaptiveBitrate::add_viewer ()
 }
 
 void
-AdaptiveBitrate::set_viewer (
-    const std::string &peer_id, unsigned estimate, bool limited)
+AdaptiveBitrate::set_viewer (const std::string &peer_id, unsigned estimate,
+    bool limited, bool controller)
 {
   if (control_)
-    control_->set_viewer (peer_id, estimate, limited);
+    control_->set_viewer (peer_id, estimate, limited, controller);
 }
 
 bool

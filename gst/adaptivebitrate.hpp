@@ -40,7 +40,8 @@ public:
   // A viewer streams: the range of its estimate. With the first one the
   // encoder's rate is ours.
   RateRange add_viewer ();
-  void set_viewer (const std::string &peer_id, unsigned estimate, bool limited);
+  void set_viewer (const std::string &peer_id, unsigned estimate, bool limited,
+      bool controller);
   // With the last one the encoder has back the rate it had. True when target ()
   // has changed by that.
   bool remove_viewer (const std::string &peer_id, bool last);

@@ -30,6 +30,7 @@ struct Settings
   bool fec = false;
   guint fec_percentage = 20;
   RateSettings rate;
+  std::string controller; // of the viewers; may change at any time
 };
 
 // Why the settings cannot be used, one sentence; "" when they can. *error* is
@@ -62,6 +63,8 @@ public:
   bool end_viewer (std::string peer_id, const std::string &reason);
   // Keeps the connection and sends nothing; false when there is no such viewer.
   bool pause_viewer (const std::string &peer_id, bool paused);
+  // Who drives the robot, by user or peer id; "": whose session says so.
+  void name_controller (const std::string &id) { named_controller_ = id; }
   // An element of the viewer's branch has posted an error.
   void branch_failed (const std::string &peer_id, GstObject *branch);
   // The limiter has let a request through, or will in *ms*.
@@ -130,6 +133,8 @@ private:
   void announce_sessions ();
   void announce_sessions (Stream *stream, bool again);
   bool rate_tick (Stream *stream, std::int64_t now_us);
+  // The viewer drives the robot.
+  bool controls (const Viewer &viewer) const;
   // The viewer counts no more for the stream's encoder.
   void leave_rate (Stream *stream, const std::string &peer_id);
   void load_key ();
@@ -142,6 +147,7 @@ private:
   GstElement *const element_;
 
   Settings settings_;
+  std::string named_controller_;
   std::unique_ptr<Signaller> signaller_;
   std::optional<Admission> admission_;
   std::unique_ptr<GrantKeyFetcher> fetcher_;

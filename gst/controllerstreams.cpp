@@ -284,7 +284,7 @@ Controller::rate_tick (Stream *stream, std::int64_t now)
     bool limited = false;
     if (viewer->picture_pad () == stream->pad && !viewer->paused () &&
         viewer->estimate (now, &rate, &limited))
-      control.set_viewer (peer_id, rate, limited);
+      control.set_viewer (peer_id, rate, limited, controls (*viewer));
   }
   const bool changed = control.update (now);
   for (const auto &[peer_id, viewer] : viewers_) {
@@ -300,6 +300,22 @@ Controller::rate_tick (Stream *stream, std::int64_t now)
     GST_DEBUG_OBJECT (element_, "target of %s: %u bit/s", stream->pad.c_str (),
         control.target ());
   return changed;
+}
+
+// Bookings of a robot do not overlap: who has one drives it, an administrator
+// without one looks on. The application may know better.
+bool
+Controller::controls (const Viewer &viewer) const
+{
+  const auto is_named = [this] (const Viewer &one) {
+    return one.user () == named_controller_ ||
+           one.peer_id () == named_controller_;
+  };
+  if (!named_controller_.empty () &&
+      std::any_of (viewers_.begin (), viewers_.end (),
+          [&] (const auto &other) { return is_named (*other.second); }))
+    return is_named (viewer);
+  return viewer.terms ().role != "admin";
 }
 
 void
@@ -346,8 +362,11 @@ Controller::stats () const
       items.push_back (stream_stats (*stream));
   take_list (stats, "streams", items);
   items.clear ();
-  for (const auto &[peer_id, viewer] : viewers_)
+  for (const auto &[peer_id, viewer] : viewers_) {
     items.push_back (viewer->stats (now));
+    gst_structure_set (items.back (), "controller", G_TYPE_BOOLEAN,
+        gboolean (controls (*viewer)), nullptr);
+  }
   take_list (stats, "viewers", items);
   return stats;
 }

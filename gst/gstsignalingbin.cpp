@@ -166,8 +166,11 @@ start_session (GstSignalingBin *self)
     prepare_input (input.get (), settings);
   if (auto loop = state->current_loop ())
     loop->post ([state, settings] () {
-      if (state->controller)
-        state->controller->start (settings, std::move (state->signaller));
+      if (!state->controller)
+        return;
+      state->controller->start (settings, std::move (state->signaller));
+      // Not the copy's: it may be another since.
+      state->controller->name_controller (state->copy_settings ().controller);
     });
 }
 
@@ -299,9 +302,15 @@ gst_signaling_bin_set_property (
         static_cast<GstElement *> (g_value_get_object (value)));
     return;
   }
-  std::lock_guard<std::mutex> lock (state->settings_mutex);
-  if (!set_setting (&state->settings, id, value))
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+  {
+    std::lock_guard<std::mutex> lock (state->settings_mutex);
+    if (!set_setting (&state->settings, id, value))
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+  }
+  if (id == PROP_CONTROLLER)
+    state->post ([state] (Controller &controller) {
+      controller.name_controller (state->copy_settings ().controller);
+    });
 }
 
 static void

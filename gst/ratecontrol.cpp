@@ -75,11 +75,10 @@ RateControl::wanted () const
   }
   if (policy_ == RatePolicy::SlowestViewer)
     return *std::min_element (all.begin (), all.end ());
-  if (!controllers.empty ())
-    return *std::min_element (controllers.begin (), controllers.end ());
   // The highest rate that more than half of them can take; of two, the better.
-  std::sort (all.begin (), all.end (), std::greater<> ());
-  return all[all.size () == 2 ? 0 : all.size () / 2];
+  auto &served = controllers.empty () ? all : controllers;
+  std::sort (served.begin (), served.end (), std::greater<> ());
+  return served[served.size () == 2 ? 0 : served.size () / 2];
 }
 
 bool

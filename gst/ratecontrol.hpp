@@ -18,8 +18,8 @@ namespace robotlive {
 enum class RatePolicy
 {
   SlowestViewer, // nobody's path is overrun
-  Majority,      // the controller's path if there is one, else that of more
-                 // than half of the viewers; the slower ones are thinned
+  Majority,      // what more than half of those who drive the robot can take,
+                 // or of all when none does; the slower ones are thinned
   Fixed,         // the maximum; slower ones are thinned
 };
 
@@ -40,8 +40,8 @@ public:
   void set_policy (RatePolicy policy) { policy_ = policy; }
   // *limited*: the path has lately shown a queue, loss or silence
   // (BandwidthEstimator::limit ()). A low estimate alone says nothing: what
-  // was not sent has not been seen to arrive. *controller*: the viewer who
-  // drives the robot; it counts before others.
+  // was not sent has not been seen to arrive. *controller*: the viewer
+  // drives the robot, and counts before those who look on.
   void set_viewer (const std::string &peer_id, unsigned estimate, bool limited,
       bool controller = false);
   void remove_viewer (const std::string &peer_id);

@@ -38,7 +38,8 @@ rate_policy_type ()
         {int (RatePolicy::SlowestViewer),
             "As much as the narrowest viewer's path carries", "slowest-viewer"},
         {int (RatePolicy::Majority),
-            "What more than half of the viewers can take; others are thinned",
+            "What more than half of those who drive the robot can take, or of "
+            "all; others are thinned",
             "majority"},
         {int (RatePolicy::Fixed),
             "Always the highest bitrate; slower viewers are thinned", "fixed"},
@@ -96,6 +97,8 @@ text_of (Settings *settings, guint id)
       return &settings->stun_server;
     case PROP_TURN_SERVER:
       return &settings->turn_server;
+    case PROP_CONTROLLER:
+      return &settings->controller;
     default:
       return nullptr;
   }
@@ -226,6 +229,11 @@ install_properties (GObjectClass *klass)
       g_param_spec_enum ("rate-policy", "Rate policy",
           "Whose path the one encoder follows when there are several viewers",
           rate_policy_type (), int (RatePolicy::Majority), kReady));
+  add_string (klass, PROP_CONTROLLER, "controller", "Controller",
+      "User or peer id of the viewer who drives the robot, whom rate-policy "
+      "majority serves first; empty, or not here: all but administrators",
+      static_cast<GParamFlags> (G_PARAM_READWRITE | GST_PARAM_MUTABLE_PLAYING |
+                                G_PARAM_STATIC_STRINGS));
   g_object_class_install_property (klass, PROP_PACING,
       g_param_spec_boolean ("pacing", "Pacing",
           "On a path where bursts have to wait, spread the packets of a large "

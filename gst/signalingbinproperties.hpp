@@ -38,6 +38,7 @@ enum
   PROP_MAX_BITRATE,
   PROP_TARGET_BITRATE,
   PROP_PACING,
+  PROP_CONTROLLER,
 };
 
 void install_properties (GObjectClass *klass);

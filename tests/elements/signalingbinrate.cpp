@@ -122,6 +122,55 @@ GST_START_TEST (test_a_viewer_is_told_what_limits_its_picture)
 }
 GST_END_TEST
 
+// Who has booked the robot, not the administrator who looks on; or whom the
+// application names.
+GST_START_TEST (test_the_one_who_drives_is_served_first)
+{
+  Robot robot ("VP8", "session-policy=trust-server");
+  ViewerOptions options;
+  options.feedback = true;
+  SessionTerms booked, looks_on;
+  booked.role = "viewer";
+  looks_on.role = "admin";
+  TestViewer driver (robot.link, "ann", "p1", options);
+  TestViewer admin (robot.link, "boss", "p2", options);
+  fail_unless (driver.join (booked));
+  fail_unless (admin.join (looks_on));
+  const auto targets = [&] (bool low) {
+    return robot.wait ([&] () {
+      driver.give_candidates ();
+      admin.give_candidates ();
+      const guint target = target_of (robot);
+      return low ? target > 0 && target < 1000000 : target >= 1400000;
+    });
+  };
+  const auto controls = [&] (const char *peer_id) {
+    g_autoptr (GstStructure) stats = robot.viewer_stats (peer_id);
+    gboolean controller = FALSE;
+    fail_unless (gst_structure_get_boolean (stats, "controller", &controller));
+    return controller;
+  };
+  fail_unless (targets (false));
+  driver.lose_packets ();
+  fail_unless (targets (true));
+  g_autoptr (GstStructure) stats = robot.viewer_stats ("p2");
+  guint estimate = 0;
+  gst_structure_get_uint (stats, "estimate", &estimate);
+  fail_unless (estimate >= 1400000, "%u", estimate);
+  fail_unless (controls ("p1") && !controls ("p2"));
+
+  for (const char *name : {"boss", "p2"}) { // user, peer
+    g_object_set (robot.bin, "controller", name, nullptr);
+    fail_unless (targets (false));
+    fail_unless (!controls ("p1") && controls ("p2"));
+    // Somebody who is not here drives nothing.
+    g_object_set (robot.bin, "controller", "eve", nullptr);
+    fail_unless (targets (true));
+    fail_unless (controls ("p1") && !controls ("p2"));
+  }
+}
+GST_END_TEST
+
 GST_START_TEST (test_without_feedback_receiver_reports_do)
 {
   Robot robot ("H264", "session-policy=open");
@@ -344,6 +393,7 @@ signalingbinrate_suite ()
   suite_add_tcase (suite, general);
   tcase_add_test (general, test_transport_wide_feedback_makes_an_estimate);
   tcase_add_test (general, test_a_viewer_is_told_what_limits_its_picture);
+  tcase_add_test (general, test_the_one_who_drives_is_served_first);
   tcase_add_test (general, test_without_feedback_receiver_reports_do);
   tcase_add_test (general, test_the_encoder_gets_its_rate_back);
   tcase_add_test (general, test_not_adaptive_leaves_the_encoder_alone);

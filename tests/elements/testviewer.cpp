@@ -143,6 +143,24 @@ TestViewer::vanish ()
   gst_element_set_state (pipeline_.get (), GST_STATE_NULL);
 }
 
+void
+TestViewer::lose_packets ()
+{
+  auto rtpbin =
+      adopt (gst_bin_get_by_name (GST_BIN (webrtc_.get ()), "rtpbin"));
+  auto pad =
+      adopt (gst_element_get_static_pad (rtpbin.get (), "recv_rtp_sink_0"));
+  g_assert_nonnull (pad.get ());
+  gst_pad_add_probe (
+      pad.get (), GST_PAD_PROBE_TYPE_BUFFER,
+      [] (GstPad *, GstPadProbeInfo *, gpointer count) {
+        return ++*static_cast<unsigned *> (count) % 3 ? GST_PAD_PROBE_OK
+                                                      : GST_PAD_PROBE_DROP;
+      },
+      new unsigned (0),
+      [] (gpointer count) { delete static_cast<unsigned *> (count); });
+}
+
 GstPadProbeReturn
 TestViewer::on_frame (GstPad *, GstPadProbeInfo *, gpointer data)
 {

@@ -49,6 +49,8 @@ public:
   std::string received ();
   // The first buffer that came was a key frame's.
   bool first_was_key () const { return first_was_key_; }
+  // Every third packet that comes is lost from here on.
+  void lose_packets ();
   // Stops dead, like a phone in a tunnel: no BYE, no DTLS alert.
   void vanish ();
 

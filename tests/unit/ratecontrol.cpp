@@ -89,6 +89,26 @@ TEST (RateControl, TheControllerCountsBeforeOthers)
   rates.run (2);
   EXPECT_EQ (rates.target (), 900000u);
   EXPECT_EQ (rates.thinning ("driver"), Thinning::None);
+
+  // Nor do those who look on hold up whoever drives.
+  rates.set_viewer ("driver", 2400000, false, true);
+  rates.set_viewer ("a", 600000, true);
+  rates.set_viewer ("b", 600000, true);
+  rates.run (2);
+  EXPECT_EQ (rates.target (), 2400000u);
+  EXPECT_EQ (rates.thinning ("driver"), Thinning::None);
+  EXPECT_EQ (rates.thinning ("a"), Thinning::KeyFrames);
+}
+
+TEST (RateControl, OfTwoWindowsOfTheControllerTheBetterCounts)
+{
+  Rates rates (RatePolicy::Majority);
+  rates.set_viewer ("healthy", 2400000, false, true);
+  rates.set_viewer ("slow", 500000, true, true);
+  rates.set_viewer ("admin", 600000, true);
+  rates.run (2);
+  EXPECT_EQ (rates.target (), 2400000u);
+  EXPECT_EQ (rates.thinning ("slow"), Thinning::KeyFrames);
 }
 
 TEST (RateControl, StaysWithinTheRange)
