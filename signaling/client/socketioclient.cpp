@@ -6,6 +6,7 @@
 #include "protocol/messages.hpp"
 #include "protocol/socketio.hpp"
 #include <deque>
+#include <map>
 #include <set>
 #include <simdjson.h>
 
@@ -15,7 +16,8 @@ namespace {
 
 constexpr std::size_t kMaxWaiting = 64;
 constexpr gint64 kMaxWaitingAge = 10 * G_TIME_SPAN_SECOND;
-constexpr std::size_t kMaxTold = 64; // distinct causes remembered
+constexpr std::size_t kMaxOffers = 256; // peers whose offer is remembered
+constexpr std::size_t kMaxTold = 64;    // distinct causes remembered
 constexpr std::size_t kMaxSentence = 512;
 
 // A server without peer ids knows one peer connection a viewer.
@@ -122,6 +124,7 @@ private:
   Timeout register_deadline_;
   Timeout stable_;
   std::deque<Waiting> waiting_;
+  std::map<std::string, std::string> offer_ids_; // by peerId, the newest
   std::set<std::string> told_;
 };
 
@@ -132,6 +135,7 @@ SocketIoClient::start (SignallerListener *listener)
   listener_ = listener;
   backoff_.reset ();
   told_.clear ();
+  offer_ids_.clear ();
   g_autofree char *uuid = g_uuid_string_random ();
   instance_ = uuid;
   // From the context, so that the listener is never called inside start ().
@@ -361,12 +365,17 @@ SocketIoClient::handle_signal (SignalKind kind, std::string_view json)
   const std::string peer_id = peer_id_of (signal);
   switch (kind) {
     case SignalKind::Offer:
+      // Without them our messages mean the newest offer, as from old robots.
+      if (offer_ids_.size () >= kMaxOffers)
+        offer_ids_.clear ();
+      offer_ids_[peer_id] = signal.offer_id;
       listener_->on_offer (signal.from, peer_id, signal.sdp, signal.session);
       break;
     case SignalKind::Candidate:
       listener_->on_candidate (signal.from, peer_id, signal.candidate);
       break;
     case SignalKind::Leave:
+      offer_ids_.erase (peer_id);
       listener_->on_leave (
           peer_id, signal.reason.empty () ? "viewer-left" : signal.reason);
       break;
@@ -385,10 +394,12 @@ SocketIoClient::handle_session (const std::string &event, std::string_view json)
     not_understood (event.c_str (), why);
     return;
   }
-  if (event == "session-ended")
+  if (event == "session-ended") {
+    offer_ids_.erase (message.peer_id);
     listener_->on_session_ended (message.peer_id, message.reason);
-  else if (message.terms)
+  } else if (message.terms) {
     listener_->on_session_updated (message.peer_id, *message.terms);
+  }
 }
 
 void
@@ -468,6 +479,12 @@ SocketIoClient::send_signal (SignalKind kind, const std::string &to,
   signal.to = to;
   if (peer_id.compare (0, kLegacyPrefix.size (), kLegacyPrefix) != 0)
     signal.peer_id = peer_id;
+  const auto offer = offer_ids_.find (peer_id);
+  if (offer != offer_ids_.end ()) {
+    signal.offer_id = offer->second;
+    if (kind == SignalKind::Leave)
+      offer_ids_.erase (offer);
+  }
   std::string payload = signal_payload (signal);
   if (state_ == LinkState::Registered) {
     emit (payload);

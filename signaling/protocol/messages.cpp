@@ -323,6 +323,7 @@ parse_signal (
   reader.id ("to", &out->to, false);
   reader.id ("from", &out->from, false);
   reader.id ("peerId", &out->peer_id, false);
+  reader.id ("offerId", &out->offer_id, false);
   switch (kind) {
     case SignalKind::Offer:
       read_description (reader, "offer", out, error);
@@ -460,6 +461,7 @@ signal_payload (const Signal &signal)
       w.object ().field ("type", type).field ("sdp", signal.sdp).end ();
   }
   optional_field (w, "peerId", signal.peer_id);
+  optional_field (w, "offerId", signal.offer_id);
   if (signal.session)
     append_terms (w, *signal.session);
   return w.end ().end ().take ();

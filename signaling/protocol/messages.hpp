@@ -64,7 +64,10 @@ struct Signal
   std::string to;      // towards the server: robot or viewer id
   std::string from;    // from the server
   std::string peer_id; // may be empty: the newest peer is meant
-  std::string sdp;     // offer, answer
+  // Of the offer that the message is about; from the server, and back from the
+  // robot. May be empty: the newest is meant.
+  std::string offer_id;
+  std::string sdp; // offer, answer
   IceCandidate candidate;
   std::string reason;                  // leave, may be empty
   std::string limit;                   // picture-limit

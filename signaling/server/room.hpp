@@ -150,6 +150,8 @@ private:
   {
     SessionEntry entry;
     SocketId viewer_socket = 0; // 0: of an earlier process, not seen again yet
+    // Of the newest offer; empty: of an earlier process.
+    std::string offer_id;
     Window window;
     Identity identity;
     std::string token;
@@ -210,6 +212,8 @@ private:
   std::string choose_robot (const Peer &peer, const std::string &to,
       const ViewerAnswer &answer, TimeMs now, std::optional<Window> *window,
       ErrorMessage *error) const;
+  Sessions::iterator running_session (const Peer &peer,
+      const std::string &robot_id, const std::string &wanted_peer_id);
   Session &open_session (Peer &peer, const std::string &robot_id,
       const std::string &wanted_peer_id, const Window &window, TimeMs now);
   void on_signal (Peer &peer, const Message &message, std::string_view argument,

@@ -13,7 +13,7 @@ namespace {
 
 // 128 random bits: nobody guesses another's peer.
 std::string
-new_peer_id ()
+new_id ()
 {
   unsigned char bytes[16];
   randombytes_buf (bytes, sizeof bytes);
@@ -51,6 +51,11 @@ Room::on_signal (
   if (!session)
     return fail (peer, message,
         {"forbidden", "there is no such session", "", signal.to});
+  // The viewer has offered anew meanwhile: what the robot says of the offer
+  // before is nothing to the one that runs.
+  if (peer.robot && !signal.offer_id.empty () && !session->offer_id.empty () &&
+      signal.offer_id != session->offer_id)
+    return succeed (peer, message);
   SocketId other = session->viewer_socket;
   if (!peer.robot) {
     auto robot = robots_.find (session->entry.robot_id);
@@ -216,7 +221,9 @@ Room::admit (Peer &peer, const Message &message, const Signal &signal,
     return fail (peer, message, error);
   std::size_t watching = std::count_if (sessions_.begin (), sessions_.end (),
       [&] (const auto &s) { return s.second.entry.robot_id == robot_id; });
-  if (watching >= config_.max_viewers)
+  bool watches =
+      running_session (peer, robot_id, signal.peer_id) != sessions_.end ();
+  if (!watches && watching >= config_.max_viewers)
     return fail (peer, message,
         {"busy", "too many viewers watch this robot", "", signal.to});
   Session &session =
@@ -232,6 +239,7 @@ Room::admit (Peer &peer, const Message &message, const Signal &signal,
   forward.kind = SignalKind::Offer;
   forward.from = peer.user_id;
   forward.peer_id = session.entry.peer_id;
+  forward.offer_id = session.offer_id;
   forward.body = signal.body;
   forward.session = terms (session, now, true);
   emit (robots_[robot_id].socket, signal_payload (forward));
@@ -247,9 +255,10 @@ Room::admit (Peer &peer, const Message &message, const Signal &signal,
   succeed (peer, message, w.text ());
 }
 
-Room::Session &
-Room::open_session (Peer &peer, const std::string &robot_id,
-    const std::string &wanted_peer_id, const Window &window, TimeMs now)
+// The one that an offer goes on with.
+Room::Sessions::iterator
+Room::running_session (const Peer &peer, const std::string &robot_id,
+    const std::string &wanted_peer_id)
 {
   auto it = sessions_.find (wanted_peer_id);
   // A reload or an ICE restart goes on with its peer, on whatever socket the
@@ -257,15 +266,23 @@ Room::open_session (Peer &peer, const std::string &robot_id,
   bool own = it != sessions_.end () &&
              it->second.entry.viewer_id == peer.user_id &&
              it->second.entry.robot_id == robot_id;
-  if (!own)
-    it = std::find_if (
-        sessions_.begin (), sessions_.end (), [&] (const auto &s) {
-          return s.second.viewer_socket == peer.socket &&
-                 s.second.entry.robot_id == robot_id;
-        });
+  if (own)
+    return it;
+  return std::find_if (
+      sessions_.begin (), sessions_.end (), [&] (const auto &s) {
+        return s.second.viewer_socket == peer.socket &&
+               s.second.entry.robot_id == robot_id;
+      });
+}
+
+Room::Session &
+Room::open_session (Peer &peer, const std::string &robot_id,
+    const std::string &wanted_peer_id, const Window &window, TimeMs now)
+{
+  auto it = running_session (peer, robot_id, wanted_peer_id);
   if (it == sessions_.end ()) {
     Session session;
-    session.entry.peer_id = new_peer_id ();
+    session.entry.peer_id = new_id ();
     session.entry.viewer_id = peer.user_id;
     session.entry.robot_id = robot_id;
     session.entry.role = peer.identity->role == "admin" ? "admin" : "viewer";
@@ -279,6 +296,7 @@ Room::open_session (Peer &peer, const std::string &robot_id,
   session.token = peer.token;
   session.unlimited = peer.unlimited ();
   session.serial = next_serial_++;
+  session.offer_id = new_id ();
   session.window = window;
   session.warned = false;
   session.entry.expires_at = window.ends_at;

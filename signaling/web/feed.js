@@ -38,6 +38,7 @@ export class Feed extends EventTarget {
   #robotId = null;
   #peer = null;
   #peerId = null;
+  #lastPeerId = null; // of the connection before, as far as it had one
   #generation = 0;
   #attempt = 0;
   #localCandidates = [];
@@ -114,6 +115,10 @@ export class Feed extends EventTarget {
         return;
     }
     if (!this.#peer)
+      return;
+    // The robot's last words on the connection before.
+    if (this.#peerId === null && this.#lastPeerId !== null
+        && payload.peerId === this.#lastPeerId)
       return;
     // Answer and candidates may overtake the acknowledgement of the offer.
     if (this.#peerId === null && event === 'answer'
@@ -370,6 +375,7 @@ export class Feed extends EventTarget {
       if (this.#peerId !== null)
         this.#signalling.emit('leave',
           { to: this.#robotId, peerId: this.#peerId });
+      this.#lastPeerId = this.#peerId;
     }
     this.#peer = null;
     this.#peerId = null;

@@ -331,6 +331,28 @@ test('an unusable answer and a failed connection are tried again', async () => {
   feed.stop();
 });
 
+test('the last words on one connection are not for the next', async () => {
+  await goLive();
+  let resolve;
+  signalling.request = () => new Promise(done => { resolve = done; });
+  feed.start('r1');
+  await turn();
+  feed.onMessage('answer', { from: 'r1', peerId: 'p1',
+    answer: { type: 'answer', sdp: 'v=0 old' } });
+  feed.onMessage('leave', { from: 'r1', peerId: 'p1', reason: 'vanished' });
+  feed.onMessage('session-ended', { peerId: 'p1', reason: 'revoked' });
+  await turn();
+  assert.equal(feed.state, 'connecting');
+  assert.equal(peers.length, 2);
+  assert.equal(peers[1].remoteDescription, undefined);
+  resolve({ ...ack, peerId: 'p2' });
+  await turn();
+  feed.onMessage('answer', { from: 'r1', peerId: 'p2',
+    answer: { type: 'answer', sdp: 'v=0 new' } });
+  await turn();
+  assert.equal(peers[1].remoteDescription.sdp, 'v=0 new');
+});
+
 test('a message that comes after stop changes nothing', async () => {
   let resolve;
   signalling.request = () => new Promise(done => { resolve = done; });

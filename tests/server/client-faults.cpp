@@ -407,6 +407,40 @@ TEST (ClientFaults, WhatIsSentWhileTheLinkIsDownWaits)
       63);
 }
 
+TEST (ClientFaults, SaysWhichOfferItMeans)
+{
+  Server server;
+  Listener listener;
+  const auto client = make_socketio_client (options_for (server.url ()));
+  client->start (&listener);
+  ASSERT_TRUE (
+      wait_for ([&] { return listener.reached (LinkState::Registered); }));
+  const auto offer = [&] (const char *more) {
+    const auto count = listener.offers.size ();
+    server.send (R"(42["offer",{"from":"v","offer":{"type":"offer",)"
+                 R"("sdp":"v=0"},"peerId":"p")" +
+                 std::string (more) + "}]");
+    return wait_for ([&] { return listener.offers.size () > count; });
+  };
+  const auto says = [&] (const char *reason, const char *more) {
+    client->send_leave ("v", "p", reason);
+    const auto text = std::string (R"(42["leave",{"to":"v","reason":")") +
+                      reason + R"(","peerId":"p")" + more + "}]";
+    return wait_for ([&] { return server.got (text); });
+  };
+  ASSERT_TRUE (offer (R"(,"offerId":"o1")"));
+  ASSERT_TRUE (offer (R"(,"offerId":"o2")"));
+  client->send_candidate ("v", "p", {});
+  ASSERT_TRUE (wait_for ([&] {
+    return server.got (R"(42["ice-candidate",{"to":"v","candidate":null,)"
+                       R"("peerId":"p","offerId":"o2"}])");
+  }));
+  EXPECT_TRUE (says ("a", R"(,"offerId":"o2")"));
+  EXPECT_TRUE (says ("b", "")); // over: of which offer, it knows no more
+  ASSERT_TRUE (offer (""));     // of a server that does not number them
+  EXPECT_TRUE (says ("c", ""));
+}
+
 TEST (ClientFaults, MoreWaitsThanTheServerTakes)
 {
   Server server;

@@ -290,6 +290,56 @@ TEST (Room, LateMessagesOfASessionThatIsOverAreNoErrors)
   }
 }
 
+// What a robot says of an offer that a newer one has overtaken is dropped; a
+// robot that does not say which offer it means is taken to mean the newest.
+TEST (Room, ALateLeaveDoesNotEndTheSessionOfANewOffer)
+{
+  World w;
+  SocketId r = w.join ("robot", "r1");
+  SocketId v = w.join ("viewer", "v");
+  w.book ("v", 0, 60000);
+  w.offer (v, "r1");
+  const std::string id = w.peer_id ();
+  w.offer (v, "r1", ",\"peerId\":\"" + id + "\"");
+  const auto offers = w.sockets.of (r, "offer");
+  ASSERT_EQ (offers.size (), 2u);
+  std::vector<std::string> of;
+  for (const std::string &offer : offers) {
+    const auto at = offer.find ("\"offerId\":\"");
+    ASSERT_NE (at, std::string::npos);
+    of.push_back (offer.substr (at + 11, 32));
+    EXPECT_NE (offer.find (id), std::string::npos);
+  }
+  EXPECT_NE (of[0], of[1]);
+  const auto say = [&] (const char *event, const std::string &more) {
+    w.send (r, event, "{\"to\":\"v\",\"peerId\":\"" + id + "\"" + more + "}");
+  };
+  const std::string answer = ",\"answer\":{\"type\":\"answer\",\"sdp\":\"x\"}";
+  w.sockets.acks.clear ();
+  say ("answer", answer + ",\"offerId\":\"" + of[0] + "\"");
+  say ("ice-candidate", ",\"candidate\":null,\"offerId\":\"" + of[0] + "\"");
+  say ("leave", ",\"offerId\":\"" + of[0] + "\"");
+  ASSERT_EQ (w.sockets.acks.size (), 3u);
+  for (const auto &ack : w.sockets.acks)
+    EXPECT_EQ (ack.payload, "[{\"ok\":true}]");
+  EXPECT_TRUE (w.sockets.of (v, "answer").empty ());
+  EXPECT_TRUE (w.sockets.of (v, "ice-candidate").empty ());
+  EXPECT_TRUE (w.sockets.of (v, "leave").empty ());
+  EXPECT_EQ (w.room->sessions ().size (), 1u);
+  say ("answer", answer + ",\"offerId\":\"" + of[1] + "\"");
+  say ("answer", answer);
+  ASSERT_EQ (w.sockets.of (v, "answer").size (), 2u);
+  EXPECT_EQ (w.sockets.of (v, "answer")[0].find ("offerId"), std::string::npos);
+  // After a restart the server does not know which offer was the newest.
+  const auto running = w.room->sessions ();
+  World after;
+  r = after.join ("robot", "r1");
+  after.room->restore (running, after.backend.now);
+  after.send (r, "leave",
+      "{\"to\":\"v\",\"peerId\":\"" + id + "\",\"offerId\":\"" + of[1] + "\"}");
+  EXPECT_TRUE (after.room->sessions ().empty ());
+}
+
 TEST (Room, RemembersAFewSessionsThatAreOverOnly)
 {
   World w;
@@ -379,7 +429,7 @@ TEST (Room, LimitsWhatWaitsAndWhoWatches)
 
   w.config.max_viewers = 2;
   w.room->set_config (w.config);
-  w.join ("robot", "r1");
+  SocketId r = w.join ("robot", "r1");
   w.book ("v", 0, 600000);
   for (int i = 0; i < 3; ++i) {
     s = w.join ("viewer", "v");
@@ -387,6 +437,12 @@ TEST (Room, LimitsWhatWaitsAndWhoWatches)
   }
   EXPECT_EQ (w.last_code (s), "busy");
   EXPECT_EQ (w.room->sessions ().size (), 2u);
+  // Who has a place keeps it, with a new offer.
+  const std::size_t refused = w.sockets.of (s, "error").size ();
+  w.offer (s, "r1", ",\"peerId\":\"" + w.peer_id () + "\"");
+  EXPECT_EQ (w.sockets.of (s, "error").size (), refused);
+  EXPECT_EQ (w.room->sessions ().size (), 2u);
+  EXPECT_EQ (w.sockets.of (r, "offer").size (), 3u);
 }
 
 TEST (Room, AUserHasSoManySocketsAndNoMore)
