@@ -217,6 +217,11 @@ Controller::refuse (
       G_TYPE_STRING, refusal.code.c_str (), "message", G_TYPE_STRING,
       refusal.message.c_str (), nullptr));
   signaller_->send_error (from, peer_id, refusal.code, refusal.message);
+  // With that the peer connection is over by the protocol, also one that ran
+  // before a new offer.
+  if (const auto old = viewers_.find (peer_id);
+      old != viewers_.end () && old->second->user () == from)
+    remove (peer_id, "failed", "", "", false);
 }
 
 void
@@ -235,8 +240,13 @@ Controller::on_offer (const std::string &from, const std::string &peer_id,
     return;
   }
   if (pending_.count (peer_id) == 0 && old == viewers_.end ()) {
-    if (viewers_.size () + pending_.size () >= settings_.max_viewers ||
-        pending_.size () >= kMaxPending) {
+    // One that offers anew has both, and is one.
+    const auto again = std::count_if (
+        pending_.begin (), pending_.end (), [this] (const auto &waiting) {
+          return viewers_.count (waiting.first) > 0;
+        });
+    const auto there = viewers_.size () + pending_.size () - again;
+    if (there >= settings_.max_viewers || pending_.size () >= kMaxPending) {
       refuse (from, peer_id,
           {"busy", "The robot has as many viewers as it can serve."});
       return;
@@ -437,6 +447,8 @@ Controller::on_error (
 void
 Controller::viewer_answer (const std::string &peer_id, const std::string &sdp)
 {
+  if (pending_.count (peer_id))
+    return; // to an offer that a newer one has overtaken
   if (const auto found = viewers_.find (peer_id); found != viewers_.end ())
     signaller_->send_answer (found->second->user (), peer_id, sdp);
 }
@@ -445,6 +457,8 @@ void
 Controller::viewer_candidate (
     const std::string &peer_id, const IceCandidate &candidate)
 {
+  if (pending_.count (peer_id))
+    return;
   if (const auto found = viewers_.find (peer_id); found != viewers_.end ())
     signaller_->send_candidate (found->second->user (), peer_id, candidate);
 }
@@ -490,7 +504,11 @@ Controller::remove (std::string peer_id, const std::string &reason,
   viewers_.erase (found);
   viewer->stop ();
   leave_rate (from, peer_id);
-  if (!message.empty ())
+  // A viewer that has offered anew waits for that answer: a word about the end
+  // of its old connection would end the new one.
+  if (pending_.count (peer_id))
+    GST_DEBUG_OBJECT (element_, "viewer %s: offers anew", peer_id.c_str ());
+  else if (!message.empty ())
     signaller_->send_error (viewer->user (), peer_id, code, message);
   else if (tell_viewer)
     signaller_->send_leave (viewer->user (), peer_id, reason);
@@ -514,30 +532,6 @@ Controller::end_viewer (std::string peer_id, const std::string &reason)
   return true;
 }
 
-bool
-Controller::pause_viewer (const std::string &peer_id, bool paused)
-{
-  const auto found = viewers_.find (peer_id);
-  if (found == viewers_.end ())
-    return false;
-  auto &viewer = *found->second;
-  if (viewer.paused () == paused)
-    return true;
-  viewer.set_paused (paused);
-  GST_INFO_OBJECT (element_, "viewer %s %s", peer_id.c_str (),
-      paused ? "paused" : "resumed");
-  Stream *from = stream_of (peer_id);
-  if (paused)
-    leave_rate (from, peer_id);
-  else if (from && viewer.state () == ViewerState::Streaming)
-    viewer.start_estimate (from->rate->add_viewer (), settings_.rate.pacing);
-  // A gate upstream opens before a key frame is asked for.
-  announce_sessions ();
-  if (!paused)
-    viewer_needs_key_frame (peer_id);
-  return true;
-}
-
 void
 Controller::branch_failed (const std::string &peer_id, GstObject *branch)
 {
@@ -555,6 +549,7 @@ Controller::tick ()
   const auto now = boottime_ns ();
   for (const auto &[peer_id, viewer] : viewers_)
     viewer->watch (now);
+  proceed_all (); // a stream that has not come is waited for no longer
   std::vector<std::string> late;
   for (const auto &[peer_id, pending] : pending_)
     if (now - pending.arrived_at > kPendingLimit)

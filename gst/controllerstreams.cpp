@@ -217,6 +217,30 @@ Controller::key_frame_later (const std::string &pad, unsigned ms)
         loop->after (ms, [input = from->input] () { input->ask_again (); });
 }
 
+bool
+Controller::pause_viewer (const std::string &peer_id, bool paused)
+{
+  const auto found = viewers_.find (peer_id);
+  if (found == viewers_.end ())
+    return false;
+  auto &viewer = *found->second;
+  if (viewer.paused () == paused)
+    return true;
+  viewer.set_paused (paused);
+  GST_INFO_OBJECT (element_, "viewer %s %s", peer_id.c_str (),
+      paused ? "paused" : "resumed");
+  Stream *from = stream_of (peer_id);
+  if (paused)
+    leave_rate (from, peer_id);
+  else if (from && viewer.state () == ViewerState::Streaming)
+    viewer.start_estimate (from->rate->add_viewer (), settings_.rate.pacing);
+  // A gate upstream opens before a key frame is asked for.
+  announce_sessions ();
+  if (!paused)
+    viewer_needs_key_frame (peer_id);
+  return true;
+}
+
 void
 Controller::stream_started (const std::string &pad)
 {

@@ -395,6 +395,59 @@ GST_START_TEST (test_more_viewers_than_allowed_are_told_busy)
   fail_unless (two.offer ());
   fail_unless (robot.link->wait_error ("p2"));
   fail_unless (robot.link->peer ("p2").error_code == "busy");
+  // Who has a place keeps it, with a new offer.
+  robot.link->change ([&] () { robot.link->peers.clear (); });
+  TestViewer again (robot.link, "ann", "p1");
+  fail_unless (again.join ());
+  fail_unless (robot.wait_removed ("p1", "replaced", &again));
+  fail_unless (robot.link->peer ("p1").error_code.empty ());
+  fail_unless (robot.link->peer ("p1").leave.empty ());
+  fail_unless_equals_int (1, robot.viewer_count ());
+}
+GST_END_TEST
+
+// A new offer waits, here for the sound's pad, while the old branch ends: the
+// viewer hears nothing of that end, which by its peerId would be the new one's.
+GST_START_TEST (test_the_end_of_the_old_branch_is_not_told_to_a_new_offer)
+{
+  Robot robot ("VP8", "session-policy=open");
+  {
+    TestViewer viewer (robot.link, "ann", "p1");
+    fail_unless (viewer.join ());
+    robot.link->change ([&] () { robot.link->peers.clear (); });
+    GstPad *late = gst_element_request_pad_simple (robot.bin, "audio_0");
+    GstElement *sound = gst_element_factory_make ("audiotestsrc", nullptr);
+    gst_bin_add (GST_BIN (robot.pipeline), sound); // it stays in NULL: no caps
+    GstPad *source = gst_element_get_static_pad (sound, "src");
+    fail_unless_equals_int (GST_PAD_LINK_OK,
+        gst_pad_link_full (source, late, GST_PAD_LINK_CHECK_NOTHING));
+    gst_object_unref (source);
+    TestViewer again (robot.link, "ann", "p1");
+    fail_unless (again.offer ());
+    gboolean ended = FALSE;
+    g_signal_emit_by_name (robot.bin, "end-viewer", "p1", &ended);
+    fail_unless (ended);
+    fail_unless (robot.wait_removed ("p1", "ended"));
+    fail_unless (again.take_answer ()); // two seconds later, without the sound
+    fail_unless (again.wait_frames (5));
+    fail_unless (robot.link->peer ("p1").leave.empty ());
+    gst_element_release_request_pad (robot.bin, late);
+    gst_object_unref (late);
+  }
+}
+GST_END_TEST
+
+// The protocol has one word, leave, for a refusal and for the end.
+GST_START_TEST (test_a_new_offer_that_is_refused_ends_the_old_branch)
+{
+  Robot robot ("VP8", "session-policy=open");
+  TestViewer viewer (robot.link, "ann", "p1");
+  fail_unless (viewer.join ());
+  robot.link->call ([] (SignallerListener &listener) {
+    listener.on_offer ("ann", "p1", "v=0", std::nullopt);
+  });
+  fail_unless (robot.link->wait_error ("p1"));
+  fail_unless (robot.wait_removed ("p1", "failed", &viewer));
 }
 GST_END_TEST
 
@@ -500,6 +553,9 @@ signalingbin_suite (void)
   tcase_add_test (tc, test_a_vanished_viewer_is_gone_in_five_seconds);
   tcase_add_test (tc, test_a_new_offer_on_the_same_peer_replaces_the_branch);
   tcase_add_test (tc, test_more_viewers_than_allowed_are_told_busy);
+  tcase_add_test (
+      tc, test_the_end_of_the_old_branch_is_not_told_to_a_new_offer);
+  tcase_add_test (tc, test_a_new_offer_that_is_refused_ends_the_old_branch);
   tcase_add_test (tc, test_garbage_is_refused_and_others_go_on);
   tcase_add_test (tc, test_no_common_codec_names_both_sides);
   tcase_add_test (tc, test_link_loss_leaves_viewers_alone);
