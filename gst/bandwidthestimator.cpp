@@ -45,6 +45,11 @@ constexpr double kAheadMemory = 700; // ms
 // wait for the trend.
 constexpr double kSudden = 70;  // ms
 constexpr unsigned kRising = 3; // groups
+// A delay that grows by so much from one group to the next, and by no more in
+// the time after, is that of a longer route.
+constexpr double kJump = 25;       // ms
+constexpr double kJumpWatch = 150; // ms
+constexpr double kExplained = 0.7; // of it, by the size of the picture
 // A queue this long drains too slowly at 0.85 of the capacity: pictures would
 // be late for seconds.
 constexpr double kLongQueue = 120; // ms
@@ -164,14 +169,17 @@ BandwidthEstimator::finish_group ()
     trains_.clear ();
     accumulated_ = smoothed_ = 0;
     deltas_ = 0;
+    jumped_at_ = -1;
     return;
   }
   // What the encoder is ahead of its target by, after this group.
   const double bytes_a_ms = kDrain * target () / 8e3;
-  ahead_ =
-      std::clamp (ahead_ * std::exp (-sent / kAheadMemory) - sent * bytes_a_ms,
-          0.0, kAhead * 1e3 * bytes_a_ms) +
-      group_->bytes;
+  // On a path that is known to be wide it is gone sooner.
+  const double drained =
+      sent * std::max (bytes_a_ms, trains_.capacity (last_sent_) / 8e3);
+  ahead_ = std::clamp (ahead_ * std::exp (-sent / kAheadMemory) - drained, 0.0,
+               kAhead * 1e3 * bytes_a_ms) +
+           group_->bytes;
   update_trend (received - sent, group_->last_received, sent);
 }
 
@@ -200,6 +208,7 @@ BandwidthEstimator::update_trend (
   // A burst does not explain what was there before it: a longer route, say.
   queue_ = std::max (queue () - explained (), queue (time - kBefore));
   rising_ = queue_ > before ? rising_ + 1 : 0;
+  watch_jump (delta, time);
   smoothed_ = kSmoothing * smoothed_ + (1 - kSmoothing) * queue_;
   points_.push_back ({time, smoothed_});
   if (points_.size () > kTrendPoints)
@@ -223,6 +232,33 @@ BandwidthEstimator::update_trend (
   detect (trend, sent_delta, time);
 }
 
+// Each queue goes on growing for a while; what the delay is on another route
+// it is at once.
+void
+BandwidthEstimator::watch_jump (double delta, double time)
+{
+  if (jumped_at_ < 0) {
+    // Where there is a queue already, it is one.
+    if (delta > kJump && explained () < kExplained * delta &&
+        queue () < delta + kJump && deltas_ > 1) {
+      jumped_at_ = time;
+      jumped_to_ = queue_;
+    }
+    return;
+  }
+  if (queue_ > jumped_to_ + kJump) {
+    jumped_at_ = -1;
+  } else if (time - jumped_at_ > kJumpWatch) {
+    while (recent_.front ().time < jumped_at_)
+      recent_.pop_front ();
+    jumped_at_ = -1;
+    points_.clear ();
+    rising_ = 0;
+    queue_ = smoothed_ = std::max (queue () - explained (), 0.0);
+    previous_trend_ = 0;
+  }
+}
+
 void
 BandwidthEstimator::detect (double trend, double sent_delta, double received_ms)
 {
@@ -243,7 +279,9 @@ BandwidthEstimator::detect (double trend, double sent_delta, double received_ms)
     usage_ = modified < -threshold_ ? Usage::Under : Usage::Normal;
   }
   previous_trend_ = trend;
-  if (queue_ > kSudden && rising_ >= kRising)
+  if (jumped_at_ >= 0)
+    usage_ = Usage::Under; // waits for what comes of it
+  else if (queue_ > kSudden && rising_ >= kRising)
     usage_ = Usage::Over;
 
   // A spike far above is a route change, not jitter: the threshold stays.

@@ -99,6 +99,7 @@ private:
   void take_received (const PacketReport &packet);
   void finish_group ();
   void update_trend (double delta, std::int64_t received, double sent_delta);
+  void watch_jump (double delta, double time);
   void detect (double trend, double sent_delta, double received_ms);
   void update_received_rate (const PacketReport &packet);
   unsigned arrived (std::int64_t window) const;
@@ -125,7 +126,8 @@ private:
   std::deque<Point> recent_; // accumulated delays, to know the queue
   double queue_ = 0;    // ms: of the last group, without what explained () says
   unsigned rising_ = 0; // groups in a row that queue_ has grown
-  double ahead_ = 0;    // bytes that the encoder is ahead of its target
+  double jumped_at_ = -1, jumped_to_ = 0; // ms; at < 0: it did not
+  double ahead_ = 0; // bytes that the encoder is ahead of its target
   unsigned deltas_ = 0;
   double threshold_ = 12.5; // ms
   double last_threshold_update_ = 0;

@@ -127,17 +127,33 @@ TEST (RateLoop, JitterOnAWidePathDoesNotLowerTheRate)
 }
 
 // A longer route is no queue, although it starts like one.
-TEST (RateLoop, JitterThatSetsInCostsLittle)
+TEST (RateLoop, ALongerRouteCostsNothing)
 {
-  Stream stream;
-  stream.link.rate = [] (std::int64_t) { return 2e7; };
-  stream.run (10);
-  stream.link.delay = 40 * kMs;
-  stream.link.jitter = 20 * kMs;
-  stream.measure ();
-  stream.run (15);
-  EXPECT_GT (stream.least, 1600000u);
-  EXPECT_EQ (stream.control.target (), 2500000u);
+  for (const std::int64_t delay : {40, 100, 300})
+    for (const std::int64_t jitter : {0, 20}) {
+      Stream stream;
+      stream.link.rate = [] (std::int64_t) { return 2e7; };
+      stream.run (10);
+      stream.link.delay = delay * kMs;
+      stream.link.jitter = jitter * kMs;
+      stream.measure ();
+      stream.run (15);
+      EXPECT_EQ (stream.least, 2500000u) << delay << " to " << delay + jitter;
+    }
+}
+
+// A path that has next to nothing left makes a delay that jumps as well.
+TEST (RateLoop, AQueueThatJumpsIsSeenAtOnce)
+{
+  for (const double rate : {4e5, 6e5, 8e5, 1e6}) {
+    Stream stream;
+    double capacity = 1e7;
+    stream.link.rate = [&] (std::int64_t) { return capacity; };
+    stream.run (10);
+    capacity = rate;
+    stream.run (0.6);
+    EXPECT_LT (stream.estimator.target (), 1.3 * rate) << rate;
+  }
 }
 
 TEST (RateLoop, CrossTraffic)
