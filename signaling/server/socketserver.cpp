@@ -8,8 +8,6 @@
 #include "server/net/stream.hpp"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <map>
 #include <stdexcept>
@@ -64,6 +62,20 @@ struct NetworkServer::Impl
     sockets_closing ();
   }
 
+  struct Signal
+  {
+    Signal (net::EventLoop &loop, int number, std::function<void ()> function)
+        : fn (std::move (function)), watch (loop.ev ())
+    {
+      watch.set<Signal, &Signal::arrived> (this);
+      watch.start (number);
+    }
+    void arrived () { fn (); }
+
+    std::function<void ()> fn;
+    ev::sig watch;
+  };
+
   void sockets_closing ();
   void drain_step (Clock::time_point deadline);
 
@@ -78,7 +90,7 @@ struct NetworkServer::Impl
   net::Timer drain_timer{
       context.timers, [this] { drain_step (drain_deadline); }};
   Clock::time_point drain_deadline;
-  std::vector<std::unique_ptr<boost::asio::signal_set>> signals;
+  std::vector<std::unique_ptr<Signal>> signals;
 };
 
 // Nobody is told: the application may be gone by now.
@@ -95,9 +107,9 @@ NetworkServer::Impl::sockets_closing ()
   } silent;
   sockets.set_handler (silent);
   engine.close_all ("server shutting down");
-  context.io.restart ();
-  // Handlers of closed sockets hold the last references.
-  context.io.poll ();
+  // What is posted may hold the last references.
+  while (context.loop.run_posted ())
+    ;
 }
 
 NetworkServer::NetworkServer (ServerOptions options)
@@ -158,14 +170,13 @@ NetworkServer::listen_fd (int fd, bool tls)
 void
 NetworkServer::run ()
 {
-  auto guard = boost::asio::make_work_guard (impl_->context.io);
-  impl_->context.io.run ();
+  impl_->context.loop.run ();
 }
 
 void
 NetworkServer::stop ()
 {
-  impl_->context.io.stop ();
+  impl_->context.loop.stop ();
 }
 
 void
@@ -185,7 +196,7 @@ NetworkServer::Impl::drain_step (Clock::time_point deadline)
   for (net::Connection *connection : open)
     connection->close_if_idle ();
   if (context.connections.empty () || Clock::now () >= deadline)
-    return context.io.stop ();
+    return context.loop.stop ();
   drain_deadline = deadline;
   drain_timer.arm (std::min (deadline, Clock::now () + drain_poll));
 }
@@ -193,7 +204,7 @@ NetworkServer::Impl::drain_step (Clock::time_point deadline)
 void
 NetworkServer::post (std::function<void ()> fn)
 {
-  boost::asio::post (impl_->context.io, std::move (fn));
+  impl_->context.loop.post_threadsafe (std::move (fn));
 }
 
 std::uint64_t
@@ -219,22 +230,8 @@ NetworkServer::cancel (std::uint64_t timer)
 void
 NetworkServer::on_signal (int signal_number, std::function<void ()> fn)
 {
-  impl_->signals.push_back (std::make_unique<boost::asio::signal_set> (
-      impl_->context.io, signal_number));
-  auto *set = impl_->signals.back ().get ();
-  struct Wait
-  {
-    boost::asio::signal_set *set;
-    std::function<void ()> fn;
-    void operator() (const boost::system::error_code &error, int) const
-    {
-      if (error)
-        return;
-      fn ();
-      set->async_wait (*this);
-    }
-  };
-  set->async_wait (Wait{set, std::move (fn)});
+  impl_->signals.push_back (std::make_unique<Impl::Signal> (
+      impl_->context.loop, signal_number, std::move (fn)));
 }
 
 void

@@ -38,6 +38,15 @@ flood (RawClient &client, int megabytes)
   return false;
 }
 
+double
+thread_cpu_seconds ()
+{
+  timespec used = {};
+  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &used);
+  return static_cast<double> (used.tv_sec) +
+         static_cast<double> (used.tv_nsec) / 1e9;
+}
+
 } // namespace
 
 TEST (SlowPeers, ResponseThatNobodyReads)
@@ -77,6 +86,25 @@ TEST (SlowPeers, HalfClosedClientsGetTheirAnswer)
   }
   EXPECT_TRUE (server.eventually (
       [] (const Counters &c) { return c.connections_now == 0; }));
+}
+
+// The end of what a client sends stays readable for as long as it gets no
+// answer: the event loop must not turn around it.
+TEST (SlowPeers, HalfClosedClientsThatWaitCostNothing)
+{
+  RunningServer server (options ());
+  RawClient client (server.port ());
+  client.send ("GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
+  client.shutdown_write ();
+  ASSERT_TRUE (server.eventually (
+      [] (const Counters &c) { return c.http_requests >= 1; }));
+  double before = 0;
+  double after = 0;
+  server.on_thread ([&before] { before = thread_cpu_seconds (); });
+  std::this_thread::sleep_for (500ms);
+  server.on_thread ([&after] { after = thread_cpu_seconds (); });
+  EXPECT_LT (after - before, 0.1);
+  EXPECT_EQ (server.counters ().connections_now, 1u);
 }
 
 // The close frame waits behind what the peer does not read; meanwhile nothing

@@ -4,8 +4,6 @@
 #include "server/net/engine.hpp"
 #include "server/net/session.hpp"
 
-#include <boost/asio/post.hpp>
-
 namespace robotlive::server::net {
 
 namespace {
@@ -20,13 +18,14 @@ constexpr std::chrono::seconds application_timeout{60};
 
 } // namespace
 
-Connection::Connection (Context &context, int fd, int family,
-    const Address &peer, const std::shared_ptr<ssl_ctx_st> &tls)
-    : context_ (context), stream_ (context.io, fd, family, tls), peer_ (peer),
+Connection::Connection (Context &context, int fd, const Address &peer,
+    const std::shared_ptr<ssl_ctx_st> &tls)
+    : context_ (context), stream_ (context.loop, fd, tls), peer_ (peer),
       use_ (context.addresses.get (peer)),
       timer_ (context.timers, [this] { on_deadline (); }),
       http_ (std::make_unique<HttpReader> (context.options.max_header_bytes))
 {
+  stream_.set_owner<Connection, &Connection::on_ready> (this);
   context_.connections.insert (this);
   context_.counters.connections_now++;
   context_.counters.connections_total++;
@@ -43,21 +42,27 @@ Connection::~Connection ()
 void
 Connection::start ()
 {
+  kept_ = shared_from_this ();
   timer_.arm (Clock::now () + context_.options.header_timeout);
   wait_readable ();
 }
 
 void
+Connection::on_ready (ev::io &, int events)
+{
+  auto self = shared_from_this ();
+  Stream::Ready ready = stream_.ready (events);
+  if (ready.read && mode_ != Mode::closed)
+    on_readable ();
+  if (ready.write && mode_ != Mode::closed)
+    on_writable ();
+}
+
+void
 Connection::wait_readable ()
 {
-  if (reading_ || peer_done_ || mode_ == Mode::closed)
-    return;
-  reading_ = true;
-  stream_.wait_read ([self = shared_from_this ()] (bool ok) {
-    self->reading_ = false;
-    if (ok && self->mode_ != Mode::closed)
-      self->on_readable ();
-  });
+  if (!peer_done_ && mode_ != Mode::closed)
+    stream_.wait_read ();
 }
 
 void
@@ -81,7 +86,7 @@ Connection::on_readable ()
       return wait_readable ();
   }
   // TLS may hold decrypted bytes that no readiness will ever tell of.
-  boost::asio::post (context_.io, [self] {
+  context_.loop.post ([self] {
     if (self->mode_ != Mode::closed)
       self->on_readable ();
   });
@@ -123,7 +128,6 @@ Connection::on_peer_gone ()
   if (mode_ == Mode::answering && !session_) {
     peer_done_ = true;
     keep_alive_ = false;
-    kept_ = shared_from_this (); // nothing is awaited from the socket any more
     return;
   }
   drop ();
@@ -216,15 +220,10 @@ Connection::write (std::string_view bytes)
 void
 Connection::wait_writable ()
 {
-  if (writing_)
+  if (stream_.waits_for_write ())
     return;
-  writing_ = true;
   timer_.arm (Clock::now () + context_.options.write_timeout);
-  stream_.wait_write ([self = shared_from_this ()] (bool ok) {
-    self->writing_ = false;
-    if (ok && self->mode_ != Mode::closed)
-      self->on_writable ();
-  });
+  stream_.wait_write ();
 }
 
 void
@@ -461,7 +460,7 @@ Connection::finish_response ()
   // Not from here: a session may be in the middle of ending with this answer,
   // and the next request, sent early, must not find it half-way.
   if (!processing_ && http_->buffered () > 0)
-    boost::asio::post (context_.io, [self = shared_from_this ()] {
+    context_.loop.post ([self = shared_from_this ()] {
       if (self->mode_ == Mode::request)
         self->process_http ();
     });
@@ -491,8 +490,7 @@ Connection::upgrade (
          accept_key + "\r\n\r\n");
   std::string ().swap (cors_origin_);
   // The caller may still look at the request that http_ holds.
-  boost::asio::post (
-      context_.io, [self = shared_from_this ()] { self->http_.reset (); });
+  context_.loop.post ([self = shared_from_this ()] { self->http_.reset (); });
   wait_readable ();
 }
 

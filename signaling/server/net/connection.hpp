@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // One accepted TCP connection: HTTP requests until one of them upgrades it to
-// a WebSocket. It lives while something waits for its socket, a session has
-// it, or a reply is owed. I/O thread only.
+// a WebSocket. It lives until it is closed. I/O thread only.
 #pragma once
 #include "server/net/context.hpp"
 #include "server/net/http.hpp"
@@ -20,7 +19,7 @@ class Session;
 class Connection : public std::enable_shared_from_this<Connection>
 {
 public:
-  Connection (Context &context, int fd, int family, const Address &peer,
+  Connection (Context &context, int fd, const Address &peer,
       const std::shared_ptr<ssl_ctx_st> &tls);
   ~Connection ();
 
@@ -61,6 +60,7 @@ private:
 
   void wait_readable ();
   void wait_writable ();
+  void on_ready (ev::io &watch, int events);
   void on_readable ();
   void on_writable ();
   void on_bytes (char *data, std::size_t size);
@@ -89,13 +89,11 @@ private:
   std::unique_ptr<HttpReader> http_;
   std::unique_ptr<WsReader> websocket_;
   std::shared_ptr<Session> session_;
-  std::shared_ptr<Connection> kept_; // itself, half-closed, for its answer
+  std::shared_ptr<Connection> kept_; // itself, until it is closed
   std::string cors_origin_;          // to be named in the response; empty: none
   std::uint64_t request_number_ = 0;
   std::size_t discarded_ = 0; // bytes read after the last word
   Mode mode_ = Mode::request;
-  bool reading_ = false;
-  bool writing_ = false;
   bool processing_ = false;
   bool keep_alive_ = true;
   bool head_only_ = false;

@@ -3,11 +3,11 @@
 // What all parts of one NetworkServer share. I/O thread only.
 #pragma once
 #include "server/net/address.hpp"
+#include "server/net/eventloop.hpp"
 #include "server/net/limits.hpp"
 #include "server/net/timers.hpp"
 #include "server/socketserver.hpp"
 
-#include <boost/asio/io_context.hpp>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -20,7 +20,7 @@ class Engine;
 struct Context
 {
   explicit Context (ServerOptions given)
-      : options (std::move (given)), timers (io), addresses (timers, options),
+      : options (std::move (given)), timers (loop), addresses (timers, options),
         read_buffer (64 * 1024)
   {
   }
@@ -39,7 +39,7 @@ struct Context
 
   ServerOptions options;
   Counters counters;
-  boost::asio::io_context io{1};
+  EventLoop loop;
   Timers timers;
   AddressTable addresses;
   std::vector<Cidr> trusted_proxies;

@@ -4,7 +4,6 @@
 #include "server/net/connection.hpp"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <stdexcept>
 #include <sys/random.h>
 
@@ -213,7 +212,7 @@ Engine::flush_later (std::shared_ptr<Session> session)
     return;
   // Runs after the reads that are ready by now: what they cause leaves with
   // one system call for each receiver.
-  boost::asio::post (context_.io, [this] {
+  context_.loop.post ([this] {
     auto dirty = std::move (dirty_);
     dirty_.clear ();
     for (const auto &waiting : dirty)

@@ -94,15 +94,16 @@ bound_port (int fd)
 }
 
 Listener::Listener (Context &context, int fd, TlsSlot tls)
-    : context_ (context), acceptor_ (context.io), fd_ (fd),
+    : context_ (context), fd_ (fd), watch_ (context.loop.ev ()),
       spare_fd_ (open_spare ()), tls_ (std::move (tls))
 {
   ::fcntl (fd, F_SETFL, ::fcntl (fd, F_GETFL) | O_NONBLOCK);
-  acceptor_.assign (boost::asio::ip::tcp::v6 (), fd);
+  watch_.set<Listener, &Listener::accept_ready> (this);
 }
 
 Listener::~Listener ()
 {
+  stop ();
   if (spare_fd_ >= 0)
     ::close (spare_fd_);
 }
@@ -110,20 +111,16 @@ Listener::~Listener ()
 void
 Listener::start ()
 {
-  acceptor_.async_wait (
-      Acceptor::wait_read, [this] (const boost::system::error_code &error) {
-        if (error)
-          return;
-        accept_ready ();
-        start ();
-      });
+  watch_.start (fd_, ev::READ);
 }
 
 void
 Listener::stop ()
 {
-  boost::system::error_code ignored;
-  acceptor_.close (ignored);
+  watch_.stop ();
+  if (fd_ >= 0)
+    ::close (fd_);
+  fd_ = -1;
 }
 
 // Out of file descriptors: the client gets a reset instead of silence, and the
@@ -179,8 +176,7 @@ Listener::accept_ready ()
     }
     int on = 1;
     setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    std::make_shared<Connection> (
-        context_, fd, storage.ss_family, peer, tls_ ? *tls_ : nullptr)
+    std::make_shared<Connection> (context_, fd, peer, tls_ ? *tls_ : nullptr)
         ->start ();
   }
 }

@@ -5,7 +5,6 @@
 #pragma once
 #include "server/net/context.hpp"
 
-#include <boost/asio/ip/tcp.hpp>
 #include <memory>
 
 struct ssl_ctx_st;
@@ -31,12 +30,9 @@ private:
   void accept_ready ();
   bool shed_one ();
 
-  using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::ip::tcp,
-      boost::asio::io_context::executor_type>;
-
   Context &context_;
-  Acceptor acceptor_;
   int fd_;
+  ev::io watch_;
   int spare_fd_; // closed to accept and refuse when there is no other
   TlsSlot tls_;
 };

@@ -5,7 +5,6 @@
 #include "server/net/engine.hpp"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <utility>
 
 namespace robotlive::server::net {
@@ -398,7 +397,7 @@ Session::check_queue ()
   queued_bytes_ = 0;
   overflowed_ = true;
   // The application is in the middle of sending: it hears of it afterwards.
-  boost::asio::post (context_.io, [self = shared_from_this ()] {
+  context_.loop.post ([self = shared_from_this ()] {
     self->end ("slow reader", PacketType::close);
   });
 }

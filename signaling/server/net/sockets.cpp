@@ -5,7 +5,6 @@
 #include "server/net/engine.hpp"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 
 namespace robotlive::server::net {
 
@@ -266,7 +265,7 @@ Sockets::close_later (Socket &socket, std::string_view reason)
   if (socket.state == Socket::State::joined)
     context_.counters.sockets_now--;
   socket.state = Socket::State::leaving;
-  boost::asio::post (context_.io,
+  context_.loop.post (
       [session = socket.session, reason] { session->close (reason); });
 }
 

@@ -8,6 +8,7 @@
 #include <openssl/ssl.h>
 #include <stdexcept>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace robotlive::server::net {
 
@@ -66,15 +67,9 @@ Stream::SslFree::operator() (ssl_st *ssl) const
   SSL_free (ssl);
 }
 
-Stream::Stream (boost::asio::io_context &io, int fd, int family,
-    const std::shared_ptr<ssl_ctx_st> &tls)
-    : socket_ (io), fd_ (fd)
+Stream::Stream (EventLoop &loop, int fd, const std::shared_ptr<ssl_ctx_st> &tls)
+    : fd_ (fd), watch_ (loop.ev ())
 {
-  using boost::asio::ip::tcp;
-  boost::system::error_code ignored;
-  // Only readiness is asked of asio, so an AF_UNIX socket may pass as v4.
-  socket_.assign (family == AF_INET6 ? tcp::v6 () : tcp::v4 (), fd, ignored);
-  socket_.native_non_blocking (true, ignored);
   if (!tls)
     return;
   ssl_.reset (SSL_new (tls.get ()));
@@ -85,7 +80,63 @@ Stream::Stream (boost::asio::io_context &io, int fd, int family,
   SSL_set_accept_state (ssl_.get ());
 }
 
-Stream::~Stream () = default;
+Stream::~Stream ()
+{
+  close ();
+}
+
+void
+Stream::wait_read ()
+{
+  read_wanted_ = true;
+  watch (watched_ | wanted_events ());
+}
+
+void
+Stream::wait_write ()
+{
+  write_wanted_ = true;
+  watch (watched_ | wanted_events ());
+}
+
+int
+Stream::wanted_events () const
+{
+  int events = 0;
+  if (read_wanted_)
+    events |= read_wants_write_ ? ev::WRITE : ev::READ;
+  if (write_wanted_)
+    events |= write_wants_read_ ? ev::READ : ev::WRITE;
+  return events;
+}
+
+// A socket is watched until it has something that nobody waits for: the one
+// that waits again after each message causes no system call.
+Stream::Ready
+Stream::ready (int events)
+{
+  watch (watched_ & ~(events & ~wanted_events ()));
+  Ready ready;
+  ready.read =
+      read_wanted_ && events & (read_wants_write_ ? ev::WRITE : ev::READ);
+  ready.write =
+      write_wanted_ && events & (write_wants_read_ ? ev::READ : ev::WRITE);
+  read_wanted_ = read_wanted_ && !ready.read;
+  write_wanted_ = write_wanted_ && !ready.write;
+  return ready;
+}
+
+void
+Stream::watch (int events)
+{
+  if (events == watched_ || fd_ < 0)
+    return;
+  watched_ = events;
+  if (events == 0)
+    watch_.stop ();
+  else
+    watch_.start (fd_, events);
+}
 
 long
 Stream::read (char *data, std::size_t size)
@@ -167,8 +218,11 @@ Stream::shutdown_write ()
 void
 Stream::close ()
 {
-  boost::system::error_code ignored;
-  socket_.close (ignored);
+  if (fd_ < 0)
+    return;
+  watch_.stop ();
+  ::close (fd_);
+  fd_ = -1;
 }
 
 } // namespace robotlive::server::net

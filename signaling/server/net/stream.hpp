@@ -4,9 +4,8 @@
 // for either. Plain and TLS are one class, so that everything above is
 // compiled once, and an idle connection holds no buffer. I/O thread only.
 #pragma once
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <functional>
+#include "server/net/eventloop.hpp"
+
 #include <memory>
 #include <string>
 
@@ -23,12 +22,8 @@ std::shared_ptr<ssl_ctx_st> load_tls_context (
 class Stream
 {
 public:
-  using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp,
-      boost::asio::io_context::executor_type>;
-
   // Takes over *fd*, a connected non-blocking socket. *tls* may be null.
-  Stream (boost::asio::io_context &io, int fd, int family,
-      const std::shared_ptr<ssl_ctx_st> &tls);
+  Stream (EventLoop &loop, int fd, const std::shared_ptr<ssl_ctx_st> &tls);
   ~Stream ();
   Stream (const Stream &) = delete;
   Stream &operator= (const Stream &) = delete;
@@ -41,16 +36,27 @@ public:
   // Whether TLS holds bytes that no readiness of the socket will tell of.
   bool may_have_more () const;
 
-  // Calls *ready* once the last read () or write () that returned 0 is worth
-  // another try; with false if the stream was closed meanwhile.
-  template <typename Handler> void wait_read (Handler ready)
+  // What the loop calls when the socket is ready: a method (ev::io &, int
+  // events) of *owner*, which asks ready () what of it was waited for.
+  template <typename Owner, void (Owner::*method) (ev::io &, int)>
+  void set_owner (Owner *owner)
   {
-    wait (read_wants_write_, std::move (ready));
+    watch_.set<Owner, method> (owner);
   }
-  template <typename Handler> void wait_write (Handler ready)
+
+  // The owner wants to know, once, when the last read () or write () that
+  // returned 0 is worth another try.
+  void wait_read ();
+  void wait_write ();
+  bool waits_for_write () const { return write_wanted_; }
+
+  struct Ready
   {
-    wait (!write_wants_read_, std::move (ready));
-  }
+    bool read = false;
+    bool write = false;
+  };
+  // What was waited for and has come with *events*; it is waited for no more.
+  Ready ready (int events);
 
   // No more will be written; the peer may still send.
   void shutdown_write ();
@@ -59,25 +65,22 @@ public:
   bool handshake_done () const;
 
 private:
-  template <typename Handler> void wait (bool writable, Handler ready)
-  {
-    socket_.async_wait (writable ? Socket::wait_write : Socket::wait_read,
-        [ready = std::move (ready)] (
-            const boost::system::error_code &error) mutable {
-          ready (!error);
-        });
-  }
+  int wanted_events () const;
+  void watch (int events);
 
   struct SslFree
   {
     void operator() (ssl_st *ssl) const;
   };
 
-  Socket socket_;
-  int fd_;
+  int fd_; // -1 when closed
+  ev::io watch_;
+  int watched_ = 0; // the events that watch_ is active for
   std::unique_ptr<ssl_st, SslFree> ssl_;
   bool read_wants_write_ = false;
   bool write_wants_read_ = false;
+  bool read_wanted_ = false;
+  bool write_wanted_ = false;
   bool failed_ = false; // TLS: neither read nor write nor shut down again
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/net/timers.hpp"
 
+#include <algorithm>
+
 namespace robotlive::server::net {
 
 void
@@ -32,11 +34,9 @@ Timers::wait ()
   if (queue_.empty () || queue_.begin ()->first >= waiting_until_)
     return;
   waiting_until_ = queue_.begin ()->first;
-  timer_.expires_at (waiting_until_);
-  timer_.async_wait ([this] (const boost::system::error_code &error) {
-    if (!error)
-      run_due ();
-  });
+  std::chrono::duration<double> left = waiting_until_ - Clock::now ();
+  ev_now_update (loop_.ev ()); // what libev counts from is when it last slept
+  timer_.start (std::max (left.count (), 0.0));
 }
 
 void

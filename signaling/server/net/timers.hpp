@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// All deadlines of the server: one ordered map and one asio timer, so that an
-// idle connection pays for a map entry and not for a kernel or asio object.
-// I/O thread only.
+// All deadlines of the server: one ordered map and one timer of the loop, so
+// that an idle connection pays for a map entry and not for a timer. I/O thread
+// only.
 #pragma once
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include "server/net/eventloop.hpp"
+
 #include <chrono>
 #include <functional>
 #include <map>
@@ -19,7 +19,10 @@ class Timer;
 class Timers
 {
 public:
-  explicit Timers (boost::asio::io_context &io) : timer_ (io) {}
+  explicit Timers (EventLoop &loop) : loop_ (loop), timer_ (loop.ev ())
+  {
+    timer_.set<Timers, &Timers::run_due> (this);
+  }
 
 private:
   friend class Timer;
@@ -28,10 +31,9 @@ private:
   void wait ();
   void run_due ();
 
+  EventLoop &loop_;
   Queue queue_;
-  boost::asio::basic_waitable_timer<Clock, boost::asio::wait_traits<Clock>,
-      boost::asio::io_context::executor_type>
-      timer_;
+  ev::timer timer_;
   Clock::time_point waiting_until_ = Clock::time_point::max ();
 };
 

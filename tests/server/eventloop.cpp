@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "server/net/eventloop.hpp"
+#include "server/net/stream.hpp"
+#include "server/net/timers.hpp"
+
+#include <gtest/gtest.h>
+#include <string>
+#include <sys/socket.h>
+#include <thread>
+#include <unistd.h>
+
+namespace robotlive::server::net {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST (EventLoop, RunsWhatIsPostedInOrder)
+{
+  EventLoop loop;
+  std::string order;
+  loop.post ([&] {
+    order += 'a';
+    loop.post ([&] {
+      order += 'c';
+      loop.stop ();
+    });
+  });
+  loop.post ([&] { order += 'b'; });
+  loop.run ();
+  EXPECT_EQ (order, "abc");
+  EXPECT_FALSE (loop.run_posted ());
+}
+
+TEST (EventLoop, IsWokenFromOtherThreads)
+{
+  EventLoop loop;
+  constexpr int each = 1000;
+  int count = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; t++)
+    threads.emplace_back ([&] {
+      for (int i = 0; i < each; i++)
+        loop.post_threadsafe ([&] {
+          if (++count == 4 * each)
+            loop.stop ();
+        });
+    });
+  loop.run ();
+  for (std::thread &thread : threads)
+    thread.join ();
+  EXPECT_EQ (count, 4 * each);
+}
+
+TEST (EventLoop, StopsFromAnotherThread)
+{
+  EventLoop loop;
+  std::thread other ([&loop] {
+    std::this_thread::sleep_for (20ms);
+    loop.stop ();
+  });
+  loop.run ();
+  other.join ();
+}
+
+TEST (Timers, ExpireInOrderAndNeverEarly)
+{
+  EventLoop loop;
+  Timers timers (loop);
+  std::string order;
+  auto begun = Clock::now ();
+  Timer late (timers, [&] {
+    EXPECT_GE (Clock::now (), begun + 60ms);
+    order += 'l';
+    loop.stop ();
+  });
+  Timer soon (timers, [&] {
+    EXPECT_GE (Clock::now (), begun + 20ms);
+    order += 's';
+  });
+  Timer never (timers, [&] { order += 'n'; });
+  late.arm (begun + 60ms);
+  never.arm (begun + 10ms);
+  soon.arm (begun + 20ms);
+  never.disarm ();
+  loop.run ();
+  EXPECT_EQ (order, "sl");
+}
+
+// One end of a socket pair in a loop; each event is a letter.
+struct Watched
+{
+  explicit Watched (EventLoop &l) : loop (l)
+  {
+    int fds[2];
+    if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) != 0)
+      std::abort ();
+    peer = fds[1];
+    stream = std::make_unique<Stream> (loop, fds[0], nullptr);
+    stream->set_owner<Watched, &Watched::on_ready> (this);
+  }
+  ~Watched () { ::close (peer); }
+
+  void on_ready (ev::io &, int events)
+  {
+    calls++;
+    Stream::Ready ready = stream->ready (events);
+    seen += ready.read ? "r" : "";
+    seen += ready.write ? "w" : "";
+    if (again)
+      stream->wait_read ();
+  }
+  // Rounds of the loop, none of which waits.
+  void turn (int rounds = 5)
+  {
+    for (int i = 0; i < rounds; i++)
+      loop.ev ().run (ev::NOWAIT);
+  }
+
+  EventLoop &loop;
+  int peer = -1;
+  std::unique_ptr<Stream> stream;
+  std::string seen;
+  int calls = 0;
+  bool again = false;
+};
+
+TEST (Stream, TellsOnceForEachWait)
+{
+  EventLoop loop;
+  Watched one (loop);
+  one.turn ();
+  EXPECT_EQ (one.calls, 0);
+  ASSERT_EQ (::write (one.peer, "x", 1), 1);
+  one.turn ();
+  EXPECT_EQ (one.calls, 0) << "nobody waits";
+  one.stream->wait_read ();
+  one.turn ();
+  EXPECT_EQ (one.seen, "r");
+  EXPECT_LE (one.calls, 2) << "a byte that nobody fetches turns the loop";
+  one.stream->wait_read ();
+  one.turn ();
+  EXPECT_EQ (one.seen, "rr");
+  char byte;
+  EXPECT_EQ (one.stream->read (&byte, 1), 1);
+  one.stream->wait_read ();
+  one.turn ();
+  EXPECT_EQ (one.seen, "rr") << "there is nothing to read any more";
+  one.stream->wait_write ();
+  one.turn ();
+  EXPECT_EQ (one.seen, "rrw");
+}
+
+TEST (Stream, AnEndThatNobodyWaitsForIsQuiet)
+{
+  EventLoop loop;
+  Watched one (loop);
+  one.stream->wait_read ();
+  ::shutdown (one.peer, SHUT_RDWR);
+  one.turn (50);
+  EXPECT_EQ (one.seen, "r");
+  EXPECT_LE (one.calls, 3);
+}
+
+TEST (Stream, IsQuietOnceClosed)
+{
+  EventLoop loop;
+  Watched one (loop);
+  one.again = true;
+  ASSERT_EQ (::write (one.peer, "x", 1), 1);
+  one.stream->wait_read ();
+  one.turn (3);
+  EXPECT_EQ (one.seen, "rrr") << "unread, and waited for again";
+  one.stream->close ();
+  int before = one.calls;
+  // The number of the descriptor goes to the next one at once.
+  Watched other (loop);
+  ASSERT_EQ (::write (other.peer, "x", 1), 1);
+  other.stream->wait_read ();
+  other.turn ();
+  EXPECT_EQ (one.calls, before);
+  EXPECT_EQ (other.seen, "r");
+}
+
+} // namespace
+} // namespace robotlive::server::net
