@@ -241,14 +241,20 @@ JsonWriter::raw (std::string_view json)
   return *this;
 }
 
+void
+limit_depth (simdjson::dom::parser &parser)
+{
+  // The depth limit is fixed here; later growth of the buffers keeps it.
+  if (parser.allocate (4096, json_max_depth) != simdjson::SUCCESS)
+    throw std::bad_alloc ();
+}
+
 simdjson::dom::parser &
 json_parser ()
 {
   thread_local simdjson::dom::parser parser = [] {
     simdjson::dom::parser p;
-    // The depth limit is fixed here; later growth of the buffers keeps it.
-    if (p.allocate (4096, json_max_depth) != simdjson::SUCCESS)
-      throw std::bad_alloc ();
+    limit_depth (p);
     return p;
   }();
   return parser;

@@ -10,8 +10,9 @@
 #include <string_view>
 
 namespace simdjson::dom {
+class element;
 class parser;
-}
+} // namespace simdjson::dom
 
 namespace robotlive {
 
@@ -72,6 +73,12 @@ public:
     return key (name).raw (json);
   }
 
+  // Room for *bytes* more.
+  JsonWriter &reserve (std::size_t bytes)
+  {
+    text_.reserve (text_.size () + bytes);
+    return *this;
+  }
   const std::string &text () const { return text_; }
   std::string take () { return std::move (text_); }
 
@@ -84,6 +91,8 @@ private:
   bool comma_ = false; // a value stands before the next one
 };
 
+// Sets up *parser* within json_max_depth.
+void limit_depth (simdjson::dom::parser &parser);
 // This thread's parser, limited to json_max_depth. Elements live until the
 // next parse on this thread: copy what must outlive it.
 simdjson::dom::parser &json_parser ();

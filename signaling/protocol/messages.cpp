@@ -314,12 +314,13 @@ parse_join_room (
   return reader.ok ();
 }
 
+namespace {
+
 bool
-parse_signal (
-    SignalKind kind, std::string_view json, Signal *out, std::string *error)
+read_signal (SignalKind kind, Reader reader, std::string_view json, Signal *out,
+    std::string *error)
 {
   out->kind = kind;
-  Reader reader (json, error);
   reader.id ("to", &out->to, false);
   reader.id ("from", &out->from, false);
   reader.id ("peerId", &out->peer_id, false);
@@ -348,6 +349,23 @@ parse_signal (
     read_body (reader, json,
         kind == SignalKind::Candidate ? "candidate" : signal_name (kind), out);
   return reader.ok ();
+}
+
+} // namespace
+
+bool
+parse_signal (
+    SignalKind kind, std::string_view json, Signal *out, std::string *error)
+{
+  return read_signal (kind, Reader (json, error), json, out, error);
+}
+
+bool
+parse_signal (SignalKind kind, const element &object, std::string_view json,
+    Signal *out, std::string *error)
+{
+  error->clear ();
+  return read_signal (kind, Reader (object, error), json, out, error);
 }
 
 bool
@@ -433,6 +451,7 @@ std::string
 signal_payload (const Signal &signal)
 {
   JsonWriter w = event (signal_name (signal.kind));
+  w.reserve (signal.body.size () + 256);
   optional_field (w, "to", signal.to);
   optional_field (w, "from", signal.from);
   if (signal.kind == SignalKind::Candidate) {

@@ -12,6 +12,10 @@
 #include <string_view>
 #include <vector>
 
+namespace simdjson::dom {
+class element;
+}
+
 namespace robotlive {
 
 // Longest accepted strings, in bytes of UTF-8 after unescaping.
@@ -127,6 +131,10 @@ bool parse_join_room (
     std::string_view json, std::string *room_id, std::string *error);
 bool parse_signal (
     SignalKind kind, std::string_view json, Signal *out, std::string *error);
+// The same of an object that a parser has already been over: *json* is its
+// text.
+bool parse_signal (SignalKind kind, const simdjson::dom::element &object,
+    std::string_view json, Signal *out, std::string *error);
 bool parse_registered (
     std::string_view json, RegisteredMessage *out, std::string *error);
 bool parse_session (

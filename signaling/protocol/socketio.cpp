@@ -37,6 +37,22 @@ take_number (std::string_view &text, std::size_t max_digits)
   return number;
 }
 
+// What decode () found last. A parser of its own: whoever handles the packet
+// may parse something else meanwhile.
+struct Decoded
+{
+  Decoded () { limit_depth (parser); }
+  simdjson::dom::parser parser;
+  simdjson::dom::element first;
+};
+
+Decoded &
+decoded ()
+{
+  thread_local Decoded last;
+  return last;
+}
+
 // Whether each {"_placeholder":true,"num":n} has 0 <= n < attachments. The
 // depth of *element* is bounded by the parser.
 bool
@@ -77,8 +93,8 @@ take_payload (Packet &packet)
     return !is_event && !is_ack && packet.type != PacketType::connect_error;
 
   simdjson::dom::element root;
-  if (json_parser ()
-          .parse (packet.payload.data (), packet.payload.size ())
+  Decoded &last = decoded ();
+  if (last.parser.parse (packet.payload.data (), packet.payload.size ())
           .get (root) != SUCCESS)
     return false;
   switch (packet.type) {
@@ -108,8 +124,11 @@ take_payload (Packet &packet)
   packet.arguments = split_array (packet.payload);
   if (packet.arguments.size () > max_arguments)
     return false;
-  if (is_event)
-    packet.arguments.erase (packet.arguments.begin ());
+  if (!is_event)
+    return true;
+  packet.arguments.erase (packet.arguments.begin ());
+  if (array.at (1).get (last.first) == SUCCESS)
+    packet.first = &last.first;
   return true;
 }
 

@@ -11,6 +11,10 @@
 #include <string_view>
 #include <vector>
 
+namespace simdjson::dom {
+class element;
+}
+
 namespace robotlive::socketio {
 
 // Limits on what a peer may send.
@@ -41,6 +45,10 @@ struct Packet
   std::string name;         // events: unescaped
   // Events: JSON text of each argument after the name. Acks: of all.
   std::vector<std::string_view> arguments;
+  // Events: the first of them as the parser has it, so that nobody parses it
+  // again; null if there is none. Lives until the next decode () on this
+  // thread.
+  const simdjson::dom::element *first = nullptr;
 };
 
 // *text*: an Engine.IO text message without its "4". Empty if it is malformed,

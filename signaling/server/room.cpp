@@ -125,6 +125,7 @@ Room::event (SocketId socket, const Event &event, TimeMs now)
                                     : config_.max_untrusted_waiting_bytes;
   bool may_run = peer->state == State::Registered || message.name == "register";
   if (!peer->busy && may_run) {
+    message.parsed = event.first;
     dispatch (*peer, message, argument, now);
   } else if (peer->waiting.size () >= config_.max_waiting ||
              peer->waiting_bytes + argument.size () > most) {

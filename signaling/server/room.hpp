@@ -110,6 +110,8 @@ private:
   {
     std::string name;
     std::string argument; // only while it waits
+    // Event::first; null once it has waited.
+    const simdjson::dom::element *parsed = nullptr;
     std::optional<std::uint64_t> ack_id;
     bool binary = false;
   };

@@ -33,7 +33,10 @@ Room::on_signal (
   SignalKind kind = *signal_kind (message.name);
   Signal signal;
   std::string error;
-  if (!parse_signal (kind, argument, &signal, &error))
+  bool valid = message.parsed ? parse_signal (kind, *message.parsed, argument,
+                                    &signal, &error)
+                              : parse_signal (kind, argument, &signal, &error);
+  if (!valid)
     return fail (peer, message, {"bad-message", error});
   if (signal.to.empty () && signal.peer_id.empty ())
     return fail (peer, message, {"bad-message", "\"to\" is missing"});

@@ -13,6 +13,10 @@
 #include <utility>
 #include <vector>
 
+namespace simdjson::dom {
+class element;
+}
+
 namespace robotlive::server {
 
 // One Socket.IO connection in namespace "/". Never reused in one process.
@@ -34,6 +38,9 @@ struct Event
   std::string_view name;
   // JSON text of each argument after the name, validated (UTF-8, depth).
   std::vector<std::string_view> arguments;
+  // The first of them as the parser has it; null: there is none, or nobody has
+  // parsed it. For the call only.
+  const simdjson::dom::element *first = nullptr;
   std::optional<std::uint64_t> ack_id;
   bool binary = false; // had attachments: no event of ours wants any
   std::vector<std::string_view> attachments;

@@ -161,7 +161,7 @@ Sockets::on_binary (Session &session, std::string_view bytes)
 
 // No event of ours asks a client for an acknowledgement: acks end here.
 void
-Sockets::dispatch (SocketId id, const socketio::Packet &packet,
+Sockets::dispatch (SocketId id, socketio::Packet &packet,
     std::vector<std::string_view> attachments)
 {
   if (packet.type != PacketType::event &&
@@ -169,7 +169,8 @@ Sockets::dispatch (SocketId id, const socketio::Packet &packet,
     return;
   Event event;
   event.name = packet.name;
-  event.arguments = packet.arguments;
+  event.arguments = std::move (packet.arguments);
+  event.first = packet.first;
   event.ack_id = packet.id;
   event.binary = packet.type == PacketType::binary_event;
   event.attachments = std::move (attachments);

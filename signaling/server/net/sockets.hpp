@@ -53,7 +53,7 @@ private:
   std::optional<std::size_t> find_namespace (std::string_view nsp) const;
   bool on_connect (Session &session, const socketio::Packet &packet);
   bool on_leave (Session &session, SocketId id);
-  void dispatch (SocketId id, const socketio::Packet &packet,
+  void dispatch (SocketId id, socketio::Packet &packet,
       std::vector<std::string_view> attachments);
   Socket *find (SocketId id, Socket::State state);
   void remove (SocketId id, std::string_view reason);
