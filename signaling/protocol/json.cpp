@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "protocol/json.hpp"
 
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <simdjson.h>
@@ -38,10 +39,24 @@ utf8_sequence (std::string_view s)
   return 0;
 }
 
-bool
+constexpr bool
 needs_escape (unsigned char c)
 {
   return c < 0x20 || c == '"' || c == '\\' || c == '<' || c == 0x7f;
+}
+
+constexpr std::array<bool, 256> plain_table = [] {
+  std::array<bool, 256> plain{};
+  for (unsigned i = 0; i < 0x80; i++)
+    plain[i] = !needs_escape (static_cast<unsigned char> (i));
+  return plain;
+}();
+
+// ASCII that stands for itself in a string.
+bool
+is_plain (unsigned char c)
+{
+  return plain_table[c];
 }
 
 void
@@ -77,14 +92,16 @@ append_escape (std::string &out, unsigned char c)
 void
 append_json_string (std::string &out, std::string_view text)
 {
-  out.reserve (out.size () + text.size () + 2);
   out += '"';
   std::size_t start = 0;
   std::size_t i = 0;
+  // Most are names of members and ids.
+  while (i < text.size () && is_plain (static_cast<unsigned char> (text[i])))
+    i++;
   auto copy_run = [&] { out.append (text.substr (start, i - start)); };
   while (i < text.size ()) {
     auto c = static_cast<unsigned char> (text[i]);
-    if (c < 0x80 && !needs_escape (c)) {
+    if (is_plain (c)) {
       i++;
       continue;
     }

@@ -21,6 +21,14 @@ unmask (char *data, std::size_t size, const char *mask)
   std::memcpy (&wide, mask, 4);
   std::memcpy (reinterpret_cast<char *> (&wide) + 4, mask, 4);
   std::size_t i = 0;
+  // Blocks that the compiler makes vectors of.
+  for (; i + 32 <= size; i += 32) {
+    std::uint64_t block[4];
+    std::memcpy (block, data + i, sizeof block);
+    for (std::uint64_t &part : block)
+      part ^= wide;
+    std::memcpy (data + i, block, sizeof block);
+  }
   for (; i + 8 <= size; i += 8) {
     std::uint64_t block;
     std::memcpy (&block, data + i, 8);
