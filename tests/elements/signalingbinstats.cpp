@@ -288,7 +288,8 @@ GST_START_TEST (test_an_encoder_that_listens)
 }
 GST_END_TEST
 
-// The encoder of a Pi before GStreamer 1.22.4: deaf for events, with controls.
+// The encoder of a Pi: before GStreamer 1.22.4 it is deaf for events and told
+// by its controls, later it is not told twice.
 GST_START_TEST (test_a_v4l2_encoder_is_told_by_its_controls)
 {
   // gop-size: in the test's time there is no key frame but the ones asked for.
@@ -309,8 +310,9 @@ GST_START_TEST (test_a_v4l2_encoder_is_told_by_its_controls)
   fail_unless (viewer.join ());
   fail_unless (viewer.first_was_key ());
   fail_unless (viewer.wait_frames (10));
-  fail_unless (counted ("forced") >= 1);
-  fail_unless (key_frames (robot) == "control");
+  const bool deaf = !v4l2_stand_in_heeds_events ();
+  fail_unless ((counted ("forced") >= 1) == deaf);
+  fail_unless (key_frames (robot) == (deaf ? "control" : "event"));
   // Its other controls are as they were given, and pressed is not held.
   g_autoptr (GstStructure) controls = nullptr;
   g_object_get (pi.get (), "extra-controls", &controls, nullptr);
@@ -326,7 +328,7 @@ GST_START_TEST (test_a_v4l2_encoder_is_told_by_its_controls)
   TestViewer second (robot.link, "bob", "p2", options);
   fail_unless (second.join ());
   fail_unless (second.first_was_key ());
-  fail_unless (counted ("forced") > before);
+  fail_unless ((counted ("forced") > before) == deaf);
 }
 GST_END_TEST
 
