@@ -178,6 +178,42 @@ TEST_F (Run, LostCameraEndsThePipeline)
   EXPECT_EQ (run ({"--config=" + conf (own)}).status, 1);
 }
 
+TEST_F (Run, SaysThatNoCameraWorksAndWhy)
+{
+  std::string path = write ("robot.conf",
+      "[robot]\nid = r1\n[signaling]\nserver = ws://127.0.0.1:1\n"
+      "[camera]\ndevice = /nonexistent/video0\n");
+  Outcome outcome = run ({"--config=" + path});
+  EXPECT_EQ (outcome.status, EX_UNAVAILABLE);
+  for (const char *part : {"robotlive-run-pipeline: no camera works", "missing",
+           "there is no /nonexistent/video0"})
+    EXPECT_NE (outcome.err.find (part), std::string::npos) << outcome.err;
+}
+
+// What stands in the journal of a robot that does not get to its server.
+TEST_F (Run, SaysWhyTheServerIsNotReached)
+{
+  std::string own = write ("own.launch",
+      "videotestsrc is-live=true num-buffers=40 ! openh264enc ! "
+      "h264parse ! ${SINK}\n");
+  std::string path = conf (own);
+  std::string token = write ("robot.token", "x\n");
+  std::ofstream (path, std::ios::app)
+      << "[signaling]\ntoken-file = " << token << "\n";
+  Outcome outcome = run ({"--config=" + path});
+  EXPECT_EQ (outcome.status, 0) << outcome.err;
+  EXPECT_NE (outcome.out.find ("Nothing listens at 127.0.0.1:1 (connection "
+                               "refused)"),
+      std::string::npos)
+      << outcome.out;
+  g_unlink (token.c_str ());
+  outcome = run ({"--config=" + path});
+  EXPECT_NE (outcome.status, 0);
+  EXPECT_NE (
+      outcome.err.find ("The token file cannot be read: "), std::string::npos)
+      << outcome.err;
+}
+
 TEST_F (Run, StartsInARowWait)
 {
   std::string own = write ("own.launch", "videotestsrc num-buffers=1 ! "
