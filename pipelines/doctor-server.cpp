@@ -8,7 +8,6 @@
 #include <gio/gio.h>
 #include <json-glib/json-glib.h>
 #include <libsoup/soup.h>
-#include <random>
 
 namespace robotlive::robot {
 
@@ -147,36 +146,50 @@ judge_health (const std::string &base, const Answer &answer)
   return {"server", Health::Ok, base + " is healthy"};
 }
 
-// The "urls" of every entry of {iceServers:[{urls: "…" | ["…"]}]}.
-std::vector<std::string>
-ice_uris (const std::string &body)
+// Every URI of {iceServers:[{urls: "…" | ["…"], username?, credential?}]}.
+std::vector<IceServer>
+ice_servers (const std::string &body)
 {
-  std::vector<std::string> uris;
+  std::vector<IceServer> servers;
   JsonNode *root = json_from_string (body.c_str (), nullptr);
-  if (!root)
-    return uris;
-  JsonNode *found = json_path_query ("$.iceServers[*].urls", root, nullptr);
-  JsonArray *array = found && JSON_NODE_HOLDS_ARRAY (found)
-                         ? json_node_get_array (found)
-                         : nullptr;
-  auto add = [&] (JsonNode *node) {
-    if (JSON_NODE_HOLDS_VALUE (node) &&
-        json_node_get_value_type (node) == G_TYPE_STRING)
-      uris.push_back (json_node_get_string (node));
+  JsonNode *list =
+      root && JSON_NODE_HOLDS_OBJECT (root)
+          ? json_object_get_member (json_node_get_object (root), "iceServers")
+          : nullptr;
+  JsonArray *entries = list && JSON_NODE_HOLDS_ARRAY (list)
+                           ? json_node_get_array (list)
+                           : nullptr;
+  auto text = [] (JsonNode *node) {
+    return node && JSON_NODE_HOLDS_VALUE (node) &&
+                   json_node_get_value_type (node) == G_TYPE_STRING
+               ? std::string (json_node_get_string (node))
+               : std::string ();
   };
-  for (guint i = 0; array && i < json_array_get_length (array); i++) {
-    JsonNode *node = json_array_get_element (array, i);
-    if (JSON_NODE_HOLDS_ARRAY (node))
-      for (guint j = 0; j < json_array_get_length (json_node_get_array (node));
-           j++)
-        add (json_array_get_element (json_node_get_array (node), j));
-    else
-      add (node);
+  for (guint i = 0; entries && i < json_array_get_length (entries); i++) {
+    JsonNode *node = json_array_get_element (entries, i);
+    if (!JSON_NODE_HOLDS_OBJECT (node))
+      continue;
+    JsonObject *entry = json_node_get_object (node);
+    IceServer server;
+    server.username = text (json_object_get_member (entry, "username"));
+    server.credential = text (json_object_get_member (entry, "credential"));
+    auto add = [&] (JsonNode *uri) {
+      server.uri = text (uri);
+      if (!server.uri.empty ())
+        servers.push_back (server);
+    };
+    JsonNode *urls = json_object_get_member (entry, "urls");
+    JsonArray *several = urls && JSON_NODE_HOLDS_ARRAY (urls)
+                             ? json_node_get_array (urls)
+                             : nullptr;
+    if (!several)
+      add (urls);
+    for (guint j = 0; several && j < json_array_get_length (several); j++)
+      add (json_array_get_element (several, j));
   }
-  if (found)
-    json_node_unref (found);
-  json_node_unref (root);
-  return uris;
+  if (root)
+    json_node_unref (root);
+  return servers;
 }
 
 std::string
@@ -196,80 +209,6 @@ read_token (const RobotConf &conf)
 }
 
 } // namespace
-
-IceUri
-parse_ice_uri (const std::string &uri)
-{
-  IceUri parsed;
-  size_t colon = uri.find (':');
-  std::string scheme = uri.substr (0, colon);
-  bool tls = scheme == "stuns" || scheme == "turns";
-  if (colon == std::string::npos ||
-      (!tls && scheme != "stun" && scheme != "turn"))
-    return parsed;
-  std::string rest = uri.substr (colon + 1);
-  if (rest.compare (0, 2, "//") == 0) // as webrtcbin writes them
-    rest.erase (0, 2);
-  size_t question = rest.find ('?');
-  parsed.tcp = tls || (question != std::string::npos &&
-                          rest.find ("transport=tcp") != std::string::npos);
-  rest = rest.substr (0, question);
-  GError *error = nullptr;
-  GSocketConnectable *address =
-      g_network_address_parse (rest.c_str (), tls ? 5349 : 3478, &error);
-  if (!address) {
-    g_error_free (error);
-    return parsed;
-  }
-  parsed.host = g_network_address_get_hostname (G_NETWORK_ADDRESS (address));
-  parsed.port = g_network_address_get_port (G_NETWORK_ADDRESS (address));
-  g_object_unref (address);
-  return parsed;
-}
-
-Check
-check_ice_server (const std::string &uri, unsigned seconds)
-{
-  IceUri parsed = parse_ice_uri (uri);
-  if (!parsed.port || parsed.host.empty ())
-    return {"turn", Health::Failed, "'" + uri + "' is no STUN or TURN URI",
-        "correct [ice] in the server's signaling.conf"};
-  GSocketClient *client = g_socket_client_new ();
-  g_socket_client_set_timeout (client, seconds);
-  if (!parsed.tcp) {
-    g_socket_client_set_socket_type (client, G_SOCKET_TYPE_DATAGRAM);
-    g_socket_client_set_protocol (client, G_SOCKET_PROTOCOL_UDP);
-  }
-  GError *error = nullptr;
-  GSocketConnection *connection = g_socket_client_connect_to_host (
-      client, parsed.host.c_str (), guint16 (parsed.port), nullptr, &error);
-  bool answered = connection != nullptr;
-  if (connection && !parsed.tcp) {
-    // A binding request without attributes: type, length, cookie, id.
-    guchar request[20] = {0x00, 0x01, 0, 0, 0x21, 0x12, 0xa4, 0x42};
-    std::random_device random;
-    for (size_t i = 8; i < sizeof request; i++)
-      request[i] = guchar (random ());
-    GSocket *socket = g_socket_connection_get_socket (connection);
-    g_socket_set_timeout (socket, seconds);
-    guchar reply[1500];
-    gssize size = -1;
-    if (g_socket_send (socket, reinterpret_cast<gchar *> (request),
-            sizeof request, nullptr, &error) > 0)
-      size = g_socket_receive (socket, reinterpret_cast<gchar *> (reply),
-          sizeof reply, nullptr, &error);
-    answered = size >= 20 && memcmp (reply + 4, request + 4, 16) == 0;
-  }
-  Check check = {"turn", Health::Ok, uri + " answers"};
-  if (!answered)
-    check = {"turn", Health::Failed,
-        uri + ": " + (error ? error->message : "another's answer"),
-        "is coturn running, and 3478/udp, 5349/tcp and its relay range open?"};
-  g_clear_error (&error);
-  g_clear_object (&connection);
-  g_object_unref (client);
-  return check;
-}
 
 Checks
 check_server (const RobotConf &conf)
@@ -299,10 +238,11 @@ check_server (const RobotConf &conf)
     checks.push_back (
         {"turn", Health::Failed, "the server does not take this robot's token",
             "see 'token'; was it revoked?"});
-  std::vector<std::string> uris = ice_uris (answer.body);
-  for (const std::string &uri : uris)
-    checks.push_back (check_ice_server (uri, 5));
-  if (uris.empty () && answer.status != 401)
+  std::vector<IceServer> servers = ice_servers (answer.body);
+  for (const IceServer &server : servers)
+    checks.push_back (
+        check_ice_server (server, conf.get ("signaling.tls-ca-file"), 5));
+  if (servers.empty () && answer.status != 401)
     checks.push_back ({"turn", Health::Skipped,
         "the server names none: viewers must be able to reach this robot "
         "directly"});

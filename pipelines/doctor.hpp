@@ -49,7 +49,15 @@ struct IceUri
   bool tcp = false;
 };
 IceUri parse_ice_uri (const std::string &uri);
-// Asks for a binding (RFC 8489 section 5), or connects if @uri is TCP or TLS.
-Check check_ice_server (const std::string &uri, unsigned seconds);
+struct IceServer
+{
+  std::string uri, username, credential;
+};
+// Asks a STUN server for a binding (RFC 8489) and a TURN server for a relay
+// (RFC 8656), which is given back at once; over TLS where the URI says so, with
+// the system's authorities or those of @ca_file. Each step takes @seconds at
+// most.
+Check check_ice_server (
+    const IceServer &server, const std::string &ca_file, unsigned seconds);
 
 } // namespace robotlive::robot

@@ -206,7 +206,8 @@ TEST_F (Doctor, ParsesIceUris)
   EXPECT_EQ (uri.port, 3478u);
   EXPECT_FALSE (uri.tcp);
   for (const char *wrong : {"", "http://x", "stun", "stun:", "stun:h:99999"})
-    EXPECT_EQ (check_ice_server (wrong, 1).health, Health::Failed) << wrong;
+    EXPECT_EQ (check_ice_server ({wrong, "", ""}, "", 1).health, Health::Failed)
+        << wrong;
 }
 
 TEST_F (Doctor, AsksStunServersThatTheServerNames)
@@ -322,6 +323,21 @@ TEST_F (Doctor, ProgramPrintsEveryCheck)
   EXPECT_EQ (seen["encoder"], "ok");
   EXPECT_EQ (seen["token"], "failed");
   EXPECT_EQ (seen["server"], "failed");
+
+  // With both, all is well but perhaps the network of the machine.
+  FakeServer server;
+  server.start ();
+  token (R"({"sub":"r1","role":"robot","exp":4000000000})");
+  std::ofstream (conf) << "[robot]\nid = r1\n[signaling]\nserver = "
+                       << server.url () << "\ntoken-file = " << folder_
+                       << "/token\n[camera]\nsource = test-pattern\n";
+  const bool online = check_network ().health != Health::Failed;
+  root = json_from_string (run ("--json", &status).c_str (), nullptr);
+  EXPECT_EQ (status, online ? 0 : 1);
+  ASSERT_NE (root, nullptr);
+  object = json_node_get_object (root);
+  EXPECT_EQ (json_object_get_boolean_member (object, "ok"), online);
+  json_node_unref (root);
 
   run ("--config", &status); // its value is missing
   EXPECT_EQ (status, 64);
