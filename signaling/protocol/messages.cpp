@@ -44,19 +44,31 @@ public:
            out->type () != element_type::NULL_VALUE;
   }
 
-  void string (
-      const char *name, std::string *out, std::size_t max, bool required)
+  // Until the next parse on this thread; empty if it is not there.
+  std::string_view string (const char *name, std::size_t max, bool required)
   {
     element value;
+    std::string_view text;
     if (!find (name, &value)) {
       if (required)
         fail (std::string ("\"") + name + "\" is missing");
-      return;
+    } else if (value.get (text)) {
+      fail (std::string ("\"") + name + "\" is not a string");
+    } else if (text.size () > max) {
+      fail (std::string ("\"") + name + "\" is too long");
+    } else if (required && text.empty ()) {
+      fail (std::string ("\"") + name + "\" is empty");
     }
-    std::string_view text;
-    if (value.get (text))
-      return fail (std::string ("\"") + name + "\" is not a string");
-    assign (name, text, max, required, out);
+    return ok () ? text : std::string_view ();
+  }
+
+  // Leaves *out as it is if there is none.
+  void string (
+      const char *name, std::string *out, std::size_t max, bool required)
+  {
+    std::string_view text = string (name, max, required);
+    if (text.data ())
+      out->assign (text);
   }
 
   // Console peers send numeric user ids: taken as their decimal string.
@@ -88,16 +100,6 @@ public:
   }
 
 private:
-  void assign (const char *name, std::string_view text, std::size_t max,
-      bool required, std::string *out)
-  {
-    if (text.size () > max)
-      return fail (std::string ("\"") + name + "\" is too long");
-    if (required && text.empty ())
-      return fail (std::string ("\"") + name + "\" is empty");
-    out->assign (text);
-  }
-
   element root_;
   std::string *error_;
 };
@@ -120,8 +122,8 @@ read_terms (Reader &outer, std::optional<SessionTerms> *out, std::string *error)
 }
 
 void
-read_description (
-    Reader &outer, const char *type, Signal *out, std::string *error)
+read_description (Reader &outer, const char *type, bool relayed, Signal *out,
+    std::string *error)
 {
   element value;
   if (!outer.find (type, &value))
@@ -131,7 +133,10 @@ read_description (
   reader.string ("type", &got, max_id_length, true);
   if (reader.ok () && got != type)
     reader.fail ("the description is not of the event's type");
-  reader.string ("sdp", &out->sdp, max_sdp_length, true);
+  if (relayed)
+    reader.string ("sdp", max_sdp_length, true);
+  else
+    reader.string ("sdp", &out->sdp, max_sdp_length, true);
 }
 
 void
@@ -317,7 +322,7 @@ parse_join_room (
 namespace {
 
 bool
-read_signal (SignalKind kind, Reader reader, std::string_view json, Signal *out,
+read_signal (SignalKind kind, Reader reader, bool relayed, Signal *out,
     std::string *error)
 {
   out->kind = kind;
@@ -327,11 +332,11 @@ read_signal (SignalKind kind, Reader reader, std::string_view json, Signal *out,
   reader.id ("offerId", &out->offer_id, false);
   switch (kind) {
     case SignalKind::Offer:
-      read_description (reader, "offer", out, error);
+      read_description (reader, "offer", relayed, out, error);
       read_terms (reader, &out->session, error);
       break;
     case SignalKind::Answer:
-      read_description (reader, "answer", out, error);
+      read_description (reader, "answer", relayed, out, error);
       break;
     case SignalKind::Candidate:
       read_candidate (reader, out, error);
@@ -345,9 +350,6 @@ read_signal (SignalKind kind, Reader reader, std::string_view json, Signal *out,
         reader.fail ("\"limit\" is none of the known");
       break;
   }
-  if (reader.ok () && kind != SignalKind::Leave && kind != SignalKind::Limit)
-    read_body (reader, json,
-        kind == SignalKind::Candidate ? "candidate" : signal_name (kind), out);
   return reader.ok ();
 }
 
@@ -357,15 +359,21 @@ bool
 parse_signal (
     SignalKind kind, std::string_view json, Signal *out, std::string *error)
 {
-  return read_signal (kind, Reader (json, error), json, out, error);
+  return read_signal (kind, Reader (json, error), false, out, error);
 }
 
 bool
-parse_signal (SignalKind kind, const element &object, std::string_view json,
-    Signal *out, std::string *error)
+parse_relayed_signal (SignalKind kind, std::string_view json,
+    const element *parsed, Signal *out, std::string *error)
 {
   error->clear ();
-  return read_signal (kind, Reader (object, error), json, out, error);
+  Reader reader = parsed ? Reader (*parsed, error) : Reader (json, error);
+  if (!read_signal (kind, reader, true, out, error))
+    return false;
+  if (kind != SignalKind::Leave && kind != SignalKind::Limit)
+    read_body (reader, json,
+        kind == SignalKind::Candidate ? "candidate" : signal_name (kind), out);
+  return reader.ok ();
 }
 
 bool

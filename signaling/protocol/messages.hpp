@@ -76,8 +76,9 @@ struct Signal
   std::string reason;                  // leave, may be empty
   std::string limit;                   // picture-limit
   std::optional<SessionTerms> session; // offer from the server
-  // The JSON of the offer, answer or candidate as it came, to be forwarded.
-  std::string body;
+  // To be forwarded: the JSON of the offer, answer or candidate. Points into
+  // the message that it came with.
+  std::string_view body;
 };
 
 struct RegisterMessage
@@ -131,10 +132,11 @@ bool parse_join_room (
     std::string_view json, std::string *room_id, std::string *error);
 bool parse_signal (
     SignalKind kind, std::string_view json, Signal *out, std::string *error);
-// The same of an object that a parser has already been over: *json* is its
-// text.
-bool parse_signal (SignalKind kind, const simdjson::dom::element &object,
-    std::string_view json, Signal *out, std::string *error);
+// The same for a server, which looks at no description and forwards it: leaves
+// Signal::sdp empty and fills in Signal::body. *parsed* is what a parser made
+// of *json*, or null.
+bool parse_relayed_signal (SignalKind kind, std::string_view json,
+    const simdjson::dom::element *parsed, Signal *out, std::string *error);
 bool parse_registered (
     std::string_view json, RegisteredMessage *out, std::string *error);
 bool parse_session (

@@ -110,7 +110,7 @@ private:
   {
     std::string name;
     std::string argument; // only while it waits
-    // Event::first; null once it has waited.
+    // Event::first: for the call that brought it only.
     const simdjson::dom::element *parsed = nullptr;
     std::optional<std::uint64_t> ack_id;
     bool binary = false;

@@ -33,10 +33,7 @@ Room::on_signal (
   SignalKind kind = *signal_kind (message.name);
   Signal signal;
   std::string error;
-  bool valid = message.parsed ? parse_signal (kind, *message.parsed, argument,
-                                    &signal, &error)
-                              : parse_signal (kind, argument, &signal, &error);
-  if (!valid)
+  if (!parse_relayed_signal (kind, argument, message.parsed, &signal, &error))
     return fail (peer, message, {"bad-message", error});
   if (signal.to.empty () && signal.peer_id.empty ())
     return fail (peer, message, {"bad-message", "\"to\" is missing"});
@@ -68,7 +65,7 @@ Room::on_signal (
   forward.kind = kind;
   forward.from = peer.user_id;
   forward.peer_id = session->entry.peer_id;
-  forward.body = std::move (signal.body);
+  forward.body = signal.body;
   forward.limit = std::move (signal.limit);
   if (kind == SignalKind::Leave)
     forward.reason = !signal.reason.empty () ? signal.reason
@@ -138,13 +135,16 @@ Room::on_offer (Peer &peer, const Message &message, Signal signal, TimeMs now)
     return fail (peer, message,
         {"unauthorized", "the token has expired", "", signal.to});
   auto reply = [this, alive = std::weak_ptr<bool> (alive_),
-                   socket = peer.socket, message,
-                   signal] (const ViewerAnswer &answer, TimeMs at) {
+                   socket = peer.socket, message, kept = signal,
+                   body = std::string (signal.body)] (
+                   const ViewerAnswer &answer, TimeMs at) {
     Peer *p = alive.expired () ? nullptr : find (socket);
     if (!p)
       return;
     p->busy = false;
-    admit (*p, message, signal, answer, at);
+    Signal offer = kept;
+    offer.body = body; // the message that it came with has gone
+    admit (*p, message, offer, answer, at);
     drain (socket, at);
   };
   peer.busy = true;

@@ -34,6 +34,11 @@ LLVMFuzzerTestOneInput (const std::uint8_t *data, std::size_t size)
       REQUIRE (!error.empty ());
       continue;
     }
+    Signal relayed;
+    std::string why;
+    if (parse_relayed_signal (kind, json, nullptr, &relayed, &why))
+      REQUIRE (json_valid (signal_payload (relayed)) &&
+               relayed.peer_id == signal.peer_id && relayed.to == signal.to);
     REQUIRE (signal.sdp.size () <= max_sdp_length);
     REQUIRE (signal.peer_id.size () <= max_id_length);
     Signal again;
