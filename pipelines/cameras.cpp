@@ -156,7 +156,7 @@ find_cameras (const RobotConf &conf)
   }
   GstElementFactory *legacy = gst_element_factory_find ("rpicamsrc");
   if (legacy) {
-    found.push_back ({"rpicamsrc", "", "legacy camera stack", ""});
+    found.push_back ({"rpicamsrc", device, "legacy camera stack", ""});
     gst_object_unref (legacy);
   }
   std::stable_sort (found.begin (), found.end (),

@@ -136,6 +136,14 @@ h264_level (const RobotConf &conf)
   return macroblocks <= 8192 && rate <= 245760 ? "4" : "4.2";
 }
 
+// rpicamsrc counts its cameras.
+bool
+is_number (const std::string &device)
+{
+  return !device.empty () && device.size () < 3 &&
+         device.find_first_not_of ("0123456789") == std::string::npos;
+}
+
 Variables
 values (const RobotConf &conf, const Choice &choice)
 {
@@ -152,6 +160,9 @@ values (const RobotConf &conf, const Choice &choice)
       {"H264_LEVEL", h264_level (conf)},
       {"DEVICE", quote_value (choice.device)},
       {"CAMERA_NAME", property ("camera-name", choice.device)},
+      {"CAMERA_NUMBER", is_number (choice.device)
+                            ? property ("camera-number", choice.device)
+                            : ""},
       {"LOCATION", quote_value (conf.get ("camera.location"))},
       {"CAMERA_CREDENTIALS",
           property ("credentials-file", credentials_file (conf))},

@@ -232,6 +232,55 @@ TEST_F (Launch, HonoursEverySetting)
   EXPECT_NE (text.find ("level=(string)4.2,"), std::string::npos) << text;
 }
 
+// Size, rate and device reach every camera, bit rate and key-frame interval
+// every encoder.
+TEST_F (Launch, HonoursTheSettingsInEveryFile)
+{
+  conf_.set ("camera.width", "640");
+  conf_.set ("camera.height", "360");
+  conf_.set ("camera.fps", "15");
+  conf_.set ("encoder.bitrate", "1000000");
+  conf_.set ("encoder.keyframe-interval", "45");
+  struct Row
+  {
+    const char *source, *given, *device;
+  };
+  const Row rows[] = {{"pi-camera", "imx708", " camera-name=imx708 "},
+      {"pi-camera-stills", "imx708", " camera-name=imx708 "},
+      {"webcam-raw", "/dev/video4", " device=/dev/video4 "},
+      {"webcam-mjpeg", "/dev/video4", " device=/dev/video4 "},
+      {"webcam-h264", "/dev/video4", " device=/dev/video4 "},
+      {"webcam-stills", "/dev/video4", " device=/dev/video4 "},
+      {"rpicamsrc", "1", " camera-number=1 "}, {"test-pattern", "", ""},
+      {"file", "", ""}};
+  for (const Row &row : rows) {
+    const std::string text = line ({row.source, "x264enc", row.given});
+    EXPECT_NE (text.find ("width=640,height=360"), std::string::npos) << text;
+    // Stills have a rate of their own; a webcam's is what it gives.
+    if (strcmp (row.source, "webcam-stills") != 0) {
+      EXPECT_NE (text.find ("framerate=15/1"), std::string::npos) << text;
+    }
+    EXPECT_NE (text.find (row.device), std::string::npos) << text;
+  }
+  EXPECT_EQ (line ({"rpicamsrc", "", "imx219"}).find ("camera-number"),
+      std::string::npos);
+  for (const char *part : {"bitrate=1000000", "keyframe-interval=45"})
+    EXPECT_NE (line ({"rpicamsrc", "", ""}).find (part), std::string::npos);
+  struct Encoder
+  {
+    const char *name, *rate, *interval;
+  };
+  for (const Encoder &one :
+      {Encoder{"x264enc", " bitrate=1000 ", " key-int-max=45 "},
+          Encoder{"openh264enc", " bitrate=1000000 ", " gop-size=45 "},
+          Encoder{"v4l2h264enc", "video_bitrate=1000000",
+              "h264_i_frame_period=45"}}) {
+    const std::string text = line ({"test-pattern", one.name, ""});
+    EXPECT_NE (text.find (one.rate), std::string::npos) << text;
+    EXPECT_NE (text.find (one.interval), std::string::npos) << text;
+  }
+}
+
 // The password of an IP camera is in a file, whose name alone is in the line.
 TEST_F (Launch, CameraPasswordComesFromAFile)
 {

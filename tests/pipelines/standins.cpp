@@ -27,7 +27,8 @@ enum
   PROP_CONTROLS,
   PROP_BITRATE,
   PROP_PREVIEW,
-  PROP_INTERVAL
+  PROP_INTERVAL,
+  PROP_NUMBER
 };
 
 void
@@ -157,6 +158,8 @@ class_init (gpointer klass, gpointer data)
   g_object_class_install_property (gobject, PROP_INTERVAL,
       g_param_spec_int (
           "keyframe-interval", "interval", "frames", -1, 1000, -1, flags));
+  g_object_class_install_property (gobject, PROP_NUMBER,
+      g_param_spec_int ("camera-number", "number", "which", 0, 1, 0, flags));
   gst_element_class_set_static_metadata (
       element, kind, "Test", "Stand-in", "gst-robotlive");
   GstCaps *any = gst_caps_new_any ();
