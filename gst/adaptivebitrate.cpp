@@ -8,6 +8,8 @@ namespace {
 
 // Long enough that one key frame does not make a rate.
 constexpr std::int64_t kMeasure = 2000000; // us
+// An estimate goes down to this part of the minimum.
+constexpr unsigned kBelow = 4;
 
 } // namespace
 
@@ -62,15 +64,18 @@ AdaptiveBitrate::add_viewer ()
   RateRange range = range_;
   if (settings_.adaptive)
     range.start = std::max (range.start, control_->target ());
+  // The encoder is not asked for less than the minimum; a path may carry less,
+  // and is sent less.
+  range.min /= kBelow;
   return range;
 }
 
 void
 AdaptiveBitrate::set_viewer (const std::string &peer_id, unsigned estimate,
-    bool limited, bool controller)
+    bool limited, bool controller, bool overrun)
 {
   if (control_)
-    control_->set_viewer (peer_id, estimate, limited, controller);
+    control_->set_viewer (peer_id, estimate, limited, controller, overrun);
 }
 
 bool
@@ -137,6 +142,12 @@ AdaptiveBitrate::thinning (const std::string &peer_id) const
 {
   return control_ && settings_.adaptive ? control_->thinning (peer_id)
                                         : Thinning::None;
+}
+
+bool
+AdaptiveBitrate::only_key_frames () const
+{
+  return control_ && settings_.adaptive && control_->only_key_frames ();
 }
 
 } // namespace robotlive

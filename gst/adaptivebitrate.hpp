@@ -41,7 +41,7 @@ public:
   // encoder's rate is ours.
   RateRange add_viewer ();
   void set_viewer (const std::string &peer_id, unsigned estimate, bool limited,
-      bool controller);
+      bool controller, bool overrun);
   // With the last one the encoder has back the rate it had. True when target ()
   // has changed by that.
   bool remove_viewer (const std::string &peer_id, bool last);
@@ -56,6 +56,7 @@ public:
   // Every second picture is left out before the encoder.
   bool half_frame_rate () const;
   Thinning thinning (const std::string &peer_id) const;
+  bool only_key_frames () const;
 
 private:
   void begin ();

@@ -66,6 +66,8 @@ public:
   // Until a packet sent now has arrived and been told of, with the queue that
   // there is.
   std::int64_t round_trip () const;
+  // ms that the last packets waited on the way.
+  double waiting () const { return queue (); }
   // Large pictures arrive more slowly than they were sent, and not many times
   // faster than all others together.
   bool spreads_bursts () const;

@@ -308,13 +308,15 @@ Controller::rate_tick (Stream *stream, std::int64_t now)
     bool limited = false;
     if (viewer->picture_pad () == stream->pad && !viewer->paused () &&
         viewer->estimate (now, &rate, &limited))
-      control.set_viewer (peer_id, rate, limited, controls (*viewer));
+      control.set_viewer (
+          peer_id, rate, limited, controls (*viewer), viewer->overrun ());
   }
   const bool changed = control.update (now);
   for (const auto &[peer_id, viewer] : viewers_) {
     if (viewer->picture_pad () != stream->pad || viewer->paused ())
       continue;
-    viewer->set_thinning (control.thinning (peer_id), now);
+    viewer->set_thinning (
+        control.thinning (peer_id), control.only_key_frames (), now);
     RateLimit limit = RateLimit::None;
     if (viewer->limit_changed (control.highest (), now, &limit))
       signaller_->send_limit (

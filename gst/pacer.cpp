@@ -58,7 +58,7 @@ Pacer::wait (unsigned size, std::int64_t now)
   const std::int64_t due =
       start_ + static_cast<std::int64_t> (double (spread_) * share);
   // Whatever the clock does, no packet waits longer than the picture lasts.
-  const std::int64_t wait = std::min (due - now, spread_);
+  const std::int64_t wait = std::min (due - now, spread_.load ());
   return wait < kWorthwhile ? 0 : wait;
 }
 

@@ -26,13 +26,16 @@ public:
   void begin (std::uint64_t size, std::int64_t duration, std::int64_t now);
   // Its packets do not leave at once.
   bool spreads () const { return spread_ > 0; }
+  // Any thread: how long the last picture's packets take to leave.
+  std::int64_t spread () const { return spread_; }
   // How long the picture's next packet has to wait.
   std::int64_t wait (unsigned size, std::int64_t now);
 
 private:
   std::atomic<unsigned> rate_{0};
   std::atomic<bool> narrow_{false}, alone_{false};
-  std::int64_t start_ = 0, spread_ = 0; // spread_ 0: at once
+  std::int64_t start_ = 0;
+  std::atomic<std::int64_t> spread_{0}; // 0: at once
   std::uint64_t size_ = 0, gone_ = 0;
 };
 

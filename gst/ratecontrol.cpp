@@ -17,6 +17,8 @@ constexpr double kTooNarrow = 0.85;
 // Frames that nothing refers to are at most about half of a stream; beyond
 // that only key frames are left.
 constexpr double kFarTooNarrow = 0.4;
+// Until it shows whether that was enough.
+constexpr std::int64_t kHelps = 3500 * kMilli;
 constexpr double kFew = 1.5, kFewNoMore = 1.33;
 constexpr std::int64_t kPatienceMin = 2000 * kMilli;
 constexpr std::int64_t kPatienceMax = 30000 * kMilli;
@@ -46,12 +48,13 @@ RateControl::RateControl (const RateRange &range, RatePolicy policy)
 
 void
 RateControl::set_viewer (const std::string &peer_id, unsigned estimate,
-    bool limited, bool controller)
+    bool limited, bool controller, bool overrun)
 {
   Viewer &viewer = viewers_[peer_id];
   viewer.estimate = estimate;
   viewer.limited = limited;
   viewer.controller = controller;
+  viewer.overrun = overrun;
 }
 
 void
@@ -121,6 +124,10 @@ RateControl::update_thinning (
     wanted = Thinning::KeyFrames;
   else if (viewer.limited && share < kTooNarrow)
     wanted = std::max (now_is, Thinning::NonReference);
+  // A stream may have next to none of those.
+  if (now_is == Thinning::NonReference && viewer.limited && viewer.overrun &&
+      now - viewer.changed_at >= kHelps)
+    wanted = Thinning::KeyFrames;
 
   if (wanted > now_is) {
     // What was tried again did not last: the next try comes later.
@@ -140,6 +147,15 @@ RateControl::update_thinning (
         now_is == Thinning::KeyFrames ? Thinning::NonReference : Thinning::None;
     viewer.changed_at = now;
   }
+}
+
+bool
+RateControl::only_key_frames () const
+{
+  return !viewers_.empty () &&
+         std::all_of (viewers_.begin (), viewers_.end (), [] (const auto &one) {
+           return one.second.thinning == Thinning::KeyFrames;
+         });
 }
 
 Thinning

@@ -42,8 +42,11 @@ public:
   // (BandwidthEstimator::limit ()). A low estimate alone says nothing: what
   // was not sent has not been seen to arrive. *controller*: the viewer
   // drives the robot, and counts before those who look on.
+  // *overrun*: what is left of the stream for it does not all arrive.
   void set_viewer (const std::string &peer_id, unsigned estimate, bool limited,
-      bool controller = false);
+      bool controller = false, bool overrun = false);
+  // Nobody gets more of the stream than its key frames.
+  bool only_key_frames () const;
   void remove_viewer (const std::string &peer_id);
 
   // To be called about every 200 ms. True when target () has changed and the
@@ -65,6 +68,7 @@ private:
     unsigned estimate = 0;
     bool limited = false;
     bool controller = false;
+    bool overrun = false;
     Thinning thinning = Thinning::None;
     std::int64_t changed_at = 0; // of thinning
     std::int64_t patience = 0;   // before more is sent again

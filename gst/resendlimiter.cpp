@@ -43,10 +43,17 @@ ResendLimiter::allow (std::uint16_t number, std::int64_t now)
   budget_ = std::min (most, budget_ + share * elapsed / kSecond);
   filled_at_ = now;
 
+  // RFC 1982: serial numbers.
+  const int first = first_;
+  if (first >= 0 && static_cast<std::int16_t> (number - first) < 0) {
+    refused_++;
+    return false;
+  }
   Entry &entry = sent_[number % kRemembered];
   const bool underway = entry.number == number && now - entry.at < round_trip_;
   if (underway || budget_ < kPacket) {
     refused_++;
+    given_up_ += !underway;
     return false;
   }
   budget_ -= kPacket;

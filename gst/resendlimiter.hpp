@@ -27,7 +27,12 @@ public:
   // trip, and within a share of the path.
   bool allow (std::uint16_t number, std::int64_t now);
 
-  // Any thread.
+  // Any thread. Packets before *number* are asked for in vain from here on: the
+  // picture has begun anew.
+  void begin_at (std::uint16_t number) { first_ = number; }
+
+  // Any thread. *given_up*: of those refused, for which the path has no room.
+  std::uint64_t given_up () const { return given_up_; }
   std::uint64_t refused () const { return refused_; }
 
 private:
@@ -43,7 +48,8 @@ private:
   std::array<Entry, kRemembered> sent_; // by the number's lower bits
   double budget_;                       // bits
   std::int64_t filled_at_ = 0;
-  std::atomic<std::uint64_t> refused_{0};
+  std::atomic<std::uint64_t> refused_{0}, given_up_{0};
+  std::atomic<int> first_{-1}; // -1: all
 };
 
 } // namespace robotlive

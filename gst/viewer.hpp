@@ -120,7 +120,11 @@ public:
   // Every 200 ms. False when nothing is known yet. *limited*: the path has
   // lately been too narrow.
   bool estimate (std::int64_t now_us, unsigned *rate, bool *limited);
-  void set_thinning (Thinning level, std::int64_t now_us);
+  // What is left of the stream for it does not all arrive.
+  bool overrun () const { return overrun_; }
+  // *often*: nobody gets more of the stream than key frames; there may be more
+  // of them.
+  void set_thinning (Thinning level, bool often, std::int64_t now_us);
   // True when the viewer is to be told anew what keeps its picture far below
   // *highest* bit/s.
   bool limit_changed (unsigned highest, std::int64_t now_us, RateLimit *limit);
@@ -152,6 +156,9 @@ private:
     Thinner thinner;
     ResendLimiter resends; // asked on the thread that reads RTCP
     Pacer pacer;
+    // The next key frame is a new beginning: nothing before it is sent again.
+    std::atomic<bool> restarts{false};
+    bool key_frame = false; // streaming thread: one is about to leave
     // Packets that were held back until then do not leave: ns, CLOCK_BOOTTIME.
     std::atomic<std::int64_t> ends_at{kNoEnd};
 
@@ -198,6 +205,8 @@ private:
   guint64 frames_passed () const;
   void measure_frames (std::int64_t now_ns);
   void dump (const char *when) const;
+  void measure_overrun (guint64 bytes, std::int64_t now_us);
+  void mend_picture (std::int64_t now_us);
   void read_receiver_report (std::int64_t now_us);
   void add_rate_stats (GstStructure *stats, std::int64_t now_ns) const;
   void link_to_tee (Lane *lane);
@@ -245,6 +254,14 @@ private:
   std::int64_t report_seen_ = 0; // as Shared::last_rtcp
   std::int64_t waits_since_ = 0; // us: for a key frame, when thinned
   guint64 seen_bytes_ = 0;
+  std::int64_t seen_at_ = 0;    // us
+  guint64 passed_since_ = 0;    // bytes; when the span of overrun_ began
+  std::int64_t span_since_ = 0; // us
+  double arriving_ = 0;         // in it, bit
+  bool overrun_ = false;
+  // Packets that were lost and cannot be sent again in time.
+  std::uint64_t given_up_ = 0;
+  std::int64_t broken_since_ = 0, restarted_at_ = 0; // us; 0: not
 
   GPtr<GstElement> branch_; // the bin that holds all of the below
   GPtr<GstElement> webrtc_;

@@ -28,6 +28,22 @@ last_of (GstPadProbeInfo *info)
   return gst_buffer_list_get (list, gst_buffer_list_length (list) - 1);
 }
 
+GstBuffer *
+first_of (GstPadProbeInfo *info)
+{
+  return info->type & GST_PAD_PROBE_TYPE_BUFFER_LIST
+             ? gst_buffer_list_get (GST_PAD_PROBE_INFO_BUFFER_LIST (info), 0)
+             : GST_PAD_PROBE_INFO_BUFFER (info);
+}
+
+std::uint16_t
+number_of (GstBuffer *packet)
+{
+  guint8 head[4] = {};
+  gst_buffer_extract (packet, 0, head, sizeof head);
+  return GST_READ_UINT16_BE (head + 2);
+}
+
 GstPadProbeReturn
 handled (GstPadProbeInfo *info, GstFlowReturn flow)
 {
@@ -87,6 +103,11 @@ PacketGatherer::gather (GstPad *pad, GstPadProbeInfo *info)
 GstPadProbeReturn
 Viewer::Shared::send (GstPad *pad, GstPadProbeInfo *info)
 {
+  if (key_frame) {
+    key_frame = false;
+    if (restarts.exchange (false))
+      resends.begin_at (number_of (first_of (info)));
+  }
   if (!pacer.spreads ())
     return gatherer.gather (pad, info);
   if (!(info->type & GST_PAD_PROBE_TYPE_BUFFER_LIST))

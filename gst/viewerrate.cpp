@@ -5,6 +5,7 @@
 #include "twccfeedback.hpp"
 #include "viewer.hpp"
 #include "viewerstats.hpp"
+#include <algorithm>
 
 GST_DEBUG_CATEGORY_EXTERN (gst_signaling_bin_debug);
 #define GST_CAT_DEFAULT gst_signaling_bin_debug
@@ -16,9 +17,21 @@ namespace {
 // A thinned viewer's picture stands still between key frames; one that comes
 // this late is asked for.
 constexpr std::int64_t kStill = 3000000; // us
+// Of the time that one takes: some of the path is for others.
+constexpr double kOften = 1.4;
+constexpr std::int64_t kLeastOften = 500000; // us
+constexpr double kArrives = 0.93;
+constexpr double kFits = 0.85; // of what is passing, where nothing is told
+// A key frame would not find room in a queue longer than this, in ms; but it
+// does not wait for ever.
+constexpr double kShortQueue = 60;
+constexpr std::int64_t kRestartLimit = 1000000;    // us
+constexpr std::int64_t kRestartInterval = 2000000; // us
+constexpr std::int64_t kOverrunSpan = 1500000;     // us
 // A picture with less than this share of the highest rate is worth an
 // explanation, until it has that share again.
 constexpr double kPoor = 0.6, kGood = 0.8;
+constexpr double kUsed = 0.5;
 constexpr std::int64_t kTellInterval = 3000000; // us
 
 // rtpsession asks rtprtxsend for a packet by this event.
@@ -72,6 +85,8 @@ Viewer::watch_rate ()
       [] (GstPad *, GstPadProbeInfo *info, gpointer data) {
         auto &shared = *static_cast<Hop *> (data)->shared;
         GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER (info);
+        shared.key_frame =
+            !GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT);
         shared.pacer.begin (gst_buffer_get_size (buffer),
             GST_BUFFER_DURATION_IS_VALID (buffer)
                 ? gint64 (GST_BUFFER_DURATION (buffer) / GST_USECOND)
@@ -162,9 +177,12 @@ Viewer::estimate (std::int64_t now, unsigned *rate, bool *limited)
   read_receiver_report (now);
   const guint64 bytes = shared_->thinner.passed_bytes ();
   estimator_->on_tick (bytes != seen_bytes_, now);
+  measure_overrun (bytes, now);
   seen_bytes_ = bytes;
+  seen_at_ = now;
   *rate = estimator_->target ();
   shared_->resends.set_path (*rate, estimator_->round_trip ());
+  mend_picture (now);
   const RateLimit limit = estimator_->limit (now);
   *limited = limit != RateLimit::None;
   shared_->pacer.set_path (*rate,
@@ -176,15 +194,60 @@ Viewer::estimate (std::int64_t now, unsigned *rate, bool *limited)
   return true;
 }
 
+// What the thinner lets through, beside what arrives meanwhile.
 void
-Viewer::set_thinning (Thinning level, std::int64_t now)
+Viewer::measure_overrun (guint64 bytes, std::int64_t now)
+{
+  if (seen_at_)
+    arriving_ += estimator_->received_rate () * double (now - seen_at_) / 1e6;
+  const std::int64_t span = now - span_since_;
+  if (span_since_ && span < kOverrunSpan)
+    return;
+  const double passed = double (bytes - passed_since_) * 8;
+  if (arriving_ > 0)
+    overrun_ = span_since_ && estimator_->waiting () > kShortQueue &&
+               passed * kArrives > arriving_;
+  else
+    overrun_ = span_since_ &&
+               passed * kFits > estimator_->target () * (double (span) / 1e6);
+  span_since_ = now;
+  passed_since_ = bytes;
+  arriving_ = 0;
+}
+
+// More was lost than is sent again: the viewer waits for it for seconds before
+// it asks for a key frame. It gets one, once there is room.
+void
+Viewer::mend_picture (std::int64_t now)
+{
+  const auto given_up = shared_->resends.given_up ();
+  if (given_up != given_up_ && !broken_since_ &&
+      now - restarted_at_ > kRestartInterval)
+    broken_since_ = now;
+  given_up_ = given_up;
+  if (!broken_since_ || (estimator_->waiting () > kShortQueue &&
+                            now - broken_since_ < kRestartLimit))
+    return;
+  broken_since_ = 0;
+  restarted_at_ = now;
+  shared_->restarts = true;
+  owner_->viewer_needs_key_frame (peer_id_);
+}
+
+void
+Viewer::set_thinning (Thinning level, bool often, std::int64_t now)
 {
   auto &thinner = shared_->thinner;
   const bool less = level < thinner.level ();
+  const auto patience =
+      often ? std::clamp (static_cast<std::int64_t> (
+                              kOften * double (shared_->pacer.spread ())),
+                  kLeastOften, kStill)
+            : kStill;
   thinner.set_level (level);
   if (!thinner.waits_for_key ()) {
     waits_since_ = now;
-  } else if (less || now - waits_since_ > kStill) {
+  } else if (less || now - waits_since_ > patience) {
     // At the end of thinning at once: the picture goes on with a key frame.
     waits_since_ = now;
     owner_->viewer_needs_key_frame (peer_id_);
@@ -199,9 +262,15 @@ Viewer::limit_changed (unsigned highest, std::int64_t now, RateLimit *limit)
     return false;
   const double share = double (estimator_->target ()) / highest;
   const bool told = told_limit_ != RateLimit::None;
-  const bool poor = shared_->thinner.level () != Thinning::None ||
-                    share < (told ? kGood : kPoor);
+  const bool thinned = shared_->thinner.level () != Thinning::None;
+  const bool poor = thinned || share < (told ? kGood : kPoor);
   *limit = poor ? estimator_->limit (now) : RateLimit::None;
+  // A path shows no limit while no more is sent than it carries. Pictures that
+  // need less than they might have are not kept down by it.
+  const bool used =
+      estimator_->received_rate () > kUsed * estimator_->target ();
+  if (told && (thinned || (poor && used)) && *limit == RateLimit::None)
+    *limit = told_limit_;
   if (*limit == told_limit_)
     return false;
   told_limit_ = *limit;

@@ -3,12 +3,11 @@
 // The viewer page in Chromium, in a namespace of its own: its candidates are
 // mDNS names, and after a silence the picture comes back by itself.
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
 import { after, before, it } from 'node:test';
 import { sleep } from '../bench/lib/common.mjs';
-import { connect, launchThrough, logIn, shown, textOf, until, untilState }
-  from '../e2e/browser.js';
-import { EMAIL, PASSWORD, ROBOT, Site } from './site.mjs';
+import { shown, textOf, until, untilState } from '../e2e/browser.js';
+import { openBrowser, openPage } from './page.mjs';
+import { Site } from './site.mjs';
 import { network } from './world.mjs';
 
 // 30 s with ROBOTLIVE_TEST_LONG, as tests/network.sh sets it.
@@ -44,21 +43,8 @@ network('the viewer page', () => {
   before(async () => {
     site = await Site.open({ families: [4] });
     await site.startRobot();
-    const wrapper = site.file('chromium');
-    fs.writeFileSync(wrapper, `#!/bin/sh\nexec ip netns exec ${
-      site.world.viewer} ${process.env.CHROMIUM ?? '/usr/bin/chromium'} "$@"\n`,
-    { mode: 0o755 });
-    browser = await launchThrough(wrapper);
-    page = await browser.newPage();
-    await page.addInitScript(script);
-    await page.goto(site.url(2));
-    await logIn(page, EMAIL, PASSWORD);
-    await until('the robot in the list', async () => (await page
-      .locator('#robot option').evaluateAll((options) =>
-        options.map((option) => option.value))).includes(ROBOT));
-    await page.getByLabel('Robot', { exact: true }).selectOption(ROBOT);
-    await connect(page);
-    await untilState(page, 'live');
+    browser = await openBrowser(site);
+    page = await openPage(browser, site, script);
   });
   after(async () => {
     await browser?.close();

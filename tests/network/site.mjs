@@ -20,6 +20,11 @@ const SOURCE = 'videotestsrc is-live=true pattern=ball !' +
   ' x264enc tune=zerolatency speed-preset=ultrafast key-int-max=60' +
   ' bitrate=500 ! video/x-h264,profile=constrained-baseline ! h264parse';
 
+// As large and as restless as a real one: what it is asked for it is.
+export const HD = SOURCE.replace('pattern=ball', 'pattern=smpte' +
+  ' horizontal-speed=3').replace('width=320,height=240', 'width=1280,height=720')
+  .replace('bitrate=500', 'bitrate=2000');
+
 // The first true value of *ask* (); *detail* () is told when there is none.
 export async function until(what, ask, { seconds = 40, detail } = {}) {
   const end = Date.now() + 1000 * seconds;
@@ -35,9 +40,10 @@ export async function until(what, ask, { seconds = 40, detail } = {}) {
 
 export class Site {
   // *config*: more for the server's configuration file; gets the World.
-  // *families*: as of World.
-  static async open({ families, config = () => '' } = {}) {
+  // *families*: as of World. *source*: of the robot's picture.
+  static async open({ families, config = () => '', source = SOURCE } = {}) {
     const site = new Site();
+    site.source = source;
     site.world = new World({ families });
     site.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'robotlive-net-'));
     site.children = [];
@@ -97,7 +103,7 @@ export class Site {
 
   async startRobot(...properties) {
     const robot = this.robot = this.run(this.world.robot, 'gst-launch-1.0',
-      ['-e', '-m', ...SOURCE.split(' ').filter(Boolean), '!', 'sessiongate', '!',
+      ['-e', '-m', ...this.source.split(' ').filter(Boolean), '!', 'sessiongate', '!',
         'signalingbin', `signaling-server=${this.url(1)}`, `robot-id=${ROBOT}`,
         `token-file=${this.file('robot.token')}`,
         `grant-key=${this.file('grant.pem')}`, ...properties],
@@ -109,6 +115,10 @@ export class Site {
     robot.links = [];
     robot.stdout.on('data', (data) => {
       for (const line of String(data).split('\n')) {
+        const halved = /half-frame-rate=\(boolean\)(\w+)/.exec(line);
+        if (halved) robot.halved = halved[1] === 'true';
+        robot.thinning = /thinning=\(string\)([\w-]+)/.exec(
+          line.replaceAll('\\', ''))?.[1] ?? robot.thinning; // the last viewer's
         const link = /robotlive-link, state=\(string\)(\w+)/.exec(line);
         if (link) robot.links.push(link[1]);
         robot.peer = /viewer-added.*peer-id=\(string\)([^,;]+)/.exec(line)?.[1] ??

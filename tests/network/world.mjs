@@ -134,6 +134,16 @@ export class World {
       'udp']);
   }
 
+  // So many Mbit/s from robot to viewer, behind a queue of 200 ms; 0: wide.
+  narrow(rate) {
+    const device = ['dev', 'viewer', 'root'];
+    if (rate)
+      this.inside(this.middle, 'tc', 'qdisc', 'replace', ...device, 'tbf',
+        'rate', `${rate}mbit`, 'burst', '8kb', 'latency', '200ms');
+    else
+      this.inside(this.middle, 'tc', 'qdisc', 'del', ...device);
+  }
+
   // All is let through again.
   open() {
     for (const chain of ['pass', 'in', 'out'])

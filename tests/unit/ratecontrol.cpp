@@ -195,6 +195,32 @@ TEST (RateControl, ACameraThatDoesNotObeyIsThinned)
   rates.set_viewer ("b", 1000000, true);
   rates.run (2, 1500000);
   EXPECT_EQ (rates.thinning ("b"), Thinning::NonReference);
+  EXPECT_FALSE (rates.only_key_frames ());
+}
+
+TEST (RateControl, AStreamOfReferencesAloneIsThinnedToKeyFrames)
+{
+  Rates rates (RatePolicy::Fixed);
+  rates.set_viewer ("a", 1500000, true, true, true);
+  rates.run (1);
+  EXPECT_EQ (rates.thinning ("a"), Thinning::NonReference);
+  rates.run (4);
+  EXPECT_EQ (rates.thinning ("a"), Thinning::KeyFrames);
+  EXPECT_TRUE (rates.only_key_frames ());
+  // Where that has helped, it is enough.
+  rates.set_viewer ("b", 1500000, true, true, false);
+  rates.run (60);
+  EXPECT_EQ (rates.thinning ("b"), Thinning::NonReference);
+  EXPECT_FALSE (rates.only_key_frames ());
+}
+
+TEST (RateControl, APathBelowTheMinimumIsThinned)
+{
+  Rates rates (RatePolicy::Majority);
+  rates.set_viewer ("a", 230000, true, true, true);
+  rates.run (5);
+  EXPECT_EQ (rates.target (), 300000u);
+  EXPECT_EQ (rates.thinning ("a"), Thinning::KeyFrames);
 }
 
 TEST (RateControl, AThinnedViewerIsTriedAgainLessAndLessOften)
@@ -234,6 +260,7 @@ TEST (RateControl, UnknownViewersAreNotThinned)
 {
   Rates rates (RatePolicy::Majority);
   EXPECT_EQ (rates.thinning ("nobody"), Thinning::None);
+  EXPECT_FALSE (rates.only_key_frames ());
   rates.remove_viewer ("nobody");
   EXPECT_EQ (rates.run (5), 0);
 }

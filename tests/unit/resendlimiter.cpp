@@ -60,6 +60,36 @@ TEST (ResendLimiter, AWholeKeyFrameMayBeAskedFor)
     EXPECT_TRUE (limiter.allow (static_cast<std::uint16_t> (i), kSec)) << i;
 }
 
+TEST (ResendLimiter, NothingBeforeANewBeginning)
+{
+  ResendLimiter limiter;
+  limiter.set_path (2000000, 20 * kMs);
+  EXPECT_TRUE (limiter.allow (65530, kSec));
+  limiter.begin_at (65534);
+  EXPECT_FALSE (limiter.allow (65530, 2 * kSec));
+  EXPECT_FALSE (limiter.allow (65533, 2 * kSec));
+  EXPECT_TRUE (limiter.allow (65534, 2 * kSec));
+  EXPECT_TRUE (limiter.allow (3, 2 * kSec));
+  limiter.begin_at (2);
+  EXPECT_FALSE (limiter.allow (65534, 3 * kSec));
+  EXPECT_TRUE (limiter.allow (3, 3 * kSec));
+  EXPECT_EQ (limiter.given_up (), 0u) << "no want of room";
+}
+
+TEST (ResendLimiter, TellsWhatThePathHasNoRoomFor)
+{
+  ResendLimiter limiter;
+  limiter.set_path (300000, 100 * kMs);
+  for (int i = 0; i < 20; i++)
+    EXPECT_TRUE (limiter.allow (static_cast<std::uint16_t> (i), kSec)) << i;
+  for (int i = 0; i < 20; i++)
+    EXPECT_FALSE (limiter.allow (static_cast<std::uint16_t> (i), kSec));
+  EXPECT_EQ (limiter.given_up (), 0u) << "under way";
+  for (int i = 20; i < 120; i++)
+    limiter.allow (static_cast<std::uint16_t> (i), kSec);
+  EXPECT_GT (limiter.given_up (), 60u);
+}
+
 TEST (ResendLimiter, ClocksThatGoBackDoNoHarm)
 {
   ResendLimiter limiter;
