@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "candidatepair.hpp"
+#include "findelement.hpp"
 #include "glibptr.hpp"
 #include <nice/agent.h>
 #include <string>
@@ -41,17 +42,13 @@ describe (const NiceCandidate &candidate)
 void
 add_candidate_pair (GstStructure *stats, GstElement *webrtc)
 {
-  GstIterator *all =
-      gst_bin_iterate_all_by_element_factory_name (GST_BIN (webrtc), "nicesrc");
-  g_auto (GValue) item = G_VALUE_INIT;
-  const bool found = gst_iterator_next (all, &item) == GST_ITERATOR_OK;
-  gst_iterator_free (all);
-  if (!found)
+  const auto source = find_element (webrtc, "nicesrc");
+  if (!source)
     return;
   g_autoptr (GObject) agent = nullptr;
   guint stream = 0, component = 0;
-  g_object_get (g_value_get_object (&item), "agent", &agent, "stream", &stream,
-      "component", &component, nullptr);
+  g_object_get (source.get (), "agent", &agent, "stream", &stream, "component",
+      &component, nullptr);
   NiceCandidate *local = nullptr, *remote = nullptr;
   if (!agent || !nice_agent_get_selected_pair (
                     NICE_AGENT (agent), stream, component, &local, &remote))

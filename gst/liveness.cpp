@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "liveness.hpp"
+#include "findelement.hpp"
 #include <algorithm>
 #include <linux/sockios.h>
 #include <nice/agent.h>
@@ -33,19 +34,6 @@ constexpr std::int64_t kLongestLimit = 20 * kSecond;
 // RFC 8445 section 5.1.2.1, of a peer-reflexive candidate.
 constexpr std::uint32_t kPriority = 110u << 24 | 65535u << 8 | 255u;
 
-GPtr<GstElement>
-element_of (GstElement *webrtc, const char *factory)
-{
-  GPtr<GstElement> found;
-  GstIterator *all =
-      gst_bin_iterate_all_by_element_factory_name (GST_BIN (webrtc), factory);
-  g_auto (GValue) item = G_VALUE_INIT;
-  if (gst_iterator_next (all, &item) == GST_ITERATOR_OK)
-    found = share (GST_ELEMENT (g_value_get_object (&item)));
-  gst_iterator_free (all);
-  return found;
-}
-
 // When the last packet was read from *socket*, in us of the wall clock; it is
 // only ever compared for being another. 0: none yet, or closed.
 std::int64_t
@@ -72,7 +60,7 @@ Liveness::Liveness (
       tie_breaker_ (random64 ()), heard_at_ (now), window_since_ (now),
       since_ (now)
 {
-  const auto source = element_of (webrtc, "nicesrc");
+  const auto source = find_element (webrtc, "nicesrc");
   if (!source)
     return;
   NiceAgent *agent = nullptr;

@@ -3,6 +3,7 @@
 // signalingbin with viewers in this process: who gets the picture, and who no
 // longer does.
 #include "bintest.hpp"
+#include "findelement.hpp"
 #include "glibptr.hpp"
 #include <set>
 
@@ -36,17 +37,6 @@ GST_START_TEST (test_h264_viewer_sees_the_picture)
   fail_unless (answer.find ("a=sendonly") != std::string::npos);
 }
 GST_END_TEST
-
-static GPtr<GstElement>
-find_element (GstElement *bin, const char *factory)
-{
-  GstIterator *found =
-      gst_bin_iterate_all_by_element_factory_name (GST_BIN (bin), factory);
-  g_auto (GValue) item = G_VALUE_INIT;
-  fail_unless (gst_iterator_next (found, &item) == GST_ITERATOR_OK);
-  gst_iterator_free (found);
-  return share (GST_ELEMENT (g_value_get_object (&item)));
-}
 
 struct Sent
 {

@@ -3,6 +3,7 @@
 // What signalingbin shows of its viewers, and what may be done with one: pause,
 // repair, key frames from encoders that do not listen.
 #include "bintest.hpp"
+#include "findelement.hpp"
 #include "v4l2standin.hpp"
 #include <gst/video/video.h>
 
@@ -52,20 +53,6 @@ key_frames (Robot &robot)
   const GstStructure *stream =
       gst_value_get_structure (gst_value_list_get_value (list, 0));
   return gst_structure_get_string (stream, "key-frames");
-}
-
-// An element of *factory* somewhere inside *bin*; the first.
-GPtr<GstElement>
-inside (GstElement *bin, const char *factory)
-{
-  GPtr<GstElement> found;
-  GstIterator *all =
-      gst_bin_iterate_all_by_element_factory_name (GST_BIN (bin), factory);
-  g_auto (GValue) item = G_VALUE_INIT;
-  if (gst_iterator_next (all, &item) == GST_ITERATOR_OK)
-    found = share (GST_ELEMENT (g_value_get_object (&item)));
-  gst_iterator_free (all);
-  return found;
 }
 
 } // namespace
@@ -173,7 +160,7 @@ GST_START_TEST (test_forward_error_correction_when_both_want_it)
     fail_unless (wanted == (answer.find ("ulpfec/90000") != std::string::npos));
     // What is lost is sent again either way.
     fail_unless (answer.find ("rtx/90000") != std::string::npos);
-    auto fec = inside (robot.bin, "rtpulpfecenc");
+    auto fec = find_element (robot.bin, "rtpulpfecenc");
     fail_unless (fec != nullptr); // there in any case, and then idle
     guint percentage = 0, made = 0;
     g_object_get (fec.get (), "percentage", &percentage, nullptr);
@@ -209,7 +196,7 @@ GST_START_TEST (test_pictures_of_a_branch_tell_no_secrets)
     // A name that is no file name.
     TestViewer viewer (robot.link, "ann", "../p\"1");
     fail_unless (viewer.join ());
-    auto encrypter = inside (robot.bin, "srtpenc");
+    auto encrypter = find_element (robot.bin, "srtpenc");
     fail_unless (encrypter != nullptr);
     g_autoptr (GstBuffer) buffer = nullptr;
     g_object_get (encrypter.get (), "key", &buffer, nullptr);
