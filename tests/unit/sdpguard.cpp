@@ -69,7 +69,9 @@ TEST (SdpGuard, AnswersWhatClientsWrote)
     unsigned h264, vp8, opus; // payload types; 0: not offered
   } rows[] = {{"chromium-video", 108, 96, 0}, {"chromium-all", 108, 96, 111},
       {"libwebrtc", 0, 96, 111}, {"libdatachannel", 97, 98, 111},
-      {"aiortc", 101, 97, 96}, {"werift", 0, 98, 96}};
+      {"aiortc", 101, 97, 96}, {"werift", 0, 98, 96},
+      {"firefox-video", 0, 120, 0}, {"firefox-all", 0, 120, 109},
+      {"pion", 125, 96, 111}};
   const char *folder = g_getenv ("OFFERS");
   ASSERT_NE (folder, nullptr);
   for (const auto &row : rows) {
