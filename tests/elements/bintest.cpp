@@ -64,6 +64,16 @@ register_elements ()
   excuse_dtls_agent ();
 }
 
+unsigned
+entries_of (const char *folder)
+{
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, nullptr);
+  unsigned count = 0;
+  while (dir && g_dir_read_name (dir))
+    count++;
+  return count;
+}
+
 Robot::Robot (const std::string &codec, const std::string &properties, Key key,
     bool start, const std::string &before_encoder)
 {

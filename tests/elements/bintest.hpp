@@ -15,6 +15,9 @@ namespace robotlive::test {
 // The elements of this build, without a plugin file.
 void register_elements ();
 
+// How many: "/proc/self/task" has the threads, "/proc/self/fd" the descriptors.
+unsigned entries_of (const char *folder);
+
 enum class Key
 {
   None,

@@ -312,50 +312,6 @@ GST_START_TEST (test_offers_without_a_good_grant_are_refused)
 }
 GST_END_TEST
 
-GST_START_TEST (test_a_viewer_that_leaves_or_vanishes_is_removed)
-{
-  Robot robot ("VP8", "session-policy=open");
-  {
-    TestViewer viewer (robot.link, "ann", "p1");
-    fail_unless (viewer.join ());
-    robot.link->call (
-        [] (SignallerListener &listener) { listener.on_leave ("p1", ""); });
-    fail_unless (robot.wait_removed ("p1", "left", &viewer));
-  }
-  TestViewer gone (robot.link, "bob", "p2");
-  TestViewer stays (robot.link, "cid", "p3");
-  fail_unless (gone.join ());
-  fail_unless (stays.join ());
-  gone.vanish ();
-  fail_unless (robot.wait_removed ("p2", nullptr, &stays));
-  fail_unless (stays.wait_frames (20));
-  fail_unless_equals_int (1, robot.viewer_count ());
-}
-GST_END_TEST
-
-// Hardly connected, and with reports that would come once a minute: it is
-// asked, and does not answer.
-GST_START_TEST (test_a_vanished_viewer_is_gone_in_five_seconds)
-{
-  Robot robot ("VP8", "session-policy=open");
-  ViewerOptions options;
-  options.quiet = true;
-  TestViewer gone (robot.link, "bob", "p1", options);
-  TestViewer stays (robot.link, "cid", "p2", options);
-  fail_unless (gone.join ());
-  fail_unless (stays.join ());
-  gone.vanish ();
-  const auto since = g_get_monotonic_time ();
-  fail_unless (robot.wait_removed ("p1", "vanished", &stays));
-  // Five, and what a busy machine takes for it.
-  fail_unless (g_get_monotonic_time () - since < 9 * G_USEC_PER_SEC);
-  // The other sends as little and answers: it is a viewer.
-  while (g_get_monotonic_time () - since < 12 * G_USEC_PER_SEC)
-    fail_unless (stays.wait_frames (10));
-  fail_unless_equals_int (1, robot.viewer_count ());
-}
-GST_END_TEST
-
 GST_START_TEST (test_a_new_offer_on_the_same_peer_replaces_the_branch)
 {
   Robot robot ("VP8", "session-policy=open");
@@ -539,8 +495,6 @@ signalingbin_suite (void)
   tcase_add_test (tc, test_a_fresh_grant_extends_and_the_server_shortens);
   tcase_add_test (tc, test_trust_server_takes_its_word);
   tcase_add_test (tc, test_offers_without_a_good_grant_are_refused);
-  tcase_add_test (tc, test_a_viewer_that_leaves_or_vanishes_is_removed);
-  tcase_add_test (tc, test_a_vanished_viewer_is_gone_in_five_seconds);
   tcase_add_test (tc, test_a_new_offer_on_the_same_peer_replaces_the_branch);
   tcase_add_test (tc, test_more_viewers_than_allowed_are_told_busy);
   tcase_add_test (

@@ -8,16 +8,6 @@ using namespace robotlive::test;
 
 namespace {
 
-unsigned
-entries_of (const char *folder)
-{
-  g_autoptr (GDir) dir = g_dir_open (folder, 0, nullptr);
-  unsigned count = 0;
-  while (dir && g_dir_read_name (dir))
-    count++;
-  return count;
-}
-
 // The state change of a bin of its own with *properties* fails, with this
 // error and a sentence that says *word*.
 void

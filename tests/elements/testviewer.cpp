@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "testviewer.hpp"
+#include "findelement.hpp"
 #include "twccfeedback.hpp"
 #include "webrtcstop.hpp"
+#include <gst/rtp/gstrtcpbuffer.h>
 #include <thread>
 #define GST_USE_UNSTABLE_API
 #include <gst/webrtc/webrtc.h>
@@ -159,6 +161,55 @@ TestViewer::lose_packets ()
       },
       new unsigned (0),
       [] (gpointer count) { delete static_cast<unsigned *> (count); });
+}
+
+// Adds a BYE of whoever reports.
+static GstPadProbeReturn
+add_bye (GstPad *, GstPadProbeInfo *info, gpointer)
+{
+  taken ();
+  GstBuffer *sent = GST_PAD_PROBE_INFO_BUFFER (info);
+  GstBuffer *longer = gst_rtcp_buffer_new (1400);
+  GstRTCPBuffer to = GST_RTCP_BUFFER_INIT;
+  GstRTCPPacket packet;
+  guint32 ssrc = 0; // stands behind the header of whatever comes first
+  gst_buffer_extract (sent, 4, &ssrc, sizeof ssrc);
+  gst_rtcp_buffer_map (longer, GST_MAP_READWRITE, &to);
+  g_assert_true (gst_rtcp_buffer_add_packet (&to, GST_RTCP_TYPE_RR, &packet));
+  gst_rtcp_packet_rr_set_ssrc (&packet, g_ntohl (ssrc));
+  g_assert_true (gst_rtcp_buffer_add_packet (&to, GST_RTCP_TYPE_BYE, &packet));
+  g_assert_true (gst_rtcp_packet_bye_add_ssrc (&packet, g_ntohl (ssrc)));
+  gst_rtcp_buffer_unmap (&to);
+  gst_buffer_copy_into (longer, sent, GST_BUFFER_COPY_METADATA, 0, -1);
+  GST_PAD_PROBE_INFO_DATA (info) = longer;
+  gst_buffer_unref (sent);
+  return GST_PAD_PROBE_OK;
+}
+
+void
+TestViewer::say_bye ()
+{
+  auto rtpbin = find_element (webrtc_.get (), "rtpbin");
+  handed ();
+  gst_element_foreach_src_pad (
+      rtpbin.get (),
+      [] (GstElement *, GstPad *pad, gpointer) -> gboolean {
+        if (g_str_has_prefix (GST_PAD_NAME (pad), "send_rtcp_src_"))
+          gst_pad_add_probe (
+              pad, GST_PAD_PROBE_TYPE_BUFFER, add_bye, nullptr, nullptr);
+        return TRUE;
+      },
+      nullptr);
+}
+
+void
+TestViewer::close_dtls ()
+{
+  auto encoder = find_element (webrtc_.get (), "dtlsenc");
+  auto pad = adopt (gst_element_get_static_pad (encoder.get (), "sink"));
+  // Nothing has come this way unless there is a data channel.
+  gst_pad_send_event (pad.get (), gst_event_new_stream_start ("close"));
+  gst_pad_send_event (pad.get (), gst_event_new_eos ());
 }
 
 GstPadProbeReturn

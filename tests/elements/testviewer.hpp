@@ -53,6 +53,10 @@ public:
   void lose_packets ();
   // Stops dead, like a phone in a tunnel: no BYE, no DTLS alert.
   void vanish ();
+  // Its RTCP says BYE from now on (RFC 3550, section 6.6); the rest goes on.
+  void say_bye ();
+  // Sends DTLS close_notify (RFC 8446, section 6.1); the rest goes on.
+  void close_dtls ();
 
 private:
   static void on_pad_added (GstElement *, GstPad *pad, gpointer data);
