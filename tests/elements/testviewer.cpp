@@ -265,6 +265,10 @@ TestViewer::on_pad_added (GstElement *, GstPad *pad, gpointer data)
       : name == "H264"
           ? "rtph264depay name=depay ! h264parse name=parse ! openh264dec ! "
             "fakesink name=out sync=false"
+      : name == "H265" ? "rtph265depay ! h265parse name=parse ! libde265dec ! "
+                         "fakesink name=out sync=false"
+      : name == "VP9"
+          ? "rtpvp9depay name=parse ! vp9dec ! fakesink name=out sync=false"
           : "rtpvp8depay name=parse ! vp8dec ! fakesink name=out sync=false";
   g_autoptr (GError) error = nullptr;
   GstElement *decoder = gst_parse_bin_from_description (text, TRUE, &error);

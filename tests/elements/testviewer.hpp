@@ -45,7 +45,7 @@ public:
   void give_candidates ();
   unsigned frames () const { return frames_; }
   unsigned sounds () const { return sounds_; } // decoded buffers of audio
-  // "VP8", "H264": what came, "" before.
+  // "VP8", "H264", ...: what came, "" before.
   std::string received ();
   // The first buffer that came was a key frame's.
   bool first_was_key () const { return first_was_key_; }
