@@ -10,10 +10,30 @@ seconds=${1:-60}
   -Dfuzz=true -Dtests=disabled -Dplugin=disabled -Dserver=disabled \
   -Db_lundef=false
 ninja -C "$build"
-for name in engineio socketio messages websocket http sdpguard grants config; do
+# Offers that clients wrote, before each of which stands what the robot has.
+offers=$build/seeds-offers
+mkdir -p "$offers"
+for choice in 20 40 41 60 61 62 c0 c1 e0 e1; do
+  for file in "$top"/tests/unit/offers/*.sdp; do
+    { printf '%b' "\\x$choice"; cat "$file"; } \
+      >"$offers/$(basename "$file" .sdp)-$choice"
+  done
+done
+for name in engineio socketio messages websocket http sdpguard viewer grants \
+    config; do
   found=$build/corpus-$name # grows; the seeds stay as they are
   mkdir -p "$found"
-  "$build/tests/fuzz/fuzz-$name" -max_total_time="$seconds" -max_len=8192 \
-    -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
-    -artifact_prefix="$build/crash-$name-" "$found" "$top/tests/fuzz/corpus/$name"
+  seeds=("$top/tests/fuzz/corpus/$name")
+  leaks=1
+  options=(-rss_limit_mb=1024)
+  case $name in
+    sdpguard) seeds+=("$offers") ;;
+    viewer) # GStreamer holds on to much that it has once made
+      seeds=("$top/tests/fuzz/corpus/sdpguard" "$offers")
+      leaks=0
+      options=(-rss_limit_mb=3072 -detect_leaks=0) ;;
+  esac
+  ASAN_OPTIONS=detect_leaks=$leaks "$build/tests/fuzz/fuzz-$name" -max_total_time="$seconds" -max_len=8192 \
+    -timeout=20 "${options[@]}" -print_final_stats=1 \
+    -artifact_prefix="$build/crash-$name-" "$found" "${seeds[@]}"
 done
