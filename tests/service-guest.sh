@@ -7,28 +7,12 @@ export LC_ALL=C HOME=/root
 cd /root || exit 1
 unit=robotlive@robot
 
-check() { # $1 = what, then a command
-  local what=$1
-  shift
-  if "$@" >/run/last.log 2>&1; then
-    echo "ok $what"
-  else
-    echo "not ok $what (status $?)"
-    sed 's/^/#   /' /run/last.log | tail -20
-    journalctl -b --no-pager -o cat -u "$unit" -u robotlive-signaling |
-      tail -20 | sed 's/^/#   | /'
-  fi
+# shellcheck source=tests/guest.sh
+. "$(dirname "$0")/guest.sh"
+after_failure() {
+  journalctl -b --no-pager -o cat -u "$unit" -u robotlive-signaling |
+    tail -20 | sed 's/^/#   | /'
 }
-until_true() { # $1 seconds, then a command
-  local left=$1
-  shift
-  until "$@"; do
-    left=$((left - 1))
-    [ "$left" -gt 0 ] || return 1
-    sleep 1
-  done
-}
-plug() { modprobe vivid n_devs=1 node_types=0x1 num_inputs=1 input_types=0x0 vid_cap_nr=0; }
 unplug() { modprobe -r vivid; }
 # What was logged since the last mark.
 mark() { journalctl --sync; since=$(journalctl -b -n 1 --show-cursor -o cat -q | sed -n 's/^-- cursor: //p'); }
@@ -112,7 +96,7 @@ check "without a camera it says what was tried, and starts again" until_true \
 check "... with longer waits" until_true 240 logged 'starting again in 2 s'
 
 # --- camera -------------------------------------------------------------------
-check "the camera is plugged in" plug
+check "the camera is plugged in" plug 0
 check "the pipeline starts by itself, without server and network" until_true \
   400 streaming
 check "... with webcam-raw" logged 'v4l2src device=/dev/video0 ! video/x-raw'
@@ -158,7 +142,7 @@ check "the camera is gone" until_true 120 unplug
 mark
 check "... meanwhile it is tried again and again" until_true 240 logged \
   'no camera works'
-check "plugged in again" plug
+check "plugged in again" plug 0
 check "the robot is back by itself" until_true 400 streaming
 check "... and registered" until_true 200 online
 echo "#   restarts in all: $(property "$unit" NRestarts)"

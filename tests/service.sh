@@ -47,7 +47,7 @@ leave_root "$root"
 rm -rf "$root/lib/modules"
 mkdir -p "$root/lib/modules"
 cp -r "$work/kernel/lib/modules/$version" "$root/lib/modules/"
-install -m 0755 "$top/tests/service-guest.sh" "$root/usr/local/bin/"
+install -m 0755 "$top"/tests/{service-guest,guest}.sh "$root/usr/local/bin/"
 cat >"$root/etc/systemd/system/guest-test.service" <<'UNIT'
 [Unit]
 After=multi-user.target

@@ -9,33 +9,10 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/run TMPDIR=/run LC_ALL=C
 export GST_REGISTRY=/run/registry.bin
 cd /run || exit 1
 
-check() { # $1 = what, then a command
-  local what=$1
-  shift
-  if "$@" > /run/last.log 2>&1; then
-    echo "ok $what"
-  else
-    echo "not ok $what (status $?)"
-    sed 's/^/#   /' /run/last.log | tail -20
-  fi
-}
+# shellcheck source=tests/guest.sh
+. "$(dirname "$0")/guest.sh"
 modprobe() { command modprobe -d "$work/kernel" "$@"; }
-plug() { # one webcam, and nothing else, as /dev/video$1
-  modprobe vivid n_devs=1 node_types=0x1 num_inputs=1 input_types=0x0 \
-    vid_cap_nr="$1"
-  for _ in $(seq 100); do [ -e "/dev/video$1" ] && return; sleep 0.1; done
-  return 1
-}
 robot() { "$program" --config=/run/robot.conf --pipelines="$pipelines" "$@"; }
-until_true() { # $1 seconds, then a command
-  local left=$(($1 * 2))
-  shift
-  until "$@"; do
-    left=$((left - 1))
-    [ "$left" -gt 0 ] || return 1
-    sleep 0.5
-  done
-}
 
 cat > robot.conf <<CONF
 [robot]
