@@ -114,7 +114,7 @@ install_and_try() { # FOLDER DEB…
     curl gcc libc6-dev pkg-config gstreamer1.0-plugins-ugly \
     /build/try/*.deb >/dev/null'
   local passed=0
-  for try in inspect pkgconfig server-smoke; do
+  for try in alone inspect pkgconfig server-smoke; do
     in_root "$root" env GST_REGISTRY=/tmp/registry.bin \
       "/build/src/debian/tests/$try" >"$root/build/try/$try.log" 2>&1 || {
       cat "$root/build/try/$try.log"
