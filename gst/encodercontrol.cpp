@@ -249,7 +249,9 @@ EncoderControl::save (GstElement *encoder, const char *property)
   saved_.property = property;
   g_auto (GValue) value = G_VALUE_INIT;
   get_property (encoder, property, &value);
-  g_autofree char *text = gst_value_serialize (&value);
+  // Controls that nobody has given.
+  const bool none = G_VALUE_HOLDS_BOXED (&value) && !g_value_get_boxed (&value);
+  g_autofree char *text = none ? nullptr : gst_value_serialize (&value);
   // libvpx' elements choose a rate by themselves when theirs is set to 0.
   saved_.value = automatic_ ? "0" : text ? text : "";
 }

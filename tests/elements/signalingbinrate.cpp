@@ -294,6 +294,49 @@ GST_START_TEST (test_half_of_the_pictures)
 }
 GST_END_TEST
 
+// Those that reckon by pictures are asked for twice as much then.
+GST_START_TEST (test_half_of_the_pictures_have_the_whole_bitrate)
+{
+  for (const char *name : {"x264enc", "x265enc"}) {
+    g_autoptr (GstElementFactory) factory = gst_element_factory_find (name);
+    if (!factory)
+      continue;
+    GstHarness *h = gst_harness_new_parse (
+        (std::string (name) + " tune=zerolatency speed-preset=ultrafast")
+            .c_str ());
+    // As many as are taken: all of them are made at once.
+    gst_harness_add_src_parse (h,
+        "videotestsrc num-buffers=361 pattern=smpte horizontal-speed=3 ! "
+        "capsfilter "
+        "caps=video/x-raw,format=I420,width=320,height=180,framerate=30/1",
+        FALSE);
+    EncoderControl control (h->sinkpad);
+    // Of *count* pictures at 30 a second.
+    const auto bitrate = [h] (unsigned count) {
+      gsize bytes = 0;
+      for (unsigned i = 0; i < count; i++)
+        gst_harness_push_from_src (h);
+      while (gst_harness_buffers_in_queue (h)) {
+        GstBuffer *buffer = gst_harness_pull (h);
+        bytes += gst_buffer_get_size (buffer);
+        gst_buffer_unref (buffer);
+      }
+      return double (bytes) * 8 * 30 / count;
+    };
+    bitrate (1);
+    for (const bool half : {false, true}) {
+      control.set_half_frame_rate (half);
+      fail_unless (control.set_bitrate (200000));
+      bitrate (60);
+      const double seen = bitrate (120);
+      fail_unless (seen > 150000 && seen < 250000, "%s, half %d: %.0f bit/s",
+          name, half, seen);
+    }
+    gst_harness_teardown (h);
+  }
+}
+GST_END_TEST
+
 GST_START_TEST (test_few_pictures_are_not_halved)
 {
   GstHarness *h = gst_harness_new ("openh264enc");
@@ -399,6 +442,7 @@ signalingbinrate_suite ()
   tcase_add_test (general, test_not_adaptive_leaves_the_encoder_alone);
   tcase_add_test (general, test_a_minimum_above_the_maximum_is_refused);
   tcase_add_test (general, test_half_of_the_pictures);
+  tcase_add_test (general, test_half_of_the_pictures_have_the_whole_bitrate);
   tcase_add_test (general, test_few_pictures_are_not_halved);
   tcase_add_test (general, test_near_the_floor_half_of_the_pictures_are_sent);
   tcase_add_test (general, test_what_the_range_is);

@@ -319,6 +319,54 @@ GST_START_TEST (test_a_v4l2_encoder_is_told_by_its_controls)
 }
 GST_END_TEST
 
+static GstPadProbeReturn
+count (GstPad *, GstPadProbeInfo *, gpointer counter)
+{
+  ++*static_cast<std::atomic<unsigned> *> (counter);
+  return GST_PAD_PROBE_OK;
+}
+
+// Near the floor it gets every second picture, and not twice the rate: the
+// driver reckons by time.
+GST_START_TEST (test_a_v4l2_encoder_gets_half_of_the_pictures)
+{
+  static std::atomic<unsigned> before, after;
+  before = after = 0;
+  Robot robot ("openh264enc gop-size=30 complexity=low ! identity name=camera "
+               "! v4l2h264enc name=pi ! h264parse",
+      "session-policy=open start-bitrate=300000 max-bitrate=2000000", Key::None,
+      false);
+  const std::pair<const char *, std::atomic<unsigned> *> counted[] = {
+      {"camera", &before}, {"pi", &after}};
+  for (const auto &[name, counter] : counted) {
+    auto element = adopt (gst_bin_get_by_name (GST_BIN (robot.pipeline), name));
+    auto pad = adopt (gst_element_get_static_pad (element.get (), "src"));
+    gst_pad_add_probe (
+        pad.get (), GST_PAD_PROBE_TYPE_BUFFER, count, counter, nullptr);
+  }
+  gst_element_set_state (robot.pipeline, GST_STATE_PLAYING);
+  auto pi = adopt (gst_bin_get_by_name (GST_BIN (robot.pipeline), "pi"));
+  ViewerOptions options;
+  options.encoding_name = "H264";
+  // Receiver reports alone: the rate stays low for some seconds.
+  TestViewer viewer (robot.link, "ann", "p1", options);
+  fail_unless (viewer.join ());
+  fail_unless (robot.wait ([&] () {
+    g_autoptr (GstStructure) stats = nullptr;
+    g_object_get (robot.bin, "stats", &stats, nullptr);
+    gboolean half = FALSE;
+    return gst_structure_get_boolean (stats, "half-frame-rate", &half) && half;
+  }));
+  guint rate = 0;
+  g_object_get (pi.get (), "rate", &rate, nullptr);
+  fail_unless (rate >= 300000 && rate < 450000, "%u", rate);
+  const unsigned all = before, half = after;
+  fail_unless (robot.wait ([&] () { return before >= all + 20; }));
+  const unsigned passed = after - half;
+  fail_unless (passed >= 9 && passed <= 12, "%u of 20", passed);
+}
+GST_END_TEST
+
 static Suite *
 signalingbinstats_suite (void)
 {
@@ -336,6 +384,7 @@ signalingbinstats_suite (void)
   tcase_add_test (tc, test_a_deaf_camera_is_waited_for);
   tcase_add_test (tc, test_an_encoder_that_listens);
   tcase_add_test (tc, test_a_v4l2_encoder_is_told_by_its_controls);
+  tcase_add_test (tc, test_a_v4l2_encoder_gets_half_of_the_pictures);
   return s;
 }
 
