@@ -74,6 +74,13 @@ entries_of (const char *folder)
   return count;
 }
 
+void
+flush_bus (GstElement *pipeline)
+{
+  auto bus = adopt (gst_element_get_bus (pipeline));
+  gst_bus_set_flushing (bus.get (), TRUE);
+}
+
 Robot::Robot (const std::string &codec, const std::string &properties, Key key,
     bool start, const std::string &before_encoder)
 {

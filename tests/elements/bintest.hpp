@@ -18,6 +18,9 @@ void register_elements ();
 // How many: "/proc/self/task" has the threads, "/proc/self/fd" the descriptors.
 unsigned entries_of (const char *folder);
 
+// Of a pipeline that has ended: what is left on its bus keeps elements alive.
+void flush_bus (GstElement *pipeline);
+
 enum class Key
 {
   None,

@@ -135,8 +135,7 @@ GST_START_TEST (test_it_comes_and_goes_while_the_pipeline_plays)
     fail_unless_equals_int (1, G_OBJECT (guest.bin.get ())->ref_count);
   }
   gst_element_set_state (pipeline.get (), GST_STATE_NULL);
-  auto bus = adopt (gst_element_get_bus (pipeline.get ()));
-  gst_bus_set_flushing (bus.get (), TRUE);
+  flush_bus (pipeline.get ());
 }
 GST_END_TEST
 

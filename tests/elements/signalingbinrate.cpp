@@ -233,9 +233,7 @@ GST_START_TEST (test_a_minimum_above_the_maximum_is_refused)
       Key::None, false);
   fail_unless_equals_int (GST_STATE_CHANGE_FAILURE,
       gst_element_set_state (robot.pipeline, GST_STATE_PLAYING));
-  GstBus *bus = gst_element_get_bus (robot.pipeline);
-  gst_bus_set_flushing (bus, TRUE);
-  gst_object_unref (bus);
+  flush_bus (robot.pipeline);
 }
 GST_END_TEST
 

@@ -2,111 +2,29 @@
 //
 // The estimator on synthetic paths: a bottleneck with a drop-tail queue, loss
 // and jitter, fed by a source that sends 30 pictures a second at the target.
-#include "bandwidthestimator.hpp"
-#include <algorithm>
-#include <functional>
+#include "ratesimulation.hpp"
 #include <gtest/gtest.h>
-#include <random>
 
 using namespace robotlive;
+using namespace robotlive::test;
 
 namespace {
 
-constexpr std::int64_t kMs = 1000;
-constexpr std::int64_t kSec = 1000 * kMs;
-
-class Path
+// An encoder that does as it is told, at once: what is seen is the estimator.
+class Path : public Stream
 {
 public:
-  std::function<double (std::int64_t)> capacity = [] (std::int64_t) {
-    return 10e6;
-  };
-  double loss = 0;
-  std::int64_t jitter = 0;        // us, plus or minus, no reordering
-  std::int64_t queue = 400 * kMs; // longest wait before a packet is dropped
-  bool feedback = true;
-  BandwidthEstimator estimator;
-  std::int64_t now = kSec;
-
-  explicit Path (const RateRange &range = {}) : estimator (range) {}
-
-  // Seconds of simulated time; *each* sees every picture interval.
-  void run (
-      double seconds, const std::function<void ()> &each = [] {})
+  Path ()
   {
-    const std::int64_t end = now + static_cast<std::int64_t> (seconds * kSec);
-    while (now < end) {
-      send_picture ();
-      now += 33333;
-      if (feedback && now - last_feedback_ >= 100 * kMs)
-        give_feedback ();
-      estimator.on_tick (true, now);
-      each ();
-    }
+    encoder.lag = 1e-3;
+    encoder.spread = 0;
+    encoder.key = 1;
+    encoder.keys = 0;
+    link.bucket = 0;
+    link.queue = 400 * kMs;
+    link.delay = 25 * kMs;
+    update_interval = 0;
   }
-
-  // The 95th percentile of the waits of packets sent in the last *seconds*, ms.
-  double wait_p95 (double seconds) const
-  {
-    std::vector<double> waits;
-    for (const auto &[sent, wait] : waits_)
-      if (sent > now - seconds * kSec)
-        waits.push_back (wait / 1e3);
-    std::sort (waits.begin (), waits.end ());
-    return waits.empty () ? 0 : waits[waits.size () * 95 / 100];
-  }
-
-private:
-  void send_picture ()
-  {
-    double bytes = estimator.target () / 30.0 / 8;
-    while (bytes > 0) {
-      const auto size = static_cast<unsigned> (std::min (bytes, 1200.0));
-      bytes -= 1200;
-      PacketReport packet;
-      packet.sent = now;
-      packet.size = size + 40;
-      const std::int64_t start = std::max (now, link_free_);
-      const bool dropped = start - now > queue || uniform_ (random_) < loss;
-      if (start - now <= queue)
-        link_free_ = start + static_cast<std::int64_t> (
-                                 packet.size * 8e6 / capacity (start));
-      if (!dropped) {
-        std::int64_t arrival = link_free_ + 25 * kMs;
-        if (jitter)
-          arrival += static_cast<std::int64_t> (
-              (uniform_ (random_) * 2 - 1) * jitter + jitter);
-        arrival = std::max (arrival, last_arrival_);
-        last_arrival_ = arrival;
-        waits_.emplace_back (now, link_free_ - now);
-        packet.received = arrival + 12345 * kSec; // another clock
-      }
-      in_flight_.push_back (packet);
-    }
-  }
-
-  void give_feedback ()
-  {
-    last_feedback_ = now;
-    std::vector<PacketReport> packets;
-    while (!in_flight_.empty ()) {
-      const PacketReport &first = in_flight_.front ();
-      const std::int64_t known = first.received
-                                     ? *first.received - 12345 * kSec + 25 * kMs
-                                     : first.sent + 100 * kMs;
-      if (known > now)
-        break;
-      packets.push_back (first);
-      in_flight_.pop_front ();
-    }
-    estimator.on_feedback (packets, now);
-  }
-
-  std::minstd_rand random_{42};
-  std::uniform_real_distribution<double> uniform_{0, 1};
-  std::deque<PacketReport> in_flight_;
-  std::vector<std::pair<std::int64_t, std::int64_t>> waits_;
-  std::int64_t link_free_ = 0, last_arrival_ = 0, last_feedback_ = 0;
 };
 
 } // namespace
@@ -131,7 +49,7 @@ TEST (BandwidthEstimator, StepDownAndUp)
 {
   Path path;
   double capacity = 2e6;
-  path.capacity = [&] (std::int64_t) { return capacity; };
+  path.link.rate = [&] (std::int64_t) { return capacity; };
   path.run (20);
   EXPECT_GT (path.estimator.target (), 1400000u);
 
@@ -139,8 +57,10 @@ TEST (BandwidthEstimator, StepDownAndUp)
   path.run (3);
   EXPECT_LT (path.estimator.target (), 1050000u);
   EXPECT_EQ (path.estimator.limit (path.now), RateLimit::Delay);
-  path.run (12);
-  EXPECT_LT (path.wait_p95 (11), 200) << "a queue stays";
+  path.run (1);
+  path.measure ();
+  path.run (11);
+  EXPECT_LT (path.latency (0.95), 225) << "a queue stays";
   EXPECT_GT (path.estimator.target (), 600000u);
 
   capacity = 2e6;
@@ -151,32 +71,34 @@ TEST (BandwidthEstimator, StepDownAndUp)
 TEST (BandwidthEstimator, PathNarrowerThanTheStart)
 {
   Path path;
-  path.capacity = [] (std::int64_t) { return 5e5; };
+  path.link.rate = [] (std::int64_t) { return 5e5; };
   path.run (5);
   EXPECT_LT (path.estimator.target (), 550000u);
-  path.run (15);
-  EXPECT_LT (path.wait_p95 (10), 250);
+  path.run (5);
+  path.measure ();
+  path.run (10);
+  EXPECT_LT (path.latency (0.95), 275);
   EXPECT_GE (path.estimator.target (), 300000u);
 }
 
 TEST (BandwidthEstimator, LossWithoutAQueueDoesNotHalveTheRate)
 {
   Path path;
-  path.loss = 0.05;
-  unsigned least = path.estimator.target ();
-  path.run (40, [&] { least = std::min (least, path.estimator.target ()); });
-  EXPECT_GT (least, 1200000u);
+  path.link.loss = 0.05;
+  path.measure ();
+  path.run (40);
+  EXPECT_GT (path.least, 1200000u);
   EXPECT_NEAR (path.estimator.loss (), 0.05, 0.05);
 }
 
 TEST (BandwidthEstimator, HeavyLossLowersTheRate)
 {
   Path path;
-  path.loss = 0.25;
+  path.link.loss = 0.25;
   path.run (10);
   EXPECT_LT (path.estimator.target (), 1000000u);
   EXPECT_EQ (path.estimator.limit (path.now), RateLimit::Loss);
-  path.loss = 0;
+  path.link.loss = 0;
   path.run (20);
   EXPECT_GT (path.estimator.target (), 1500000u);
 }
@@ -184,10 +106,10 @@ TEST (BandwidthEstimator, HeavyLossLowersTheRate)
 TEST (BandwidthEstimator, JitterWithoutAQueueDoesNotLowerTheRate)
 {
   Path path;
-  path.jitter = 10 * kMs;
-  unsigned least = path.estimator.target ();
-  path.run (60, [&] { least = std::min (least, path.estimator.target ()); });
-  EXPECT_GE (least, 1400000u);
+  path.link.jitter = 20 * kMs;
+  path.measure ();
+  path.run (60);
+  EXPECT_GE (path.least, 1400000u);
   EXPECT_GT (path.estimator.target (), 2200000u);
 }
 
@@ -195,13 +117,15 @@ TEST (BandwidthEstimator, GivesWayToCrossTrafficAndComesBack)
 {
   Path path;
   double other = 0;
-  path.capacity = [&] (std::int64_t) { return 3e6 - other; };
+  path.link.rate = [&] (std::int64_t) { return 3e6 - other; };
   path.run (20);
   EXPECT_GT (path.estimator.target (), 2200000u);
   other = 2e6;
-  path.run (10);
+  path.run (5);
+  path.measure ();
+  path.run (5);
   EXPECT_LT (path.estimator.target (), 1100000u);
-  EXPECT_LT (path.wait_p95 (5), 250);
+  EXPECT_LT (path.latency (0.95), 275);
   other = 0;
   path.run (30);
   EXPECT_GT (path.estimator.target (), 2200000u);

@@ -47,6 +47,7 @@ public:
   bool feedback = true;
   bool bunches = false; // what waits arrives together, each 20 ms
   std::int64_t feedback_interval = 100 * kMs;
+  std::int64_t update_interval = 200 * kMs; // of the control
   BandwidthEstimator estimator;
   RateControl control;
   std::int64_t now = 1000 * kSec;
@@ -67,7 +68,7 @@ public:
       now += encoder.interval;
       if (feedback && now - last_feedback_ >= feedback_interval)
         give_feedback ();
-      if (now - last_update_ >= 200 * kMs)
+      if (now - last_update_ >= update_interval)
         update ();
       least = std::min (least, estimator.target ());
       each ();
