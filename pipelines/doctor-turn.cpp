@@ -194,6 +194,7 @@ public:
     if (tls && !ca_file.empty ())
       authorities_ = g_tls_file_database_new (ca_file.c_str (), &error);
     g_socket_client_set_tls (client, tls);
+    g_socket_client_set_enable_proxy (client, FALSE); // as signalingbin
     g_signal_connect (client, "event", G_CALLBACK (on_event), this);
     if (!error)
       connection_ = g_socket_client_connect (client, address, nullptr, &error);
