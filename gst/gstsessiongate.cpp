@@ -159,7 +159,12 @@ push_eos (GstSessionGate *self)
       return;
     self->data->eos_sent = true;
   }
-  gst_pad_push_event (self->srcpad, gst_event_new_eos ());
+  if (gst_pad_push_event (self->srcpad, gst_event_new_eos ()))
+    return;
+  // Pads not activated yet, or flushing: the EOS is lost. The end of the
+  // activation and each buffer have it sent again.
+  const Guard guard (self->data->lock);
+  self->data->eos_sent = false;
 }
 
 // On a thread of GStreamer's pool: a push may hold the stream lock for as long
@@ -532,6 +537,22 @@ stop (GstSessionGate *self)
   data.session.forget_stream ();
 }
 
+// The timer runs before the pads are active: what it told of a session that was
+// over by then may have been for nobody.
+static void
+end_if_over (GstSessionGate *self)
+{
+  {
+    GateData &data = *self->data;
+    const Guard guard (data.lock);
+    if (data.on_expiry != GST_SESSION_GATE_ON_EXPIRY_EOS ||
+        !has_ended (data.session.core.state (data.boot ())))
+      return;
+  }
+  gst_element_call_async (
+      GST_ELEMENT (self), end_without_buffer, nullptr, nullptr);
+}
+
 static GstStateChangeReturn
 gst_session_gate_change_state (GstElement *element, GstStateChange transition)
 {
@@ -547,6 +568,8 @@ gst_session_gate_change_state (GstElement *element, GstStateChange transition)
                       transition == GST_STATE_CHANGE_READY_TO_PAUSED;
   if (failed || transition == GST_STATE_CHANGE_PAUSED_TO_READY)
     stop (self);
+  else if (transition == GST_STATE_CHANGE_READY_TO_PAUSED)
+    end_if_over (self);
   return result;
 }
 

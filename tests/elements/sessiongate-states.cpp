@@ -164,6 +164,22 @@ GST_START_TEST (test_timer_ends_without_buffers)
 }
 GST_END_TEST;
 
+// The session is over before the pipeline starts: the EOS comes while pads and
+// neighbours are still being activated, and must not be lost then. Many rounds,
+// as it is a matter of microseconds.
+GST_START_TEST (test_over_before_the_start)
+{
+  for (int i = 0; i < 300; ++i) {
+    GstElement *pipeline = launch ("appsrc is-live=true ! sessiongate name=g "
+                                   "on-expiry=eos expires-at=1000 ! "
+                                   "fakesink async=false");
+    gst_element_set_state (pipeline, GST_STATE_PLAYING);
+    wait_eos (pipeline);
+    end (pipeline);
+  }
+}
+GST_END_TEST;
+
 // EOS and error end a stream that flows, and no buffer leaves after the end.
 GST_START_TEST (test_expiry_in_a_live_pipeline)
 {
@@ -362,6 +378,7 @@ sessiongate_states_suite (void)
   tcase_add_test (states, test_second_run_starts_from_scratch);
   tcase_add_test (states, test_eos_passes_a_shut_gate);
   tcase_add_test (states, test_timer_ends_without_buffers);
+  tcase_add_test (states, test_over_before_the_start);
   tcase_add_test (states, test_expiry_in_a_live_pipeline);
   tcase_add_test (states, test_everything_passes);
   tcase_add_test (states, test_added_to_a_running_pipeline);
