@@ -109,6 +109,55 @@ live('a viewer logs in, connects and sees 720p at full rate', async open => {
   assert.deepEqual(page.wrong, []);
 });
 
+// How many streams with ULPFEC Chromium has received, and the sum of what they
+// had of it in percent of their packets. Its getStats () counts FlexFEC alone;
+// these are its own histograms, written when a stream of 10 s or more ends.
+async function repaired() {
+  const tab = await browser.newContext();
+  const page = await tab.newPage();
+  await page.goto('chrome://histograms/'); // collects them from all processes
+  await tab.close();
+  const session = await browser.newBrowserCDPSession();
+  const name = 'WebRTC.Video.ReceivedFecPacketsInPercent';
+  const { histograms } = await session.send('Browser.getHistograms',
+    { query: name });
+  await session.detach();
+  const found = histograms.find(one => one.name === name);
+  return { streams: found?.count ?? 0, percent: found?.sum ?? 0 };
+}
+
+live('forward error correction comes to Chromium from a robot that has it on',
+  async (open, t) => {
+    const id = 'robot_attic_001';
+    await stack.addRobot(id, 'attic');
+    await stack.book(VIEWER, id, 'now', '2h');
+    const repairing = await stack.startRobot(id,
+      { more: ['fec-type=ulp-red', 'fec-percentage=50'] });
+    t.after(() => repairing.stop());
+    await stack.untilOnline(ADMIN, id);
+    assert.equal((await repaired()).streams, 0);
+    for (const which of [ROBOT, id]) {
+      const page = await open(VIEWER, { robot: which });
+      await connect(page);
+      await untilPicture(page);
+      const since = await shown(page);
+      await until('12 seconds of pictures', async () => {
+        const now = await shown(page);
+        return now.at - since.at >= 12000 && now.frames - since.frames >= 250;
+      });
+      await disconnect(page);
+      assert.deepEqual(page.wrong, []);
+    }
+    // One of the two, with one packet for repair to each two of the picture.
+    const { streams, percent } = await until('figures of a stream with FEC',
+      async () => {
+        const now = await repaired();
+        return now.streams > 0 && now;
+      });
+    assert.equal(streams, 1);
+    assert.ok(percent >= 25 && percent <= 40, `${percent} %`);
+  });
+
 live('a robot with sound is heard as soon as the viewer asks for it',
   async (open, t) => {
     const id = 'robot_tower_001';

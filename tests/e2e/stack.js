@@ -150,8 +150,9 @@ export class Stack {
   }
 
   // *sound*: a tone beside the picture.
-  async startRobot(id, { sound = false,
-    profile = 'constrained-baseline' } = {}) {
+  // *more*: further properties of signalingbin.
+  async startRobot(id, { sound = false, profile = 'constrained-baseline',
+    more = [] } = {}) {
     let source = await this.footage();
     if (!source) {
       console.error('# forensics-samples-files is not installed: the robot '
@@ -166,7 +167,8 @@ export class Stack {
       'key-int-max=60', '!', `video/x-h264,profile=${profile}`, '!',
       'h264parse', '!', 'sessiongate', '!', 'signalingbin', 'name=live',
       `signaling-server=${this.origin}`, `robot-id=${id}`,
-      `token-file=${this.file(`${id}.token`)}`, ...(sound ? tone : [])],
+      `token-file=${this.file(`${id}.token`)}`, ...more,
+      ...(sound ? tone : [])],
     { env: this.env(), log: this.file(`${id}.log`) });
     this.processes.push(robot);
     return robot;
