@@ -184,9 +184,9 @@ Connection::close ()
 void
 Connection::close_if_idle ()
 {
-  if (mode_ == Mode::request && http_->state () == HttpReader::State::idle)
-    close ();
   keep_alive_ = false;
+  if (mode_ == Mode::request && http_->state () == HttpReader::State::idle)
+    close (); // and that may be the end of it
 }
 
 // ---- writing
