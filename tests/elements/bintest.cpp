@@ -208,6 +208,18 @@ Robot::has_message (const char *name) const
       });
 }
 
+std::string
+Robot::removal (const char *peer_id)
+{
+  drain_bus ();
+  for (GstStructure *message : messages_)
+    if (gst_structure_has_name (message, "robotlive-viewer-removed") &&
+        g_str_equal (gst_structure_get_string (message, "peer-id"), peer_id))
+      return std::string (gst_structure_get_string (message, "reason")) + ": " +
+             gst_structure_get_string (message, "message");
+  return "";
+}
+
 bool
 Robot::wait_removed (
     const char *peer_id, const char *reason, TestViewer *viewer)
@@ -216,17 +228,11 @@ Robot::wait_removed (
   const bool came = wait ([&] () {
     if (viewer)
       viewer->give_candidates ();
-    for (GstStructure *message : messages_)
-      if (gst_structure_has_name (message, "robotlive-viewer-removed") &&
-          g_str_equal (
-              gst_structure_get_string (message, "peer-id"), peer_id)) {
-        got = gst_structure_get_string (message, "reason");
-        return true;
-      }
-    return false;
+    got = removal (peer_id);
+    return !got.empty ();
   });
   if (came && reason)
-    fail_unless_equals_string (reason, got.c_str ());
+    fail_unless_equals_string (reason, got.substr (0, got.find (':')).c_str ());
   return came;
 }
 

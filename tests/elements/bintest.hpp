@@ -56,6 +56,8 @@ public:
   // is fed candidates meanwhile.
   bool wait_removed (
       const char *peer_id, const char *reason, TestViewer *viewer = nullptr);
+  // "reason: message" of it, "" when it has not been removed.
+  std::string removal (const char *peer_id);
   int viewer_count ();
   gint64 remaining (const char *peer_id); // ms; -1: no end, or no such viewer
   GstStructure *viewer_stats (const char *peer_id); // transfer full

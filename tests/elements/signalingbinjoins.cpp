@@ -86,7 +86,8 @@ come_and_go (Robot &robot, unsigned round)
   if (moment >= 3 && !viewer.wait_frames (1)) {
     g_autoptr (GstStructure) stats = robot.viewer_stats (id.c_str ());
     g_autofree char *text = stats ? gst_structure_to_string (stats) : nullptr;
-    fail ("no picture in round %u: %s", round, text ? text : "removed");
+    fail ("no picture in round %u: %s%s", round,
+        robot.removal (id.c_str ()).c_str (), text ? text : "");
   }
   const unsigned way = round % 3;
   if (way == 0 || moment < 3) {
