@@ -68,6 +68,7 @@ App::App (Config config, std::function<Config ()> reload)
 App::~App ()
 {
   // Workers first: what they still post goes nowhere, and is dropped.
+  alive_.reset ();
   passwords_.reset ();
   http_.reset ();
   room_.reset ();
@@ -264,7 +265,10 @@ App::poll_store ()
           news.ends = store.requested_ends ();
         return news;
       },
-      [this] (News news, const StoreError *error) {
+      [this, alive = std::weak_ptr<bool> (alive_)] (
+          News news, const StoreError *error) {
+        if (alive.expired ())
+          return;
         polling_ = false;
         if (error || news.revision == revision_)
           return;

@@ -46,6 +46,8 @@ private:
   std::unique_ptr<StoreBackend> store_; // with a console: for sessions alone
   std::unique_ptr<ConsoleBackend> console_;
   Backend *backend_ = nullptr;
+  // Answers of the store that are looked at after the end are dropped.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool> (true);
   std::unique_ptr<Room> room_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Worker> passwords_;

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <thread>
 
 using namespace robotlive::server;
 
@@ -168,6 +169,21 @@ TEST_F (Process, TakesNoSocketThatIsForAnother)
   kill (child, SIGTERM);
   EXPECT_EQ (ended (), 0);
   EXPECT_FALSE (early.open_websocket ());
+}
+
+// Whatever the store still has to say: the first word comes right after READY.
+TEST_F (Process, EndsAtAnyMoment)
+{
+  for (int round = 0; round < 24; round++) {
+    manager->said.clear ();
+    if (round > 0)
+      listener = listening_socket (&port);
+    start ();
+    EXPECT_TRUE (manager->hears ("READY=1"));
+    std::this_thread::sleep_for (std::chrono::milliseconds (round / 3));
+    kill (child, SIGTERM);
+    ASSERT_EQ (ended (), 0) << "in round " << round;
+  }
 }
 
 TEST_F (Process, AskedTwiceItEndsAtOnce)
