@@ -107,7 +107,9 @@ NetworkServer::Impl::sockets_closing ()
   } silent;
   sockets.set_handler (silent);
   engine.close_all ("server shutting down");
-  // What is posted may hold the last references.
+  // Of the application's own threads, for an application that is gone.
+  context.loop.drop_from_threads ();
+  // What else is posted may hold the last references.
   while (context.loop.run_posted ())
     ;
 }

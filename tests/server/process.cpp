@@ -199,3 +199,18 @@ TEST_F (Process, AskedTwiceItEndsAtOnce)
   kill (child, SIGINT);
   EXPECT_EQ (ended (), 0);
 }
+
+// Stores and logins answer from threads of their own, perhaps after the
+// application that asked is gone.
+TEST (NetworkServer, DropsWhatOtherThreadsPostedAtItsEnd)
+{
+  bool ran = false;
+  auto held = std::make_shared<int> (0);
+  {
+    NetworkServer server{ServerOptions ()};
+    server.post ([&ran, held] { ran = true; });
+    EXPECT_EQ (held.use_count (), 2);
+  }
+  EXPECT_FALSE (ran);
+  EXPECT_EQ (held.use_count (), 1);
+}

@@ -41,6 +41,15 @@ EventLoop::post_threadsafe (std::function<void ()> fn)
   woken_.send ();
 }
 
+void
+EventLoop::drop_from_threads ()
+{
+  // Destroyed without the lock: what they hold may post.
+  std::vector<std::function<void ()>> dropped;
+  std::lock_guard<std::mutex> lock (mutex_);
+  dropped.swap (from_threads_);
+}
+
 bool
 EventLoop::run_posted ()
 {

@@ -30,6 +30,8 @@ public:
   void post_threadsafe (std::function<void ()> fn);
   // What is posted by now. False: nothing was.
   bool run_posted ();
+  // Forgets what other threads have posted and has not run.
+  void drop_from_threads ();
 
   // For the watchers of libev.
   ev::loop_ref &ev () { return loop_; }
