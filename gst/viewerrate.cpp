@@ -24,7 +24,9 @@ constexpr double kArrives = 0.93;
 constexpr double kFits = 0.85; // of what is passing, where nothing is told
 // A key frame would not find room in a queue longer than this, in ms; but it
 // does not wait for ever.
-constexpr double kShortQueue = 60;
+constexpr double kShortQueue = 120;
+// One that stays, and is not of a large picture alone.
+constexpr double kStandingQueue = 60;              // ms
 constexpr std::int64_t kRestartLimit = 1000000;    // us
 constexpr std::int64_t kRestartInterval = 2000000; // us
 constexpr std::int64_t kOverrunSpan = 1500000;     // us
@@ -205,7 +207,7 @@ Viewer::measure_overrun (guint64 bytes, std::int64_t now)
     return;
   const double passed = double (bytes - passed_since_) * 8;
   if (arriving_ > 0)
-    overrun_ = span_since_ && estimator_->waiting () > kShortQueue &&
+    overrun_ = span_since_ && estimator_->waiting () > kStandingQueue &&
                passed * kArrives > arriving_;
   else
     overrun_ = span_since_ &&
