@@ -231,8 +231,10 @@ Robot::wait_removed (
     got = removal (peer_id);
     return !got.empty ();
   });
+  // The macro keeps a pointer: not into a temporary.
+  const std::string told = got.substr (0, got.find (':'));
   if (came && reason)
-    fail_unless_equals_string (reason, got.substr (0, got.find (':')).c_str ());
+    fail_unless_equals_string (reason, told.c_str ());
   return came;
 }
 
