@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Builds under a sanitizer and runs the unit and element tests there, with the
-# few plugins that they need: whatever is reported is ours.
+# Builds under a sanitizer and runs the unit, element and server tests there:
+# whatever is reported is ours.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 
@@ -12,7 +12,7 @@ Usage: tests/sanitize.sh [--no-install] [address|undefined|thread|valgrind]…
                          [-- TEST…]
 
 Without an argument: all four (address and undefined are one build). TEST names
-meson tests (default: suites unit and elements). Builds in
+meson tests (default: suites unit, elements and server). Builds in
 build-address-undefined, build-thread and build. What is excused, and why,
 stands in tests/tsan.supp and tests/valgrind.supp.
 Leaks are the business of the leaks tracer (the tests *-leaks) and of valgrind:
@@ -33,7 +33,7 @@ done
 [ "${1-}" != -- ] || shift
 [ ${#modes[@]} -gt 0 ] || modes=(address thread valgrind)
 tests=("$@")
-[ ${#tests[@]} -gt 0 ] || tests=(--suite unit --suite elements)
+[ ${#tests[@]} -gt 0 ] || tests=(--suite unit --suite elements --suite server)
 
 [ -z "$install" ] || "$top/.ci/install-packages" build run test sanitize
 
@@ -41,8 +41,9 @@ tests=("$@")
 export CK_TIMEOUT_MULTIPLIER=10
 
 build_and_test() { # $1 folder, $2 sanitizer
+  # SOCI hides the type information that the check of vptr wants.
   [ -f "$1/build.ninja" ] || meson setup "$1" "$top" -Db_sanitize="$2" \
-    -Db_lundef=false -Dserver=disabled
+    -Db_lundef=false -Dcpp_args=-fno-sanitize=vptr
   ninja -j"${JOBS:-2}" -C "$1"
   meson test -C "$1" --no-rebuild --print-errorlogs --timeout-multiplier 10 \
     "${tests[@]}"
