@@ -142,7 +142,8 @@ GST_START_TEST (test_vp9_and_h265_viewers_see_the_picture)
     TestViewer viewer (robot.link, "ann", "p1", same);
     fail_unless (viewer.join (), "%s", row.codec);
     fail_unless (viewer.wait_frames (20), "%s", row.codec);
-    fail_unless_equals_string (row.codec, viewer.received ().c_str ());
+    const std::string received = viewer.received ();
+    fail_unless_equals_string (row.codec, received.c_str ());
     fail_unless (viewer.first_was_key (), "%s", row.codec);
     const auto answer = robot.link->peer ("p1").answer;
     fail_unless (answer.find (std::string (" ") + row.codec + "/90000") !=
