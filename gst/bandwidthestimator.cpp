@@ -531,10 +531,11 @@ BandwidthEstimator::on_tick (bool sending, std::int64_t now)
   const std::int64_t allowed = last_feedback_ ? kSilence : kReportSilence;
   const bool ever = last_feedback_ || last_report_;
   silent_ = ever && now - last_heard_ > allowed;
-  if (!silent_ || now - last_silence_cut_ < kSecond)
-    return;
-  last_silence_cut_ = now;
-  delay_target_ = clamped (kSilenceFactor * target ());
+  if (silent_ && now - last_silence_cut_ >= kSecond) {
+    last_silence_cut_ = now;
+    delay_target_ = clamped (kSilenceFactor * target ());
+  }
+  ticked_target_ = target ();
 }
 
 RateLimit

@@ -54,11 +54,14 @@ public:
   // microseconds, 0 if unknown. Ignored while there is feedback.
   void on_receiver_report (
       double fraction_lost, std::int64_t rtt, std::int64_t now);
-  // Called about every 200 ms: notices feedback that stays away while packets
-  // are *sending*.
+  // Called every 200 ms and whenever the target fell (): notices feedback that
+  // stays away while packets are *sending*.
   void on_tick (bool sending, std::int64_t now);
 
   unsigned target () const;
+  // Whether the target has lost a tenth since the last tick: the next one is
+  // too late for whoever fills the queue.
+  bool fell () const { return target () < kFell * ticked_target_; }
   // What kept the target down in the last seconds.
   RateLimit limit (std::int64_t now) const;
   // What arrived lately; 0 until known.
@@ -75,6 +78,8 @@ public:
   double loss () const { return loss_; }
 
 private:
+  static constexpr double kFell = 0.9;
+
   enum class Usage
   {
     Normal,
@@ -154,6 +159,7 @@ private:
   double loss_ = 0;
   std::int64_t last_loss_update_ = 0, last_loss_cut_ = 0;
 
+  unsigned ticked_target_ = 0; // at the last tick
   std::int64_t last_feedback_ = 0, last_report_ = 0;
   std::int64_t last_heard_ = 0, last_silence_cut_ = 0;
   bool silent_ = false;

@@ -102,6 +102,7 @@ public:
   void viewer_remove (const std::string &peer_id, const std::string &reason,
       const std::string &code, const std::string &message) override;
   void viewer_needs_key_frame (const std::string &peer_id) override;
+  void viewer_path_fell (const std::string &peer_id) override;
 
 private:
   // An offer that waits for the grant key or for the stream's codec.

@@ -299,6 +299,14 @@ Controller::rate_tick ()
     g_object_notify (G_OBJECT (element_), "target-bitrate");
 }
 
+void
+Controller::viewer_path_fell (const std::string &peer_id)
+{
+  Stream *from = stream_of (peer_id);
+  if (from && from->rate && rate_tick (from, boottime_ns () / 1000))
+    g_object_notify (G_OBJECT (element_), "target-bitrate");
+}
+
 bool
 Controller::rate_tick (Stream *stream, std::int64_t now)
 {

@@ -86,6 +86,8 @@ public:
       const std::string &reason, const std::string &code,
       const std::string &message) = 0;
   virtual void viewer_needs_key_frame (const std::string &peer_id) = 0;
+  // Its path carries much less all at once.
+  virtual void viewer_path_fell (const std::string &peer_id) = 0;
 };
 
 class Viewer : public std::enable_shared_from_this<Viewer>

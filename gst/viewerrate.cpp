@@ -148,6 +148,10 @@ Viewer::on_feedback (const std::vector<PacketReport> &packets)
           " %u",
           now, packet.sent, packet.received.value_or (-1), packet.size);
   estimator_->on_feedback (packets, now);
+  // Each picture that is still made for the path of before is lost in its full
+  // queue.
+  if (estimator_->fell () && state_ == ViewerState::Streaming)
+    owner_->viewer_path_fell (peer_id_);
 }
 
 void

@@ -42,6 +42,7 @@ public:
     changed_.notify_all ();
   }
   void viewer_needs_key_frame (const std::string &) override {}
+  void viewer_path_fell (const std::string &) override {}
 
   // Whatever comes first. False when nothing does.
   bool wait (std::string *answer, std::string *failure)

@@ -156,6 +156,28 @@ TEST (RateLoop, AQueueThatJumpsIsSeenAtOnce)
   }
 }
 
+// What a picture too many costs is lost: the encoder hears of a collapse with
+// the feedback that shows it, and not at the next tick.
+TEST (RateLoop, ACollapseIsToldAtOnce)
+{
+  for (int phase = 0; phase < 6; phase++) {
+    Stream stream;
+    double capacity = 2.2e6;
+    stream.link.rate = [&] (std::int64_t) { return capacity; };
+    stream.run (20 + 0.033 * phase);
+    capacity = 1e6;
+    std::int64_t seen = 0, told = 0;
+    stream.run (3, [&] {
+      if (!seen && stream.estimator.target () < capacity)
+        seen = stream.now;
+      if (!told && stream.control.target () < capacity)
+        told = stream.now;
+    });
+    ASSERT_GT (seen, 0) << phase;
+    EXPECT_EQ (told, seen) << phase;
+  }
+}
+
 TEST (RateLoop, CrossTraffic)
 {
   Stream stream;

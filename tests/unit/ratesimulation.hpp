@@ -185,8 +185,11 @@ private:
         known = i + 1;
     packets.assign (in_flight_.begin (), in_flight_.begin () + known);
     in_flight_.erase (in_flight_.begin (), in_flight_.begin () + known);
-    if (!packets.empty ())
-      estimator.on_feedback (packets, now);
+    if (packets.empty ())
+      return;
+    estimator.on_feedback (packets, now);
+    if (estimator.fell ())
+      update ();
   }
 
   static constexpr std::int64_t kClock = 12345 * kSec;
