@@ -35,7 +35,8 @@ goes (const Way &way)
       const auto after = g_get_monotonic_time () - since;
       fail_unless (after < way.seconds * G_USEC_PER_SEC,
           "after %" G_GINT64_FORMAT " ms", after / 1000);
-      fail_unless_equals_string ("", robot.removal ("stays").c_str ());
+      const std::string of_the_other = robot.removal ("stays");
+      fail_unless_equals_string ("", of_the_other.c_str ());
       fail_unless_equals_int (1, robot.viewer_count ());
       fail_unless (stays.wait_frames (10));
     }
