@@ -150,6 +150,51 @@ TEST (Stream, TellsOnceForEachWait)
   EXPECT_EQ (one.seen, "rrw");
 }
 
+struct Ordered : std::enable_shared_from_this<Ordered>
+{
+  Ordered (EventLoop &l, std::string &o, char n) : loop (l), order (o), name (n)
+  {
+    if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) != 0)
+      std::abort ();
+    watch.set (loop.ev ());
+    watch.set<Ordered, &Ordered::on_event> (this);
+    watch.start (fds[0], ev::READ);
+  }
+  ~Ordered ()
+  {
+    watch.stop ();
+    ::close (fds[0]);
+    ::close (fds[1]);
+  }
+  void on_event (ev::io &, int events)
+  {
+    loop.in_order<Ordered, &Ordered::on_ready> (shared_from_this (), events);
+  }
+  void on_ready (int) { order += name; }
+
+  EventLoop &loop;
+  std::string &order;
+  char name;
+  int fds[2];
+  ev::io watch;
+};
+
+TEST (EventLoop, TakesWhatIsReadyInTheOrderOfItsArrival)
+{
+  EventLoop loop;
+  std::string order;
+  std::vector<std::shared_ptr<Ordered>> all;
+  for (char name : {'a', 'b', 'c', 'd'})
+    all.push_back (std::make_shared<Ordered> (loop, order, name));
+  loop.ev ().run (ev::NOWAIT);
+  for (int i : {2, 0, 3, 1})
+    ASSERT_EQ (::write (all[i]->fds[1], "x", 1), 1);
+  loop.ev ().run (ev::NOWAIT);
+  EXPECT_EQ (order, "");
+  loop.run_ready ();
+  EXPECT_EQ (order, "cadb");
+}
+
 TEST (Stream, AnEndThatNobodyWaitsForIsQuiet)
 {
   EventLoop loop;

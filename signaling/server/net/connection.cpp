@@ -25,7 +25,7 @@ Connection::Connection (Context &context, int fd, const Address &peer,
       timer_ (context.timers, [this] { on_deadline (); }),
       http_ (std::make_unique<HttpReader> (context.options.max_header_bytes))
 {
-  stream_.set_owner<Connection, &Connection::on_ready> (this);
+  stream_.set_owner<Connection, &Connection::on_event> (this);
   context_.connections.insert (this);
   context_.counters.connections_now++;
   context_.counters.connections_total++;
@@ -48,9 +48,16 @@ Connection::start ()
 }
 
 void
-Connection::on_ready (ev::io &, int events)
+Connection::on_event (ev::io &, int events)
 {
-  auto self = shared_from_this ();
+  context_.loop.in_order<Connection, &Connection::on_ready> (
+      shared_from_this (), events);
+}
+
+// The loop holds on to this meanwhile. Somebody before it may have closed it.
+void
+Connection::on_ready (int events)
+{
   Stream::Ready ready = stream_.ready (events);
   if (ready.read && mode_ != Mode::closed)
     on_readable ();

@@ -60,7 +60,8 @@ private:
 
   void wait_readable ();
   void wait_writable ();
-  void on_ready (ev::io &watch, int events);
+  void on_event (ev::io &watch, int events);
+  void on_ready (int events);
   void on_readable ();
   void on_writable ();
   void on_bytes (char *data, std::size_t size);

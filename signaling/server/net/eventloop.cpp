@@ -19,7 +19,18 @@ EventLoop::run ()
 {
   while (!stopped_) {
     loop_.run (posted_.empty () ? ev::ONCE : ev::NOWAIT);
+    run_ready ();
     run_posted ();
+  }
+}
+
+void
+EventLoop::run_ready ()
+{
+  while (!ready_.empty ()) {
+    Ready last = std::move (ready_.back ());
+    ready_.pop_back ();
+    last.handle (last.owner.get (), last.events);
   }
 }
 

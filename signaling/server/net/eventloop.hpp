@@ -7,6 +7,7 @@
 #include <atomic>
 #include <ev++.h>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -33,15 +34,38 @@ public:
   // Forgets what other threads have posted and has not run.
   void drop_from_threads ();
 
+  // For a watcher's callback: *method* gets *events* once all callbacks of this
+  // round have been called, in the order in which the descriptors became ready.
+  // libev itself calls the last one first; a client that polls and then posts
+  // on another connection would be heard the other way round.
+  template <typename Owner, void (Owner::*method) (int)>
+  void in_order (std::shared_ptr<Owner> owner, int events)
+  {
+    ready_.push_back ({std::move (owner),
+        [] (void *object, int what) {
+          (static_cast<Owner *> (object)->*method) (what);
+        },
+        events});
+  }
+  void run_ready ();
+
   // For the watchers of libev.
   ev::loop_ref &ev () { return loop_; }
 
 private:
+  struct Ready
+  {
+    std::shared_ptr<void> owner;
+    void (*handle) (void *owner, int events);
+    int events;
+  };
+
   void wake () {}
 
   ev::dynamic_loop loop_;
   ev::async woken_;
   std::atomic<bool> stopped_ = false;
+  std::vector<Ready> ready_;
   std::vector<std::function<void ()>> posted_;
   std::mutex mutex_;
   std::vector<std::function<void ()>> from_threads_;

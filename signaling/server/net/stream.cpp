@@ -130,6 +130,8 @@ Stream::wanted_events () const
 Stream::Ready
 Stream::ready (int events)
 {
+  if (fd_ < 0)
+    return {};
   watch (watched_ & ~(events & ~wanted_events ()));
   Ready ready;
   ready.read =
