@@ -70,7 +70,6 @@ private:
   void on_deadline ();
 
   void process_http ();
-  void arm_http_deadline (HttpReader::State before);
   void handle_request ();
   void call_application (HttpRequest request);
   void refuse (int status);
