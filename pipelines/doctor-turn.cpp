@@ -3,11 +3,12 @@
 // STUN and TURN servers, asked as a peer would ask them: the wrong password, a
 // relay range that is closed to the server itself and a wrong certificate are
 // not seen by looking whether a port answers.
+//
+// libnice makes and reads the messages, as it does for webrtcbin.
 #include "doctor.hpp"
-#include <cstring>
 #include <gio/gio.h>
-#include <map>
-#include <random>
+#include <stun/usages/bind.h>
+#include <stun/usages/turn.h>
 
 namespace robotlive::robot {
 
@@ -28,151 +29,54 @@ parse_ice_uri (const std::string &uri)
   parsed.tcp = tls || (question != std::string::npos &&
                           rest.find ("transport=tcp") != std::string::npos);
   rest = rest.substr (0, question);
-  GError *error = nullptr;
-  GSocketConnectable *address =
-      g_network_address_parse (rest.c_str (), tls ? 5349 : 3478, &error);
-  if (!address) {
-    g_error_free (error);
+  g_autoptr (GSocketConnectable) address =
+      g_network_address_parse (rest.c_str (), tls ? 5349 : 3478, nullptr);
+  if (!address)
     return parsed;
-  }
   parsed.host = g_network_address_get_hostname (G_NETWORK_ADDRESS (address));
   parsed.port = g_network_address_get_port (G_NETWORK_ADDRESS (address));
-  g_object_unref (address);
   return parsed;
 }
 
 namespace {
 
-// RFC 8489 sections 5 and 14, RFC 8656 sections 17 and 18.
-constexpr guint32 kCookie = 0x2112a442;
-enum Method : unsigned
+struct Packet
 {
-  Binding = 0x001,
-  Allocate = 0x003,
-  Refresh = 0x004
-};
-constexpr unsigned kSuccess = 0x100;
-enum Attribute : unsigned
-{
-  Username = 0x0006,
-  MessageIntegrity = 0x0008,
-  ErrorCode = 0x0009,
-  Lifetime = 0x000d,
-  Realm = 0x0014,
-  Nonce = 0x0015,
-  RelayedAddress = 0x0016,
-  RequestedTransport = 0x0019
+  Packet () = default;
+  Packet (const Packet &) = delete; // the message points into the buffer
+  Packet &operator= (const Packet &) = delete;
+
+  StunMessage message = {};
+  guint8 buffer[1500];
 };
 
-std::string
-number (unsigned value, unsigned bytes)
+struct Reply : Packet
 {
-  std::string text;
-  while (bytes-- > 0)
-    text += char (value >> (8 * bytes));
-  return text;
-}
-
-unsigned
-number_at (const std::string &text, size_t at, unsigned bytes)
-{
-  unsigned value = 0;
-  for (unsigned i = 0; i < bytes; i++)
-    value = value << 8 | guchar (text[at + i]);
-  return value;
-}
-
-std::string
-attribute (Attribute type, const std::string &value)
-{
-  return number (type, 2) + number (unsigned (value.size ()), 2) + value +
-         std::string ((4 - value.size () % 4) % 4, '\0');
-}
-
-// With MESSAGE-INTEGRITY unless @key is empty.
-std::string
-request (Method method, const std::string &attributes, const std::string &key)
-{
-  std::random_device random;
-  std::string id;
-  while (id.size () < 12)
-    id += char (random ());
-  const unsigned whole =
-      unsigned (attributes.size ()) + (key.empty () ? 0 : 24);
-  std::string text = number (method, 2) + number (whole, 2) +
-                     number (kCookie, 4) + id + attributes;
-  if (key.empty ())
-    return text;
-  guint8 digest[20];
-  gsize size = sizeof digest;
-  GHmac *hmac = g_hmac_new (G_CHECKSUM_SHA1,
-      reinterpret_cast<const guchar *> (key.data ()), key.size ());
-  g_hmac_update (hmac, reinterpret_cast<const guchar *> (text.data ()),
-      gssize (text.size ()));
-  g_hmac_get_digest (hmac, digest, &size);
-  g_hmac_unref (hmac);
-  return text +
-         attribute (MessageIntegrity,
-             std::string (reinterpret_cast<const char *> (digest), size));
-}
-
-// The key of long-term credentials; MD5 is the RFC's choice.
-std::string
-long_term_key (const IceServer &server, const std::string &realm)
-{
-  const std::string text =
-      server.username + ":" + realm + ":" + server.credential;
-  guint8 digest[16];
-  gsize size = sizeof digest;
-  GChecksum *sum = g_checksum_new (G_CHECKSUM_MD5);
-  g_checksum_update (sum, reinterpret_cast<const guchar *> (text.data ()),
-      gssize (text.size ()));
-  g_checksum_get_digest (sum, digest, &size);
-  g_checksum_free (sum);
-  return {reinterpret_cast<const char *> (digest), size};
-}
-
-struct Reply
-{
-  unsigned type = 0; // 0: none came
-  std::map<unsigned, std::string> attributes;
+  bool came = false;
   std::string problem; // of the transport
 
-  unsigned code () const
+  bool good () const
   {
-    const auto found = attributes.find (ErrorCode);
-    if (found == attributes.end () || found->second.size () < 4)
-      return 0;
-    return (number_at (found->second, 2, 1) & 7) * 100 +
-           number_at (found->second, 3, 1);
+    return came && stun_message_get_class (&message) == STUN_RESPONSE;
   }
-  std::string get (Attribute name) const
+  int code () const
   {
-    const auto found = attributes.find (name);
-    return found == attributes.end () ? "" : found->second;
+    int code = 0;
+    if (came)
+      stun_message_find_error (&message, &code);
+    return code;
+  }
+  // The words that came with the code.
+  std::string reason () const
+  {
+    guint16 size = 0;
+    const void *value =
+        stun_message_find (&message, STUN_ATTRIBUTE_ERROR_CODE, &size);
+    return value && size > 4
+               ? std::string (static_cast<const char *> (value) + 4, size - 4u)
+               : "";
   }
 };
-
-// False when @text is no reply to @sent.
-bool
-parse (const std::string &text, const std::string &sent, Reply &reply)
-{
-  if (text.size () < 20 || text.compare (4, 16, sent, 4, 16) != 0)
-    return false;
-  reply.type = number_at (text, 0, 2);
-  size_t at = 20;
-  const size_t end =
-      std::min<size_t> (text.size (), at + number_at (text, 2, 2));
-  while (at + 4 <= end) {
-    const size_t size = number_at (text, at + 2, 2);
-    if (at + 4 + size > end)
-      break;
-    reply.attributes.emplace (
-        number_at (text, at, 2), text.substr (at + 4, size));
-    at += 4 + (size + 3) / 4 * 4;
-  }
-  return true;
-}
 
 // A connection to a server, UDP's included.
 class Peer
@@ -182,7 +86,9 @@ public:
       const std::string &ca_file, unsigned seconds, std::string &problem)
       : udp_ (udp)
   {
-    GSocketClient *client = g_socket_client_new ();
+    stun_agent_init (&agent, STUN_ALL_KNOWN_ATTRIBUTES,
+        STUN_COMPATIBILITY_RFC5389, STUN_AGENT_USAGE_LONG_TERM_CREDENTIALS);
+    g_autoptr (GSocketClient) client = g_socket_client_new ();
     // A datagram may be lost: three are sent in that time.
     g_socket_client_set_timeout (
         client, udp_ ? std::max (1u, seconds / 3) : seconds);
@@ -190,7 +96,7 @@ public:
       g_socket_client_set_socket_type (client, G_SOCKET_TYPE_DATAGRAM);
       g_socket_client_set_protocol (client, G_SOCKET_PROTOCOL_UDP);
     }
-    GError *error = nullptr;
+    g_autoptr (GError) error = nullptr;
     if (tls && !ca_file.empty ())
       authorities_ = g_tls_file_database_new (ca_file.c_str (), &error);
     g_socket_client_set_tls (client, tls);
@@ -198,12 +104,8 @@ public:
     g_signal_connect (client, "event", G_CALLBACK (on_event), this);
     if (!error)
       connection_ = g_socket_client_connect (client, address, nullptr, &error);
-    g_object_unref (client);
-    if (error) {
-      problem = error->message;
-      tls_failed = error->domain == G_TLS_ERROR;
-      g_error_free (error);
-    }
+    problem = error ? error->message : "";
+    tls_failed = error && error->domain == G_TLS_ERROR;
   }
   ~Peer ()
   {
@@ -213,24 +115,24 @@ public:
   Peer (const Peer &) = delete;
   Peer &operator= (const Peer &) = delete;
 
-  Reply ask (const std::string &text)
+  // @size: of @request, 0 if it could not be made.
+  void ask (const Packet &request, size_t size, Reply &reply)
   {
-    Reply reply;
-    for (unsigned left = udp_ ? 3 : 1; left > 0 && !reply.type; left--) {
-      GError *error = nullptr;
+    reply.problem = size > 0 ? "" : "the request cannot be made";
+    for (unsigned left = udp_ ? 3 : 1; size > 0 && left > 0 && !reply.came;
+         left--) {
+      g_autoptr (GError) error = nullptr;
       GOutputStream *out =
           g_io_stream_get_output_stream (G_IO_STREAM (connection_));
-      if (g_output_stream_write_all (
-              out, text.data (), text.size (), nullptr, nullptr, &error) &&
-          !parse (read (&error), text, reply) && !error)
-        reply.problem = "another's answer";
-      if (error)
-        reply.problem = error->message;
-      g_clear_error (&error);
+      const bool read = g_output_stream_write_all (out, request.buffer, size,
+                            nullptr, nullptr, &error) &&
+                        receive (reply, &error);
+      reply.came = read && !error;
+      reply.problem = error ? error->message : read ? "" : "another's answer";
     }
-    return reply;
   }
 
+  StunAgent agent;
   bool tls_failed = false;
 
 private:
@@ -243,25 +145,30 @@ private:
           G_TLS_CONNECTION (stream), self->authorities_);
   }
 
-  std::string read (GError **error)
+  // False when it is no answer to what was asked, or not signed with the
+  // password that it was asked with.
+  bool receive (Reply &reply, GError **error)
   {
     GInputStream *in = g_io_stream_get_input_stream (G_IO_STREAM (connection_));
-    char buffer[1500];
+    gsize size = 0, rest = 0;
     if (udp_) {
-      const gssize size =
-          g_input_stream_read (in, buffer, sizeof buffer, nullptr, error);
-      return {buffer, size > 0 ? size_t (size) : 0};
+      const gssize read = g_input_stream_read (
+          in, reply.buffer, sizeof reply.buffer, nullptr, error);
+      size = read > 0 ? gsize (read) : 0;
+    } else if (g_input_stream_read_all (in, reply.buffer,
+                   STUN_MESSAGE_HEADER_LENGTH, &size, nullptr, error) &&
+               size == STUN_MESSAGE_HEADER_LENGTH) {
+      // Over a stream the header tells the length.
+      reply.message.buffer = reply.buffer;
+      const gsize whole = stun_message_length (&reply.message);
+      if (whole < size || whole > sizeof reply.buffer ||
+          !g_input_stream_read_all (
+              in, reply.buffer + size, whole - size, &rest, nullptr, error))
+        return false;
+      size += rest;
     }
-    // Over a stream the header tells the length.
-    gsize head = 0, rest = 0;
-    if (!g_input_stream_read_all (in, buffer, 20, &head, nullptr, error) ||
-        head < 20)
-      return {};
-    const unsigned size = number_at ({buffer, 20}, 2, 2);
-    if (size > sizeof buffer - 20 ||
-        !g_input_stream_read_all (in, buffer + 20, size, &rest, nullptr, error))
-      return {};
-    return {buffer, 20 + rest};
+    return stun_agent_validate (&agent, &reply.message, reply.buffer, size,
+               nullptr, nullptr) == STUN_VALIDATION_SUCCESS;
   }
 
   const bool udp_;
@@ -269,29 +176,27 @@ private:
   GTlsDatabase *authorities_ = nullptr;
 };
 
-// "192.0.2.1:49160" of XOR-RELAYED-ADDRESS; "" if it is none.
+// "192.0.2.1:49160"
 std::string
-address_text (std::string value)
+relayed_address (const Reply &reply)
 {
-  const bool six = value.size () == 20;
-  if (!six && value.size () != 8)
-    return "";
-  const unsigned port = number_at (value, 2, 2) ^ (kCookie >> 16);
-  if (six) // its last bytes are mixed with the transaction's
-    return "port " + std::to_string (port) + " (IPv6)";
-  const std::string cookie = number (kCookie, 4);
-  std::string text;
-  for (unsigned i = 0; i < 4; i++)
-    text += (i ? "." : "") +
-            std::to_string (guchar (value[4 + i]) ^ guchar (cookie[i]));
-  return text + ":" + std::to_string (port);
+  sockaddr_storage storage = {};
+  socklen_t size = sizeof storage;
+  if (stun_message_find_xor_addr (&reply.message, STUN_ATTRIBUTE_RELAY_ADDRESS,
+          &storage, &size) != STUN_MESSAGE_RETURN_SUCCESS)
+    return "an address that is none";
+  g_autoptr (GSocketAddress) address =
+      g_socket_address_new_from_native (&storage, size);
+  g_autofree gchar *text =
+      g_socket_connectable_to_string (G_SOCKET_CONNECTABLE (address));
+  return text;
 }
 
 Check
 refused (const IceServer &server, const Reply &reply)
 {
-  const unsigned code = reply.code ();
-  if (!reply.type)
+  const int code = reply.code ();
+  if (!reply.came)
     return {"turn", Health::Failed, server.uri + ": " + reply.problem,
         "is coturn running, and 3478/udp, 5349/tcp and its relay range open?"};
   if (code == 401)
@@ -299,8 +204,8 @@ refused (const IceServer &server, const Reply &reply)
         server.uri + " does not take the password that the server gives",
         "turn-secret-file of signaling.conf and static-auth-secret of "
         "turnserver.conf must be the same, and both clocks right"};
-  std::string what = reply.get (ErrorCode);
-  what = what.size () > 4 ? " (" + what.substr (4) + ")" : "";
+  std::string what = reply.reason ();
+  what = what.empty () ? "" : " (" + what + ")";
   return {"turn", Health::Failed,
       server.uri + " gives no relay: error " + std::to_string (code) + what,
       "see coturn's log; user-quota, total-quota, min-port, max-port"};
@@ -309,23 +214,36 @@ refused (const IceServer &server, const Reply &reply)
 Check
 try_relay (const IceServer &server, Peer &peer)
 {
-  const std::string udp = attribute (RequestedTransport, {"\x11\0\0\0", 4});
-  Reply reply = peer.ask (request (Allocate, udp, ""));
-  if (reply.code () != 401)
-    return refused (server, reply);
-  const std::string realm = reply.get (Realm);
-  const std::string who = attribute (Username, server.username) +
-                          attribute (Realm, realm) +
-                          attribute (Nonce, reply.get (Nonce));
-  const std::string key = long_term_key (server, realm);
-  reply = peer.ask (request (Allocate, udp + who, key));
-  if (reply.type != (Allocate | kSuccess))
+  Packet request;
+  Reply challenge, reply, released;
+  auto bytes = [] (const std::string &text) {
+    // libnice's parameters are not const, and it does not write to them.
+    return reinterpret_cast<guint8 *> (const_cast<char *> (text.data ()));
+  };
+  auto allocate = [&] (StunMessage *previous, const std::string &user,
+                      const std::string &password) {
+    return stun_usage_turn_create (&peer.agent, &request.message,
+        request.buffer, sizeof request.buffer, previous,
+        STUN_USAGE_TURN_REQUEST_PORT_NORMAL, -1, -1, bytes (user), user.size (),
+        previous ? bytes (password) : nullptr, password.size (),
+        STUN_USAGE_TURN_COMPATIBILITY_RFC5766);
+  };
+  peer.ask (request, allocate (nullptr, "", ""), challenge);
+  if (challenge.code () != 401)
+    return refused (server, challenge);
+  peer.ask (request,
+      allocate (&challenge.message, server.username, server.credential), reply);
+  if (!reply.good ())
     return refused (server, reply);
   // Given back, so that no quota is held until it would have ended.
-  peer.ask (request (
-      Refresh, attribute (Lifetime, std::string (4, '\0')) + who, key));
+  const size_t size = stun_usage_turn_create_refresh (&peer.agent,
+      &request.message, request.buffer, sizeof request.buffer,
+      &challenge.message, 0, bytes (server.username), server.username.size (),
+      bytes (server.credential), server.credential.size (),
+      STUN_USAGE_TURN_COMPATIBILITY_RFC5766);
+  peer.ask (request, size, released);
   return {"turn", Health::Ok,
-      server.uri + " relays from " + address_text (reply.get (RelayedAddress))};
+      server.uri + " relays from " + relayed_address (reply)};
 }
 
 // At one address; over TCP at whichever of the host's answers first.
@@ -345,8 +263,12 @@ ask_at (GSocketConnectable *address, const IceServer &server, const IceUri &uri,
     return refused (server, reply);
   if (turn && !server.username.empty ())
     return try_relay (server, peer);
-  reply = peer.ask (request (Binding, "", ""));
-  if (reply.type != (Binding | kSuccess))
+  Packet request;
+  peer.ask (request,
+      stun_usage_bind_create (
+          &peer.agent, &request.message, request.buffer, sizeof request.buffer),
+      reply);
+  if (!reply.good ())
     return refused (server, reply);
   if (turn)
     return {"turn", Health::Warning,
@@ -367,31 +289,25 @@ check_ice_server (
     return {"turn", Health::Failed,
         "'" + server.uri + "' is no STUN or TURN URI",
         "correct [ice] in the server's signaling.conf"};
-  GSocketConnectable *host =
+  g_autoptr (GSocketConnectable) host =
       g_network_address_new (uri.host.c_str (), guint16 (uri.port));
   Check check = {"turn", Health::Failed, server.uri + ": no address",
       "is the name right?"};
-  if (uri.tcp) {
-    check = ask_at (host, server, uri, ca_file, seconds);
-  } else {
-    // Over UDP only an answer tells that there is somebody.
-    GSocketAddressEnumerator *all = g_socket_connectable_enumerate (host);
-    GError *error = nullptr;
-    while (check.health == Health::Failed) {
-      GSocketAddress *one =
-          g_socket_address_enumerator_next (all, nullptr, &error);
-      if (!one)
-        break;
-      check =
-          ask_at (G_SOCKET_CONNECTABLE (one), server, uri, ca_file, seconds);
-      g_object_unref (one);
-    }
-    if (error)
-      check.text = server.uri + ": " + error->message;
-    g_clear_error (&error);
-    g_object_unref (all);
+  if (uri.tcp)
+    return ask_at (host, server, uri, ca_file, seconds);
+  // Over UDP only an answer tells that there is somebody.
+  g_autoptr (GSocketAddressEnumerator) all =
+      g_socket_connectable_enumerate (host);
+  g_autoptr (GError) error = nullptr;
+  while (check.health == Health::Failed) {
+    g_autoptr (GSocketAddress) one =
+        g_socket_address_enumerator_next (all, nullptr, &error);
+    if (!one)
+      break;
+    check = ask_at (G_SOCKET_CONNECTABLE (one), server, uri, ca_file, seconds);
   }
-  g_object_unref (host);
+  if (error)
+    check.text = server.uri + ": " + error->message;
   return check;
 }
 

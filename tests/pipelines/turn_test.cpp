@@ -186,4 +186,69 @@ TEST_F (Turn, TellsWrongPasswordsAndCertificates)
       Health::Warning);
 }
 
+// What the next connection is answered, and cut off after.
+gboolean
+answer (GThreadedSocketService *, GSocketConnection *connection, GObject *,
+    gpointer text)
+{
+  char request[64];
+  g_input_stream_read (g_io_stream_get_input_stream (G_IO_STREAM (connection)),
+      request, sizeof request, nullptr, nullptr);
+  const auto &bytes = *static_cast<const std::string *> (text);
+  g_output_stream_write_all (
+      g_io_stream_get_output_stream (G_IO_STREAM (connection)), bytes.data (),
+      bytes.size (), nullptr, nullptr, nullptr);
+  return TRUE;
+}
+
+// No coturn at all: lengths that lie, a stranger's transaction, HTTP, nothing.
+TEST (IceServer, GarbageIsNoAnswer)
+{
+  const std::string id (12, 'x'), cookie = "\x21\x12\xa4\x42";
+  std::string text;
+  GSocketService *service = g_threaded_socket_service_new (4);
+  const unsigned port = g_socket_listener_add_any_inet_port (
+      G_SOCKET_LISTENER (service), nullptr, nullptr);
+  g_signal_connect (service, "run", G_CALLBACK (answer), &text);
+  const std::string uri =
+      "turn:127.0.0.1:" + std::to_string (port) + "?transport=tcp";
+  for (const std::string &one :
+      {std::string ("\x01\x01\xff\xf4", 4) + cookie + id,
+          std::string ("\x01\x01\x00\x40", 4) + cookie + id,
+          std::string ("\x01\x01\x00\x00", 4) + cookie + id,
+          std::string ("HTTP/1.1 400 Bad Request\r\n\r\n"), std::string ()}) {
+    text = one;
+    // A main loop accepts; the check blocks, so it has a thread of its own.
+    struct Job
+    {
+      IceServer server;
+      GMainLoop *loop;
+      Check check = {"", Health::Skipped, ""};
+    } job = {{uri, "user", "secret"}, g_main_loop_new (nullptr, FALSE)};
+    GThread *thread = g_thread_new (
+        "check",
+        [] (gpointer data) -> gpointer {
+          auto *of = static_cast<Job *> (data);
+          of->check = check_ice_server (of->server, "", 20);
+          g_idle_add (
+              [] (gpointer loop) -> gboolean {
+                g_main_loop_quit (static_cast<GMainLoop *> (loop));
+                return G_SOURCE_REMOVE;
+              },
+              of->loop);
+          return nullptr;
+        },
+        &job);
+    g_main_loop_run (job.loop);
+    g_thread_join (thread);
+    g_main_loop_unref (job.loop);
+    EXPECT_EQ (job.check.health, Health::Failed) << one;
+    EXPECT_NE (job.check.text.find ("another's answer"), std::string::npos)
+        << job.check.text;
+  }
+  g_socket_service_stop (service);
+  g_socket_listener_close (G_SOCKET_LISTENER (service));
+  g_object_unref (service);
+}
+
 } // namespace
