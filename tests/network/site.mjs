@@ -40,10 +40,12 @@ export async function until(what, ask, { seconds = 40, detail } = {}) {
 
 export class Site {
   // *config*: more for the server's configuration file; gets the World.
-  // *families*: as of World. *source*: of the robot's picture.
-  static async open({ families, config = () => '', source = SOURCE } = {}) {
+  // *families*: as of World. *source*: of the robot's picture. *listen*: null
+  // when the configuration says it.
+  static async open({ families, config = () => '', source = SOURCE,
+    listen = `[::]:${PORT}` } = {}) {
     const site = new Site();
-    site.source = source;
+    Object.assign(site, { source, listen });
     site.world = new World({ families });
     site.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'robotlive-net-'));
     site.children = [];
@@ -97,7 +99,7 @@ export class Site {
 
   async startServer() {
     this.server = this.run(this.world.middle, server, ['serve',
-      ...this.common(), '--listen', `[::]:${PORT}`]);
+      ...this.common(), ...(this.listen ? ['--listen', this.listen] : [])]);
     await this.server.line((line) => line.startsWith('listening on'), 30000);
   }
 
