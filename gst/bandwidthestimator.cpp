@@ -54,6 +54,8 @@ constexpr double kExplained = 0.7; // of it, by the size of the picture
 // be late for seconds.
 constexpr double kLongQueue = 120; // ms
 constexpr double kDecreaseLongQueue = 0.65;
+constexpr double kCollapsed = 0.6;
+constexpr double kLongestDrain = 500e3;      // us
 constexpr double kQueueMemory = 10000;       // ms
 constexpr std::int64_t kRateWindow = 500000; // us
 constexpr std::int64_t kShortWindow = 150000;
@@ -536,6 +538,23 @@ BandwidthEstimator::on_tick (bool sending, std::int64_t now)
     delay_target_ = clamped (kSilenceFactor * target ());
   }
   ticked_target_ = target ();
+  if (ticked_target_ >= highest_ || now - highest_at_ > kSecond) {
+    highest_ = ticked_target_;
+    highest_at_ = now;
+  }
+}
+
+// What was sent while the last packet told of waited left at the rate of
+// before.
+std::int64_t
+BandwidthEstimator::drain_time () const
+{
+  const double before = highest_, waiting = queue ();
+  if (waiting < kSudden || target () >= kCollapsed * before)
+    return 0;
+  const double factor = queue_ > kLongQueue ? kDecreaseLongQueue : kDecrease;
+  return static_cast<std::int64_t> (
+      std::min (kLongestDrain, 1e3 * waiting * factor * before / target ()));
 }
 
 RateLimit

@@ -62,6 +62,9 @@ public:
   // Whether the target has lost a tenth since the last tick: the next one is
   // too late for whoever fills the queue.
   bool fell () const { return target () < kFell * ticked_target_; }
+  // When the target has lost two fifths within a second and there is a queue:
+  // microseconds that what is under way needs to arrive, else 0.
+  std::int64_t drain_time () const;
   // What kept the target down in the last seconds.
   RateLimit limit (std::int64_t now) const;
   // What arrived lately; 0 until known.
@@ -160,6 +163,8 @@ private:
   std::int64_t last_loss_update_ = 0, last_loss_cut_ = 0;
 
   unsigned ticked_target_ = 0; // at the last tick
+  unsigned highest_ = 0;       // target of the last second's ticks
+  std::int64_t highest_at_ = 0;
   std::int64_t last_feedback_ = 0, last_report_ = 0;
   std::int64_t last_heard_ = 0, last_silence_cut_ = 0;
   bool silent_ = false;

@@ -303,7 +303,13 @@ void
 Controller::viewer_path_fell (const std::string &peer_id)
 {
   Stream *from = stream_of (peer_id);
-  if (from && from->rate && rate_tick (from, boottime_ns () / 1000))
+  if (!from || !from->rate)
+    return;
+  const auto now = boottime_ns () / 1000;
+  // Not where the next key frame is nobody's to ask for.
+  if (from->input->encoder ().key_frames () != KeyFrames::None)
+    viewers_.at (peer_id)->drain (now);
+  if (rate_tick (from, now))
     g_object_notify (G_OBJECT (element_), "target-bitrate");
 }
 

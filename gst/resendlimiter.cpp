@@ -45,7 +45,8 @@ ResendLimiter::allow (std::uint16_t number, std::int64_t now)
 
   // RFC 1982: serial numbers.
   const int first = first_;
-  if (first >= 0 && static_cast<std::int16_t> (number - first) < 0) {
+  if (first == kNone ||
+      (first >= 0 && static_cast<std::int16_t> (number - first) < 0)) {
     refused_++;
     return false;
   }

@@ -30,6 +30,8 @@ public:
   // Any thread. Packets before *number* are asked for in vain from here on: the
   // picture has begun anew.
   void begin_at (std::uint16_t number) { first_ = number; }
+  // Any thread. All are asked for in vain until the picture begins anew.
+  void stop () { first_ = kNone; }
 
   // Any thread. *given_up*: of those refused, for which the path has no room.
   std::uint64_t given_up () const { return given_up_; }
@@ -37,6 +39,7 @@ public:
 
 private:
   static constexpr std::size_t kRemembered = 1024;
+  static constexpr int kAll = -1, kNone = -2; // for first_
   struct Entry
   {
     std::uint16_t number;
@@ -49,7 +52,7 @@ private:
   double budget_;                       // bits
   std::int64_t filled_at_ = 0;
   std::atomic<std::uint64_t> refused_{0}, given_up_{0};
-  std::atomic<int> first_{-1}; // -1: all
+  std::atomic<int> first_{kAll};
 };
 
 } // namespace robotlive

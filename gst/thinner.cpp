@@ -68,7 +68,9 @@ Thinner::pass (GstBuffer *buffer)
 {
   const Thinning level = level_;
   bool drop = false;
-  if (!GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT)) {
+  if (held_) {
+    drop = waits_for_key_ = true;
+  } else if (!GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT)) {
     waits_for_key_ = false;
   } else if (level == Thinning::KeyFrames) {
     drop = waits_for_key_ = true;

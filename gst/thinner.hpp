@@ -31,6 +31,15 @@ public:
   void set_level (Thinning level) { level_ = level; }
   Thinning level () const { return level_; }
 
+  // Any thread. Nothing passes from here on, and after release () what begins
+  // with the next key frame.
+  void hold ()
+  {
+    held_ = true;
+    waits_for_key_ = true;
+  }
+  void release () { held_ = false; }
+
   // Streaming thread: false when *buffer* is to be dropped.
   bool pass (GstBuffer *buffer);
 
@@ -42,7 +51,7 @@ public:
 private:
   PictureFormat format_ = PictureFormat::Other;
   std::atomic<Thinning> level_{Thinning::None};
-  std::atomic<bool> waits_for_key_{false};
+  std::atomic<bool> held_{false}, waits_for_key_{false};
   std::atomic<guint64> thinned_{0}, passed_bytes_{0};
 };
 

@@ -122,6 +122,9 @@ public:
   // Every 200 ms. False when nothing is known yet. *limited*: the path has
   // lately been too narrow.
   bool estimate (std::int64_t now_us, unsigned *rate, bool *limited);
+  // The path carries much less all at once: where its queue is long, the
+  // picture waits until that has drained, and begins anew with a key frame.
+  void drain (std::int64_t now_us);
   // What is left of the stream for it does not all arrive.
   bool overrun () const { return overrun_; }
   // *often*: nobody gets more of the stream than key frames; there may be more
@@ -264,6 +267,7 @@ private:
   // Packets that were lost and cannot be sent again in time.
   std::uint64_t given_up_ = 0;
   std::int64_t broken_since_ = 0, restarted_at_ = 0; // us; 0: not
+  Timer drained_;
 
   GPtr<GstElement> branch_; // the bin that holds all of the below
   GPtr<GstElement> webrtc_;

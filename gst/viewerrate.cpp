@@ -240,6 +240,35 @@ Viewer::mend_picture (std::int64_t now)
   owner_->viewer_needs_key_frame (peer_id_);
 }
 
+// Each picture that is sent into a full queue is late, loses some of its
+// packets and delays those that are sent again: it would stand still for
+// longer.
+void
+Viewer::drain (std::int64_t now)
+{
+  const auto time = estimator_ ? estimator_->drain_time () : 0;
+  auto loop = loop_.lock ();
+  if (!loop || time == 0 || now - restarted_at_ < kRestartInterval ||
+      shared_->thinner.level () == Thinning::KeyFrames)
+    return;
+  GST_DEBUG_OBJECT (bin_,
+      "viewer %s: its path has a queue of %.0f ms, and gets nothing for %.0f",
+      peer_id_.c_str (), estimator_->waiting (), double (time) / 1e3);
+  restarted_at_ = now;
+  broken_since_ = 0;
+  shared_->thinner.hold ();
+  shared_->resends.stop ();
+  shared_->restarts = true;
+  drained_ = loop->after (
+      static_cast<unsigned> (time / 1000), [viewer = weak_from_this ()] () {
+        const auto self = viewer.lock ();
+        if (!self || self->stopped_)
+          return;
+        self->shared_->thinner.release ();
+        self->owner_->viewer_needs_key_frame (self->peer_id_);
+      });
+}
+
 void
 Viewer::set_thinning (Thinning level, bool often, std::int64_t now)
 {

@@ -422,6 +422,12 @@ GST_START_TEST (test_what_is_left_is_decodable)
   fail_unless (thinner.pass (key) && thinner.pass (reference));
   fail_if (thinner.waits_for_key ());
   fail_unless_equals_uint64 (thinner.thinned (), 4);
+  // Held, not even a key frame passes; and then it begins with one.
+  thinner.hold ();
+  fail_if (thinner.pass (reference) || thinner.pass (key));
+  thinner.release ();
+  fail_if (thinner.pass (reference));
+  fail_unless (thinner.pass (key) && thinner.pass (reference));
 }
 GST_END_TEST
 

@@ -178,6 +178,55 @@ TEST (RateLoop, ACollapseIsToldAtOnce)
   }
 }
 
+// What waits in a full queue is gone by when the picture begins anew, so that
+// nothing is lost and nothing late.
+TEST (RateLoop, ACollapsedPathIsDrained)
+{
+  for (const double rate : {6e5, 8e5, 1e6})
+    for (int phase = 0; phase < 6; phase++) {
+      Stream stream (kRange);
+      stream.drains_wanted = true;
+      stream.encoder.lag = 0.1;
+      double capacity = 2.2e6;
+      stream.link.rate = [&] (std::int64_t) { return capacity; };
+      stream.run (20 + 0.05 * phase);
+      ASSERT_EQ (stream.drains, 0u) << rate << ' ' << phase;
+      capacity = rate;
+      const auto step = stream.now;
+      bool measured = false;
+      stream.run (2, [&] {
+        if (stream.drains && !measured)
+          stream.measure ();
+        measured = stream.drains;
+      });
+      ASSERT_EQ (stream.drains, 1u) << rate << ' ' << phase;
+      EXPECT_LT (stream.drained_at - step, 700 * kMs) << rate << ' ' << phase;
+      EXPECT_LT (stream.lost (), 0.02) << rate << ' ' << phase;
+      EXPECT_LT (stream.latency (0.9), 250) << rate << ' ' << phase;
+    }
+}
+
+// Only a collapse is worth a moment without pictures.
+TEST (RateLoop, NothingElseStopsThePicture)
+{
+  for (const Kind &kind : kKinds)
+    for (const double rate : {1e6, 2.2e6}) {
+      Stream stream (kRange);
+      stream.encoder = kind.encoder;
+      stream.link.rate = [rate] (std::int64_t) { return rate; };
+      stream.run (15); // in which it finds its way
+      stream.drains = 0;
+      stream.run (60);
+      EXPECT_EQ (stream.drains, 0u) << kind.name << ' ' << rate;
+    }
+  Stream lossy (kRange);
+  lossy.link.rate = [] (std::int64_t) { return 2e7; };
+  lossy.link.jitter = 20 * kMs;
+  lossy.link.loss = 0.05;
+  lossy.run (60);
+  EXPECT_EQ (lossy.drains, 0u);
+}
+
 TEST (RateLoop, CrossTraffic)
 {
   Stream stream;

@@ -52,6 +52,11 @@ public:
   RateControl control;
   std::int64_t now = 1000 * kSec;
   unsigned least = ~0u; // target since measure ()
+  // As the viewer's branch does it: after a collapse nothing leaves until the
+  // queue has drained, and then a key frame.
+  bool drains_wanted = false;
+  unsigned drains = 0;
+  std::int64_t drained_at = 0;
 
   explicit Stream (const RateRange &range = {})
       : estimator (range), control (range, RatePolicy::SlowestViewer),
@@ -127,6 +132,10 @@ private:
   void send_picture ()
   {
     const double bytes = picture_bytes ();
+    if (now < silent_until_) {
+      count_ = 0; // the next one is a key frame
+      return;
+    }
     const auto packets = static_cast<int> (std::ceil (bytes / 1180));
     std::int64_t last = 0;
     for (int i = 0; i < packets; i++) {
@@ -188,8 +197,15 @@ private:
     if (packets.empty ())
       return;
     estimator.on_feedback (packets, now);
-    if (estimator.fell ())
-      update ();
+    if (!estimator.fell ())
+      return;
+    if (const auto time = estimator.drain_time ();
+        time && now - drained_at >= 2 * kSec) {
+      drains++;
+      drained_at = now;
+      silent_until_ = drains_wanted ? now + time : 0;
+    }
+    update ();
   }
 
   static constexpr std::int64_t kClock = 12345 * kSec;
@@ -204,7 +220,7 @@ private:
   std::int64_t since_ = 0;
   double tokens_ = 0;
   std::int64_t tokens_at_ = 0, link_free_ = 0, last_arrival_ = 0;
-  std::int64_t last_feedback_ = 0, last_update_ = 0;
+  std::int64_t last_feedback_ = 0, last_update_ = 0, silent_until_ = 0;
 };
 
 } // namespace robotlive::test

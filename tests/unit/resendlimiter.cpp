@@ -76,6 +76,19 @@ TEST (ResendLimiter, NothingBeforeANewBeginning)
   EXPECT_EQ (limiter.given_up (), 0u) << "no want of room";
 }
 
+TEST (ResendLimiter, NothingUntilThePictureBeginsAnew)
+{
+  ResendLimiter limiter;
+  limiter.set_path (2000000, 20 * kMs);
+  EXPECT_TRUE (limiter.allow (7, kSec));
+  limiter.stop ();
+  EXPECT_FALSE (limiter.allow (8, 2 * kSec));
+  EXPECT_EQ (limiter.given_up (), 0u) << "no want of room";
+  limiter.begin_at (9);
+  EXPECT_FALSE (limiter.allow (8, 3 * kSec));
+  EXPECT_TRUE (limiter.allow (9, 3 * kSec));
+}
+
 TEST (ResendLimiter, TellsWhatThePathHasNoRoomFor)
 {
   ResendLimiter limiter;
