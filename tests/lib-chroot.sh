@@ -130,17 +130,18 @@ install_and_try() { # FOLDER DEB…
 # Runs the suites that need neither browser nor npm in the root and prints the
 # closing line. GTEST_FILTER: what of the tests, GoogleTest's syntax.
 run_suites() { # FOLDER TIMEOUT-FACTOR
-  local root=$1 log status=0
-  log=$root/build/meson/meson-logs/testlog.txt
+  local root=$1 status=0
   # libcheck's own deadlines are stretched as Meson's are.
   in_root "$root" ${GTEST_FILTER:+GTEST_FILTER="$GTEST_FILTER"} \
     CK_TIMEOUT_MULTIPLIER="$2" meson test -C /build/meson --no-rebuild --num-processes 2 \
     --timeout-multiplier "$2" --suite unit --suite elements --suite server \
     --print-errorlogs || status=$?
-  local passed failed skipped
-  passed=$(sed -n 's/^Ok: *//p' "$log")
-  failed=$(awk '/^(Fail|Timeout|Unexpected Pass):/ { n += $NF } END { print n + 0 }' "$log")
-  skipped=$(sed -n 's/^Skipped: *//p' "$log")
-  echo "${passed:-0} passed, $failed failed, ${skipped:-0} skipped"
+  local log=$root/build/meson/meson-logs/testlog
+  "$top/tests/tally.py" "$log"
+  "$top/tests/tally.py" --counts "$log" | {
+    local passed failed skipped
+    read -r passed failed skipped
+    echo "$passed passed, $failed failed, $skipped skipped"
+  }
   return "$status"
 }

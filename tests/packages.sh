@@ -61,7 +61,11 @@ prepare() {
 build() {
   BUILD_OPTIONS='' build_packages "$root" src out -b ||
     fail "dpkg-buildpackage with tests"
-  grep -E '^Ok:|^Fail:|^Skipped:' "$root/build/out/log" | tail -n 3
+  local log
+  log=$(echo "$root"/build/src/obj-*/meson-logs/testlog)
+  "$top/tests/tally.py" "$log"
+  "$top/tests/tally.py" --counts "$log" |
+    sed -E 's/(.*) (.*) (.*)/tests of the build: \1 passed, \2 failed, \3 skipped/'
   ok "dpkg-buildpackage with tests"
 }
 

@@ -22,7 +22,9 @@ Builds in \$BUILD_DIR (default: build) and runs the named suites, or all:
 
   --quick       without e2e, network and without databases that must be started
   --no-install  installs nothing (apt, npm)
-Prints "N passed, N failed, N skipped" last; exit status 1 if any failed.
+Prints "N passed, N failed, N skipped" last; exit status 1 if any failed. A
+program of which only some tests were skipped counts as passed, and each of
+these tests as skipped; which and why stands above.
 Longer work stands in commands of its own: tests/bench/README.md.
 USAGE
 }
@@ -49,9 +51,16 @@ if [ ${#suites[@]} -eq 0 ]; then
 fi
 export ROBOTLIVE_TEST_QUICK=$quick
 
-[ -z "$install" ] || "$top/.ci/install-packages" build run test
-[ -f "$build/build.ninja" ] || meson setup "$build" "$top"
-ninja -C "$build"
+# What comes before the tests, too, ends with a count.
+prepare() {
+  "$@" && return
+  echo "not ok $*"
+  echo "0 passed, 1 failed, 0 skipped"
+  exit 1
+}
+[ -z "$install" ] || prepare "$top/.ci/install-packages" build run test
+[ -f "$build/build.ninja" ] || prepare meson setup "$build" "$top"
+prepare ninja -C "$build"
 
 passed=0 failed=0 skipped=0 broken=()
 declare -A installed=()
@@ -66,14 +75,8 @@ meson_suite() {
   meson test -C "$build" --no-rebuild --print-errorlogs --suite "$1" \
     --logbase "testlog-$1" || true
   [ -f "$log" ] || { tally "$1" 0 1 0; return; }
-  read -r p f s < <(python3 - "$log" <<'PY'
-import json, sys
-results = [json.loads(line)["result"] for line in open(sys.argv[1])]
-good = sum(r in ("OK", "EXPECTEDFAIL") for r in results)
-skip = results.count("SKIP")
-print(good, len(results) - good - skip, skip)
-PY
-  )
+  "$top/tests/tally.py" "${log%.json}"
+  read -r p f s < <("$top/tests/tally.py" --counts "${log%.json}")
   tally "$1" "$p" "$f" "$s"
 }
 
@@ -83,8 +86,12 @@ node_suite() {
   local needs=("$dir") need
   [ "$1" != network ] || needs=("$top/tests/interop" "$top/tests/e2e")
   for need in "${needs[@]}"; do
-    [ -z "$install" ] || [ -n "${installed[$need]:-}" ] ||
-      (cd "$need" && npm ci --no-audit --no-fund --loglevel=error)
+    if [ -n "$install" ] && [ -z "${installed[$need]:-}" ] &&
+      ! (cd "$need" && npm ci --no-audit --no-fund --loglevel=error); then
+      echo "not ok npm ci in ${need#"$top"/}: $1 is not run"
+      tally "$1" 0 1 0
+      return
+    fi
     installed[$need]=1
   done
   # One file at a time: they measure, and the machine may have two cores.
