@@ -266,6 +266,9 @@ TEST_F (Launch, HonoursTheSettingsInEveryFile)
       std::string::npos);
   for (const char *part : {"bitrate=1000000", "keyframe-interval=45"})
     EXPECT_NE (line ({"rpicamsrc", "", ""}).find (part), std::string::npos);
+  for (const char *part : {"video_bitrate=1000000", "h264_i_frame_period=45"})
+    EXPECT_NE (line ({"webcam-h264", "", "/dev/video4"}).find (part),
+        std::string::npos);
   struct Encoder
   {
     const char *name, *rate, *interval;
