@@ -35,6 +35,7 @@ export async function run(options) {
   const receivers = await openReceivers(peer);
   const events = { rounds: 0, joins: 0, 'failed joins': 0, expiries: 0,
     'server restarts': 0, 'camera stalls': 0 };
+  let wrong = null; // what ended the soak before its time
   const samples = [];
   const start = performance.now();
   try {
@@ -73,6 +74,9 @@ export async function run(options) {
       samples.push(sample);
       log(`soak ${round}:`, JSON.stringify(sample));
     }
+  } catch (error) {
+    if (!samples.length) throw error;
+    wrong = error; // what was sampled before it is worth a table all the same
   } finally {
     receivers.close();
     await peer.stop();
@@ -93,6 +97,7 @@ export async function run(options) {
         min: Math.min(...all), max: Math.max(...all) };
     });
   const file = save('soak', options, rows, { events, samples, grown });
+  if (wrong) throw wrong;
   if (grown.length) throw new Error(`grew: ${grown.join('; ')}`);
   return file;
 }
