@@ -40,10 +40,13 @@ export async function openReceivers(peer, namespace) {
   return {
     pid: child.pid,
     // Resolves when the viewer has its first packet.
-    join: (id) => call({ join: { id, signaling, url, token, user, robot } }),
+    // `of`: another robot of the same server.
+    join: (id, of = robot) => call({ join: { id, signaling, url, token, user,
+      robot: of } }),
     leave: (id) => call({ leave: id }),
-    // Packets, bytes and gaps in sequence numbers since the last call, and when
-    // (ms since 1970) the last packet came and what ended the session.
+    // Packets, bytes and gaps in sequence numbers since the last call, the
+    // longest time without a packet that had not ended by then, when (ms since
+    // 1970) the last packet came, and what ended the session.
     counts: () => call({ counts: true }),
     close() { child.kill('SIGKILL'); },
   };
@@ -64,7 +67,8 @@ async function receive() {
   });
 
   function connection(id) {
-    const viewer = { id, packets: 0, bytes: 0, lost: 0, last: -1, ssrc: 0 };
+    const viewer = { id, packets: 0, bytes: 0, lost: 0, last: -1, ssrc: 0,
+      gap: 0 };
     viewer.pc = new dc.PeerConnection(id, { iceServers: [],
       disableAutoNegotiation: true });
     viewer.gathered = new Promise((done) => viewer.pc.onGatheringStateChange(
@@ -83,7 +87,9 @@ async function receive() {
         if (step > 1 && step < 0x8000) viewer.lost += step - 1;
       }
       viewer.last = sequence;
-      viewer.lastAt = performance.timeOrigin + performance.now();
+      const now = performance.timeOrigin + performance.now();
+      viewer.gap = Math.max(viewer.gap, now - (viewer.lastAt ?? now));
+      viewer.lastAt = now;
       if (viewer.packets++ === 0) done();
       viewer.bytes += packet.length;
     }));
@@ -156,8 +162,10 @@ async function receive() {
   function counts() {
     return [...viewers.values()].map((viewer) => {
       const { id, packets, bytes, lost, lastAt, ended } = viewer;
-      Object.assign(viewer, { packets: 0, bytes: 0, lost: 0 });
-      return { id, packets, bytes, lost, lastAt, ended };
+      const now = performance.timeOrigin + performance.now();
+      const gap = Math.max(viewer.gap, now - (lastAt ?? now));
+      Object.assign(viewer, { packets: 0, bytes: 0, lost: 0, gap: 0 });
+      return { id, packets, bytes, lost, gap, lastAt, ended };
     });
   }
 
