@@ -1,95 +1,121 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// From the end of a booking to the last packet on the wire (what the gate let
-// through, at a receiver that decodes nothing) and to the last frame presented
-// in Chromium; idle, and with two busy loops on each core. Below zero: before
-// the end, by less than one frame's 33 ms where all is right.
+// From the end of a booking to the last frame that the robot's gate let
+// through, to the last packet at a receiver that decodes nothing, and to the
+// last frame presented in Chromium; idle, and with two busy loops on each core.
+// Below zero: before the end, by less than one frame's 33 ms where all is right.
+//
+// Eight robots of one server are booked again and again, each on its own. A
+// booking ends with a second of the wall clock: what is random is where in a
+// frame's time that falls, by a camera that stands still for up to 33 ms first.
 import os from 'node:os';
 import { log, quantile, save, sleep, start } from './lib/common.mjs';
 import { openBrowser } from './lib/browser.mjs';
 import { openReceivers } from './lib/receivers.mjs';
 import * as peers from './lib/peers.mjs';
 
-// A run is one booking.
+// A run is one booking, of each condition. Up to a second of it is over when
+// it is made, and an encoded clip has a key frame each 2 s.
 export const defaults = { runs: 200, seconds: 5 };
+const robots = 8;
+const seen = 2; // of them: encode, and have a viewer in Chromium as well
 
-async function bookingEnd(peer, id) {
-  const reply = await fetch(`${peer.url}/my-bookings`,
-    { headers: { Authorization: `Bearer ${peer.token}` } });
-  const bookings = await reply.json();
-  const mine = (bookings.bookings ?? bookings)
-    .find((booking) => String(booking.id) === id);
-  if (!mine) throw new Error(`no booking ${id} in ${JSON.stringify(bookings)}`);
-  return mine.ends_at;
+// The booking's end, in ms since 1970.
+async function book(robot, seconds) {
+  const now = Date.now();
+  const reply = await fetch(`${robot.url}/bookings`, { method: 'POST',
+    headers: { Authorization: `Bearer ${robot.token}` },
+    body: JSON.stringify({ robot_id: robot.robot, starts_at: now,
+      ends_at: now + 1000 * seconds }) });
+  const booking = await reply.json();
+  if (!reply.ok) throw new Error(`not booked: ${JSON.stringify(booking)}`);
+  return booking.ends_at;
 }
 
-async function once(peer, browser, receivers, i, withChromium, options) {
-  await sleep(1000 * Math.random()); // any phase against frames and timers
-  const end = await bookingEnd(peer,
-    peer.book(`${Math.max(2, options.seconds)}s`));
-  const viewer = withChromium ? await browser.view(peer, {}) : null;
+async function once(robot, browser, receivers, i, options) {
+  const viewer = browser ? await browser.view(robot, {}) : null;
   const id = `e${i}`;
   const result = {};
   try {
-    await Promise.all([receivers.join(id), viewer?.join()]);
-    await sleep(Math.max(0, end - Date.now()) + 700);
+    robot.child.say(`stall ${Math.floor(34 * Math.random())}`);
+    await sleep(1000 * Math.random()); // not in step with the other robots
+    const end = await book(robot, Math.max(3, options.seconds));
+    await Promise.all([receivers.join(id, robot.robot), viewer?.join()]);
+    result.left = end - Date.now();
+    await sleep(Math.max(0, result.left) + 700);
+    robot.child.say('last');
+    const last = await robot.child.line((line) => line.startsWith('last '));
+    result.gate = Number(last.split(' ')[1]) - end;
     const counted = (await receivers.counts()).find((c) => c.id === id);
     result.wire = counted.lastAt - end;
     result.told = counted.ended ?? null;
-  } catch (error) {
-    await viewer?.close();
-    throw error;
+    if (viewer) {
+      const { frames, ended } = await viewer.take();
+      const shown = frames.at(-1);
+      if (shown) {
+        result.viewer = shown.at - end;
+        // When the last picture that was shown had been taken.
+        if (shown.presented !== null)
+          result.taken = shown.at - shown.presented - end;
+      }
+      result.toldViewer = ended?.reason ?? ended;
+    }
+    if (result.left < 0) throw new Error('joined after the end');
+    return result;
   } finally {
     await receivers.leave(id);
+    await viewer?.close();
   }
-  if (viewer) {
-    const { frames, ended } = await viewer.take();
-    const last = frames.at(-1);
-    if (last) {
-      result.viewer = last.at - end;
-      // When the last picture that was shown had been taken.
-      if (last.presented !== null)
-        result.taken = last.at - last.presented - end;
-    }
-    result.toldViewer = ended?.reason ?? ended;
-    await viewer.close();
-  }
-  return result;
 }
 
 async function some(condition, browser, options) {
-  const peer = await peers.ours({ raw: true, work: options.work,
-    duration: null });
-  const receivers = await openReceivers(peer);
-  const load = condition === 'idle' ? [] : os.cpus().flatMap(() =>
-    [0, 1].map(() => start('sh', ['-c', 'while :; do :; done'])));
+  const server = await peers.ours({ work: options.work, duration: null,
+    noRobot: true });
+  const all = [];
   const results = [];
   const failed = [];
-  try {
-    for (let i = 0; i < options.runs; ++i) {
+  let receivers = null;
+  let load = [];
+  let next = 0;
+  const again = async (robot, which) => {
+    // Not all at once, now or later.
+    await sleep(1000 * options.seconds * which / all.length);
+    while (next < options.runs) {
+      const i = next++;
       try {
-        const one = await once(peer, browser, receivers, i, i % 4 === 0,
-          options);
+        const one = await once(robot, which < seen ? browser : null,
+          receivers, i, options);
         results.push(one);
         log(`expiry ${condition} ${i}:`, JSON.stringify(one));
       } catch (error) {
         failed.push(error.message);
         log(`expiry ${condition} ${i}: ${error.message}`);
-        await sleep(1000 * options.seconds);
+        await sleep(1000 * options.seconds + 500); // until it is over
       }
     }
+  };
+  try {
+    for (let n = 0; n < (options.quick ? 3 : robots); ++n)
+      all.push(await server.addRobot(`robot_bench_${n}`, n < seen));
+    receivers = await openReceivers(all[0]);
+    if (condition !== 'idle')
+      load = os.cpus().flatMap(() =>
+        [0, 1].map(() => start('sh', ['-c', 'while :; do :; done'])));
+    await Promise.all(all.map(again));
   } finally {
     for (const child of load) await child.stop();
-    receivers.close();
-    await peer.stop();
+    receivers?.close();
+    for (const robot of all) await robot.stop();
+    await server.stop();
   }
-  return [['last packet on the wire', 'wire'],
+  return [['last frame at the gate', 'gate'],
+    ['last packet on the wire', 'wire'],
     ['last frame presented in Chromium', 'viewer'],
     ['last frame presented: when it was taken', 'taken']]
     .map(([where, key]) => {
       const values = results.map((r) => r[key]).filter(Number.isFinite);
-      return { where, condition, n: values.length, values, failed,
-        min: quantile(values, 0), median: quantile(values, 0.5),
+      return { where, condition, n: values.length, good: values.length, values,
+        failed, min: quantile(values, 0), median: quantile(values, 0.5),
         p95: quantile(values, 0.95), max: quantile(values, 1) };
     });
 }

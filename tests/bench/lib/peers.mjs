@@ -164,8 +164,12 @@ export async function ours({ raw, work, duration = '12h',
   keep('password', 'a bench has no secrets');
   const user = cli('user', 'add', 'viewer@bench.example',
     '--password-file', path.join(dir, 'password'));
-  const robotToken = cli('robot', 'add', robotId, '--type', 'bench');
-  keep('robot.token', robotToken);
+  const addToken = (id) => {
+    const issued = cli('robot', 'add', id, '--type', 'bench');
+    keep(`${id}.token`, issued);
+    return issued;
+  };
+  const robotToken = addToken(robotId);
   keep('grant.pem', cli('key', 'show'));
   const token = cli('token', '--role', 'viewer', '--sub', user,
     '--ttl', '12h');
@@ -184,32 +188,46 @@ export async function ours({ raw, work, duration = '12h',
       peer.url = `http://${host}:${peer.port}`;
     },
     // As the README's pipeline; the bin's own limits are not what is measured.
-    async startRobot() {
-      peer.child = sender(raw, [], `${toViewers(raw)} ! sessiongate ! ` +
-        `signalingbin signaling-server=http://${
+    launch(id, stamped) {
+      return sender(stamped, [], `${toViewers(stamped)} ! sessiongate ` +
+        `name=gate ! signalingbin signaling-server=http://${
           namespace ? host : '127.0.0.1'}:${peer.port} ` +
-        `robot-id=${robotId} robot-type=bench max-viewers=64 ${properties} ` +
-        `token-file=${dir}/robot.token grant-key=${dir}/grant.pem`,
+        `robot-id=${id} robot-type=bench max-viewers=64 ${properties} ` +
+        `token-file=${dir}/${id}.token grant-key=${dir}/grant.pem`,
       { namespace, env: { GST_PLUGIN_PATH: path.join(build, 'gst'),
         GST_REGISTRY: path.join(dir, 'registry.bin'), ...env.robot } });
+    },
+    async startRobot() {
+      peer.child = peer.launch(robotId, raw);
       peer.pid = peer.child.pid;
       await peer.child.line((line) => line === 'ready');
       await peer.online();
     },
+    // One more robot of this server, with bookings of its own.
+    async addRobot(id, stamped) {
+      addToken(id);
+      const child = peer.launch(id, stamped);
+      await child.line((line) => line === 'ready');
+      await peer.online(id);
+      const { signaling, url } = peer;
+      return { signaling, url, token, user, robot: id, child, pid: child.pid,
+        stop: () => child.stop() };
+    },
     // Resolves when the server shows the robot as online.
-    async online() {
+    async online(id = robotId) {
       for (let tries = 0; tries < 150; ++tries) {
         const reply = await fetch(`${peer.url}/robots`,
           { headers: { Authorization: `Bearer ${token}` } }).catch(() => null);
         if (reply?.ok) {
           const robots = await reply.json();
-          if ((robots.robots ?? robots).some((r) => r.online)) return;
+          if ((robots.robots ?? robots).some((r) =>
+            r.online && r.id === id)) return;
         }
         await sleep(100);
       }
-      throw new Error(`the robot is not online: ${peer.child.errors()}`);
+      throw new Error(`${id} is not online: ${peer.child?.errors() ?? ''}`);
     },
-    async stop() { await peer.child.stop(); await peer.server.stop(); },
+    async stop() { await peer.child?.stop(); await peer.server.stop(); },
   };
   if (duration) peer.book(duration);
   await peer.startServer();

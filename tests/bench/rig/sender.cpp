@@ -14,7 +14,9 @@
 //   candidate ID MLINE CANDIDATE
 //   leave ID      ->  left ID
 //
-// `stall MS` stops the camera for that long, as one does that hangs.
+// `stall MS` stops the camera for that long, as one does that hangs. `last`
+// tells when the last frame came out of the element that is named `gate`, in ms
+// since 1970 (-1: never): `last MS`.
 // --repair: viewers may ask for lost packets (NACK, RTX).
 #include "clip.hpp"
 #include <algorithm>
@@ -319,6 +321,14 @@ obey (const std::string &line, Viewers &viewers)
   }
 }
 
+// When the last frame came out of a gate, in µs since 1970.
+GstPadProbeReturn
+note_time (GstPad *, GstPadProbeInfo *, gpointer data)
+{
+  *static_cast<std::atomic<gint64> *> (data) = g_get_real_time ();
+  return GST_PAD_PROBE_OK;
+}
+
 struct Options
 {
   std::string clip, launch;
@@ -356,6 +366,14 @@ run (const Options &options)
   g_object_set (camera, "caps", caps, "is-live", TRUE, "do-timestamp", TRUE,
       "format", GST_FORMAT_TIME, "max-buffers", G_GUINT64_CONSTANT (2),
       "leaky-type", 2, nullptr);
+  std::atomic<gint64> last_us{-1000};
+  g_autoptr (GstElement) gate =
+      gst_bin_get_by_name (GST_BIN (pipeline), "gate");
+  if (gate != nullptr) {
+    g_autoptr (GstPad) pad = gst_element_get_static_pad (gate, "src");
+    gst_pad_add_probe (
+        pad, GST_PAD_PROBE_TYPE_BUFFER, note_time, &last_us, nullptr);
+  }
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
 
   std::atomic<bool> running{true};
@@ -384,6 +402,8 @@ run (const Options &options)
   for (std::string line; std::getline (std::cin, line);)
     if (line.rfind ("stall ", 0) == 0)
       stall_ms = std::clamp (std::atol (line.c_str () + 6), 0L, 600000L);
+    else if (line == "last")
+      say ("last " + std::to_string (static_cast<double> (last_us) / 1000));
     else if (tee != nullptr)
       obey (line, viewers);
 
