@@ -3,12 +3,16 @@
 // What a viewer in Chromium sees over a bad link: frame rate, share of time
 // frozen, and latency. A gap of more than 150 ms between two presented frames
 // counts as frozen, from its start less one frame's time.
-import { chosen, log, quantile, save, sleep, spread } from './lib/common.mjs';
+import { chosen, log, quantile, save, sleep, summary } from './lib/common.mjs';
 import { openBrowser } from './lib/browser.mjs';
 import { openLink } from './lib/link.mjs';
 import * as peers from './lib/peers.mjs';
 
 export const defaults = { runs: 5, seconds: 20 };
+const settle = 3000; // until rate control has found the path
+// So many links at a time, each with a sender and a Chromium of its own: most
+// of a measurement is waiting, and one takes a third of a core.
+const lanes = 2;
 const links = {
   'clean': {},
   '1 % loss': { loss: 1, delay: 20 },
@@ -23,6 +27,8 @@ const senders = {
   ours: (options) => peers.ours(options),
   webrtcbin: (options) => peers.webrtcbin(options),
   plain: (options) => peers.webrtcbin({ ...options, repair: false }),
+  wrtc: () => peers.wrtc(),
+  aiortc: () => peers.aiortc(),
 };
 
 function frozen(frames, from, to) {
@@ -33,16 +39,17 @@ function frozen(frames, from, to) {
   return 100 * sum / (to - from);
 }
 
-async function once(browser, link, sender, name, options) {
+async function once({ browser, link }, sender, name, options) {
   // The link goes bad once the viewer is in: joining is another figure.
   await link.set({});
   const peer = await senders[sender]({ raw: true, work: options.work,
     host: link.host });
   try {
-    const viewer = await browser.view(peer, {});
+    const viewer = await browser.view(peer,
+      sender === 'wrtc' ? { codec: 'VP8' } : {});
     await viewer.join();
     await link.set(links[name]);
-    await sleep(options.quick ? 1000 : 5000); // rate control settles
+    await sleep(options.quick ? 1000 : settle);
     const before = (await viewer.take()).stats;
     const from = Date.now();
     await sleep(options.seconds * 1000);
@@ -61,35 +68,45 @@ async function once(browser, link, sender, name, options) {
   }
 }
 
-export async function run(options) {
+async function openLane(options) {
   const link = openLink();
-  const runs = [];
   const browser = await openBrowser({ ...options, namespace: link.namespace,
     host: link.host });
-  try {
-    for (let round = 0; round < options.runs; ++round)
-      for (const name of Object.keys(links))
-        for (const sender of chosen(options, Object.keys(senders))) {
-          const result = await once(browser, link, sender, name, options)
-            .catch((error) => ({ sender, link: name, error: error.message }));
-          log('loss', JSON.stringify(result, (key, value) =>
-            typeof value === 'number' ? Math.round(value * 100) / 100 : value));
-          runs.push(result);
-        }
-  } finally {
+  return { link, browser, async close() {
     await browser.close();
     await link.set({});
     link.close();
+  } };
+}
+
+export async function run(options) {
+  const runs = [];
+  const left = [];
+  for (let round = 0; round < options.runs; ++round)
+    for (const name of Object.keys(links))
+      for (const sender of chosen(options, Object.keys(senders)))
+        left.push({ name, sender });
+  const opened = [];
+  const work = async (lane) => {
+    for (let next = left.shift(); next; next = left.shift()) {
+      const { name, sender } = next;
+      const result = await once(lane, sender, name, options)
+        .catch((error) => ({ sender, link: name, error: error.message }));
+      log('loss', JSON.stringify(result, (key, value) =>
+        typeof value === 'number' ? Math.round(value * 100) / 100 : value));
+      runs.push(result);
+    }
+  };
+  try {
+    for (let n = 0; n < lanes; ++n) opened.push(await openLane(options));
+    await Promise.all(opened.map(work));
+  } finally {
+    for (const lane of opened) await lane.close();
   }
   const rows = Object.keys(links).flatMap((name) =>
-    chosen(options, Object.keys(senders)).map((sender) => {
-      const mine = runs.filter((r) => r.sender === sender && r.link === name);
-      const row = { sender, link: name,
-        failed: mine.filter((r) => r.error).map((r) => r.error) };
-      for (const key of ['fps', 'frozen', 'present', 'present95', 'mbit',
-        'lost', 'nack'])
-        row[key] = spread(mine.filter((r) => !r.error).map((r) => r[key]));
-      return row;
-    }));
+    chosen(options, Object.keys(senders)).map((sender) =>
+      summary({ sender, link: name },
+        runs.filter((r) => r.sender === sender && r.link === name),
+        ['fps', 'frozen', 'present', 'present95', 'mbit', 'lost', 'nack'])));
   return save('loss', options, rows, { runs_raw: runs });
 }
