@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { bench, log } from './lib/common.mjs';
+import { bench, build, log, rigs } from './lib/common.mjs';
 import { makeClips } from './lib/clips.mjs';
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: {
@@ -25,6 +25,27 @@ const number = (text, otherwise) => {
   return Number(text);
 };
 
+// What a measurement runs of ours: better refused here than found missing by
+// each run of it.
+function missing(names) {
+  const media = names.some((name) => name !== 'signaling');
+  const wanted = [
+    path.join(build, 'signaling', 'server', 'robotlive-signaling'),
+    path.join(bench, 'node_modules', 'socket.io-client', 'package.json'),
+    ...media ? [path.join(build, 'gst', 'libgstrobotlive.so'),
+      path.join(rigs, 'sender'), path.join(rigs, 'impair'),
+      path.join(rigs, 'packetfloor')] : [],
+    ...names.includes('signaling') ? [path.join(rigs, 'signaling-load')] : [],
+  ];
+  return wanted.filter((file) => !fs.existsSync(file));
+}
+
+const lacking = missing(positionals);
+if (lacking.length) {
+  console.error(`bench.mjs: not built or installed: ${lacking.join(', ')}; ` +
+    'run.sh without --no-install does that');
+  process.exit(2);
+}
 const work = fs.mkdtempSync(path.join(os.tmpdir(), 'robotlive-bench-'));
 process.on('exit', () => fs.rmSync(work, { recursive: true, force: true }));
 if (positionals.some((name) => name !== 'signaling')) makeClips();

@@ -3,7 +3,8 @@
 // What a viewer costs the sender: CPU, memory and threads of the sending
 // process alone for 0 to 32 viewers of one stream that is already encoded.
 import path from 'node:path';
-import { chosen, log, measure, output, rigs, save, sleep, slope, spread }
+import { chosen, log, measure, output, rigs, save, sleep, slope, spread,
+  summary }
   from './lib/common.mjs';
 import { openReceivers } from './lib/receivers.mjs';
 import * as peers from './lib/peers.mjs';
@@ -79,10 +80,9 @@ export async function run(options) {
   }
   const rows = [...new Set(runs.map((r) => r.sender))].map((name) => {
     const mine = runs.filter((r) => r.sender === name && !r.error);
-    const row = { sender: name, failed: runs.filter((r) =>
-      r.sender === name && r.error).map((r) => r.error) };
-    for (const key of ['cpu', 'packetUs', 'memory', 'threads', 'lost', 'most'])
-      row[key] = spread(mine.map((r) => r[key]));
+    const row = summary({ sender: name },
+      runs.filter((r) => r.sender === name),
+      ['cpu', 'packetUs', 'memory', 'threads', 'lost', 'most']);
     row.points = all.map((viewers) => {
       const at = mine.flatMap((r) => r.points ?? [])
         .filter((p) => p.viewers === viewers);

@@ -2,7 +2,7 @@
 //
 // Glass to glass: from the stamp, burnt into the raw frame before the encoder,
 // to the frame's presentation in Chromium; 1280x720, 30 frames/s, 2 Mbit/s.
-import { chosen, log, measure, quantile, save, sleep, spread }
+import { chosen, log, measure, quantile, save, sleep, summary }
   from './lib/common.mjs';
 import { openBrowser } from './lib/browser.mjs';
 import * as peers from './lib/peers.mjs';
@@ -59,14 +59,9 @@ export async function run(options) {
   } finally {
     await browser.close();
   }
-  const rows = [...new Set(runs.map((r) => r.sender))].map((name) => {
-    const mine = runs.filter((r) => r.sender === name && !r.error);
-    const row = { sender: name, failed: runs.filter((r) =>
-      r.sender === name && r.error).map((r) => r.error) };
-    for (const key of ['present', 'present95', 'received', 'received95',
-      'first', 'fps', 'cpu', 'unreadable', 'freezes'])
-      row[key] = spread(mine.map((r) => r[key]));
-    return row;
-  });
+  const rows = chosen(options, Object.keys(senders)).map((sender) =>
+    summary({ sender }, runs.filter((run) => run.sender === sender),
+      ['present', 'present95', 'received', 'received95', 'first', 'fps', 'cpu',
+        'unreadable', 'freezes']));
   return save('latency', options, rows, { runs_raw: runs });
 }

@@ -13,7 +13,7 @@
 // which counts from the step on. `used` is the received rate from 15 s after
 // the step on: in percent of the path where it is narrow, and of what came
 // before where it is not.
-import { chosen, log, quantile, save, sleep, spread } from './lib/common.mjs';
+import { chosen, log, quantile, save, sleep, summary } from './lib/common.mjs';
 import { openBrowser } from './lib/browser.mjs';
 import { openLink } from './lib/link.mjs';
 import * as peers from './lib/peers.mjs';
@@ -149,13 +149,9 @@ export async function run(options) {
     return paths.flatMap((path) => names.map((sender) => {
       const all = runs.filter((r) =>
         r.sender === sender && r.scenario === scenario);
-      const row = { sender, scenario, link: path,
-        failed: all.filter((r) => r.error).map((r) => r.error) };
-      for (const key of ['fps', 'longest', 'present', 'present95', 'mbit',
-        'used', 'lost'])
-        row[key] = spread(all.filter((r) => r.link === path)
-          .map((r) => r[key] ?? NaN));
-      return row;
+      return summary({ sender, scenario, link: path },
+        all.filter((r) => r.error || r.link === path),
+        ['fps', 'longest', 'present', 'present95', 'mbit', 'used', 'lost']);
     }));
   });
   return save('rate', options, rows, { runs_raw: runs });

@@ -170,8 +170,26 @@ function machine() {
   };
 }
 
+// A row of a table: what *keys* were in those of *runs* that did not fail.
+export function summary(head, runs, keys) {
+  const good = runs.filter((run) => !run.error);
+  const row = { ...head, good: good.length,
+    failed: runs.filter((run) => run.error).map((run) => run.error) };
+  for (const key of keys)
+    row[key] = spread(good.map((run) => run[key] ?? NaN));
+  return row;
+}
+
 // Writes results/NAME.json: what run.sh's report makes tables and plots of.
+// Fails when there is a row for which no run succeeded: such a table compares
+// nothing, however well it looks.
 export function save(name, options, rows, extra = {}) {
+  const useless = rows.filter((row) => row.good === 0).map((row) => {
+    const { sender, stream, present, link, where, condition, part, fault } = row;
+    return { what: [sender ?? where ?? part, stream, present, link, condition,
+      fault].filter((word) => word !== undefined).join(', '),
+    why: row.failed?.[0] ?? 'no run' };
+  });
   fs.mkdirSync(options.results, { recursive: true });
   const file = path.join(options.results, `${name}.json`);
   fs.writeFileSync(file, JSON.stringify({
@@ -183,8 +201,11 @@ export function save(name, options, rows, extra = {}) {
       } catch { return null; }
     })(),
     command: `tests/bench/run.sh ${process.argv.slice(2).join(' ')}`,
-    runs: options.runs, seconds: options.seconds, ...extra, rows,
+    runs: options.runs, seconds: options.seconds, ...extra, useless, rows,
   }, null, 1) + '\n');
+  if (useless.length)
+    throw new Error('no run succeeded of ' + useless.map(({ what, why }) =>
+      `${what} (${why.trim().split('\n')[0]})`).join('; '));
   return file;
 }
 
