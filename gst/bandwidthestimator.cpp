@@ -76,6 +76,7 @@ constexpr std::int64_t kRecent = 10 * kSecond; // for limit ()
 constexpr double kPacketBits = 1200 * 8;
 // Without feedback a round trip this much above the shortest one is a queue.
 constexpr std::int64_t kLongRoundTrip = 150000;
+constexpr double kDecreaseUntold = 0.7;        // of what is not known to arrive
 constexpr std::int64_t kRoundTripDrift = 2000; // us a report: paths change
 
 } // namespace
@@ -514,13 +515,23 @@ BandwidthEstimator::on_receiver_report (
   last_report_ = now;
   if (last_feedback_ && now - last_feedback_ < kSilence)
     return;
-  loss_ = std::clamp (fraction_lost, 0.0, 1.0);
-  apply_loss (loss_, now);
-  if (rtt_ > min_rtt_ + kLongRoundTrip)
-    cut_delay_target (kDecrease * target (), now);
-  else if (loss_ < 0.1)
+  // While packets are asked for again, reports come many times a second, and
+  // each tells of a few packets only.
+  reported_loss_ += std::clamp (fraction_lost, 0.0, 1.0);
+  reports_++;
+  if (last_loss_update_ == 0 || now - last_loss_update_ >= kLossInterval) {
+    loss_ = reported_loss_ / reports_;
+    reported_loss_ = reports_ = 0;
+    apply_loss (loss_, now);
+  }
+  if (rtt_ > min_rtt_ + kLongRoundTrip) {
+    // The queue of before the last cut has to drain before that shows.
+    if (last_decrease_ == 0 || now - last_decrease_ > kSecond + 2 * rtt_)
+      cut_delay_target (kDecreaseUntold * target (), now);
+  } else if (loss_ < 0.1) {
     delay_target_ =
         clamped (delay_target_ * std::pow (kGrowth, double (since) / kSecond));
+  }
 }
 
 void

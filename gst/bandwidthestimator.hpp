@@ -159,6 +159,8 @@ private:
 
   // Loss.
   unsigned counted_ = 0, lost_ = 0;
+  double reported_loss_ = 0; // sum of as many
+  unsigned reports_ = 0;
   double loss_ = 0;
   std::int64_t last_loss_update_ = 0, last_loss_cut_ = 0;
 

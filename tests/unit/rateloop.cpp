@@ -227,6 +227,31 @@ TEST (RateLoop, NothingElseStopsThePicture)
   EXPECT_EQ (lossy.drains, 0u);
 }
 
+// Round trips and losses alone, told once or many times a second, show the way
+// as well, if more slowly.
+TEST (RateLoop, ReceiverReportsFindTheWay)
+{
+  for (const std::int64_t interval : {150 * kMs, kSec})
+    for (const std::int64_t queue : {200 * kMs, 600 * kMs}) {
+      Stream stream (kRange);
+      stream.feedback = false;
+      stream.reports = true;
+      stream.feedback_interval = interval;
+      stream.link.queue = queue;
+      double rate = 2.2e6;
+      stream.link.rate = [&] (std::int64_t) { return rate; };
+      stream.run (20);
+      EXPECT_GT (stream.control.target (), 1400000u);
+      rate = 1e6;
+      stream.run (8);
+      stream.measure ();
+      stream.run (20);
+      EXPECT_GT (stream.bitrate (), 0.6 * rate) << interval << ' ' << queue;
+      EXPECT_LT (stream.latency (0.9), 450) << interval << ' ' << queue;
+      EXPECT_LT (stream.lost (), 0.03) << interval << ' ' << queue;
+    }
+}
+
 TEST (RateLoop, CrossTraffic)
 {
   Stream stream;

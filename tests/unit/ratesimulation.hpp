@@ -45,6 +45,7 @@ public:
   Link link;
   Encoder encoder;
   bool feedback = true;
+  bool reports = false; // RTCP receiver reports
   bool bunches = false; // what waits arrives together, each 20 ms
   std::int64_t feedback_interval = 100 * kMs;
   std::int64_t update_interval = 200 * kMs; // of the control
@@ -73,6 +74,8 @@ public:
       now += encoder.interval;
       if (feedback && now - last_feedback_ >= feedback_interval)
         give_feedback ();
+      if (reports && now - last_feedback_ >= feedback_interval)
+        give_report ();
       if (now - last_update_ >= update_interval)
         update ();
       least = std::min (least, estimator.target ());
@@ -206,6 +209,27 @@ private:
       silent_until_ = drains_wanted ? now + time : 0;
     }
     update ();
+  }
+
+  // RFC 3550 section 6.4.1. The round trip is that of a packet that arrives
+  // now.
+  void give_report ()
+  {
+    last_feedback_ = now;
+    std::size_t known = 0, lost = 0;
+    std::int64_t last = 0;
+    for (const PacketReport &packet : in_flight_) {
+      if (packet.received && *packet.received - kClock + link.delay > now)
+        break;
+      known++;
+      lost += !packet.received;
+      if (packet.received)
+        last = *packet.received - kClock - packet.sent;
+    }
+    in_flight_.erase (in_flight_.begin (), in_flight_.begin () + known);
+    if (last)
+      estimator.on_receiver_report (
+          double (lost) / known, last + link.delay, now);
   }
 
   static constexpr std::int64_t kClock = 12345 * kSec;
