@@ -200,7 +200,12 @@ for step; do
     *) sed -n '/^# *tests\/pack/,/^# JOBS/p' "$0" >&2; exit 2 ;;
   esac
 done
-prepare
+if [ "$*" != units ]; then
+  # Another run would take the sources and the build from under this one.
+  exec 9>"$root.lock"
+  flock -n 9 || { echo "tests/packages.sh runs already in $root" >&2; exit 2; }
+  prepare
+fi
 for step; do
   case $step in
     build) build ;;

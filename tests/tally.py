@@ -3,60 +3,49 @@
 #
 #   tests/tally.py [--counts] LOGBASE
 #
-# What a run of "meson test" came to: LOGBASE.json and LOGBASE.junit.xml. Prints
-# what was skipped, and why; with --counts instead "PASSED FAILED SKIPPED".
+# What a run of "meson test" came to, by its LOGBASE.json. Prints what was
+# skipped, and why; with --counts instead "PASSED FAILED SKIPPED".
 #
 # Meson calls a GoogleTest program passed of which some or all tests skipped
 # themselves. Here, one that did nothing else is skipped; otherwise it is passed
 # and each of those tests is one skipped more.
 import json
-import pathlib
+import re
 import sys
-import xml.etree.ElementTree as ElementTree
 
 *options, base = sys.argv[1:]
-tests = [json.loads(line) for line in pathlib.Path(base + ".json").open()]
-
-
-def gtest_cases():
-    """{name of the program: [its test cases]}"""
-    cases = {}
-    path = pathlib.Path(base + ".junit.xml")
-    if not path.exists():
-        return cases
-    for suite in ElementTree.parse(path).iter("testsuite"):
-        # "project.project:suite / program.TestSuite": GoogleTest's.
-        program, dot, _ = suite.get("name", "").partition(" / ")[2].partition(".")
-        if dot:
-            cases.setdefault(program, []).extend(suite.iter("testcase"))
-    return cases
-
-
-cases = gtest_cases()
 passed = failed = skipped = 0
 lines = []
-for test in tests:
+
+
+def gtest_cases(stdout):
+    """How many tests ran, and [(name, reason)] of those that were skipped."""
+    ran = len(re.findall(r"^\[ RUN      \] ", stdout, re.M))
+    without = re.findall(
+        r"^\[ RUN      \] (\S+)\n(?:.*Skipped\n(.*)\n)?(?:(?!\[ RUN ).*\n)*?"
+        r"\[  SKIPPED \] \1 \(", stdout, re.M)
+    return ran, without
+
+
+for line in open(base + ".json", encoding="utf-8"):
+    test = json.loads(line)
     name = test["name"].partition(" / ")[2] or test["name"]
-    result = test["result"]
-    if result == "SKIP":
+    stdout = test.get("stdout", "")
+    if test["result"] == "SKIP":
         skipped += 1
-        why = [line for line in test.get("stdout", "").splitlines() if line]
-        lines.append(f"{name}: {why[-1] if why else 'exit status 77'}")
-        continue
-    if result not in ("OK", "EXPECTEDFAIL"):
+        said = [text for text in stdout.splitlines() if text.strip()]
+        lines.append(f"{name}: {said[-1] if said else 'exit status 77'}")
+    elif test["result"] not in ("OK", "EXPECTEDFAIL"):
         failed += 1
-        continue
-    own = cases.get(name, [])
-    without = [case for case in own if case.find("skipped") is not None]
-    for case in without:
-        why = case.find("skipped").get("message", "").strip().splitlines()
-        lines.append(f"{name}: {case.get('classname')}.{case.get('name')}: "
-                     f"{why[-1] if why else 'skipped'}")
-    if own and len(without) == len(own):
-        skipped += 1
     else:
-        passed += 1
-        skipped += len(without)
+        ran, without = gtest_cases(stdout)
+        lines += [f"{name}: {case}: {reason or 'no reason given'}"
+                  for case, reason in without]
+        if ran and len(without) == ran:
+            skipped += 1
+        else:
+            passed += 1
+            skipped += len(without)
 
 if "--counts" in options:
     print(passed, failed, skipped)
