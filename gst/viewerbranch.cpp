@@ -3,6 +3,7 @@
 // Viewer's branch of the pipeline: how it is built, linked, and taken out while
 // data flows.
 #include "mediatype.hpp"
+#include "srtphook.hpp"
 #include "twccfeedback.hpp"
 #include "viewer.hpp"
 #include <condition_variable>
@@ -129,6 +130,7 @@ Viewer::build_webrtc (const PeerSettings &settings, std::string *error)
   if (offer_.ulpfec_payload_type < 0)
     g_signal_connect (webrtc_.get (), "deep-element-added",
         G_CALLBACK (keep_lists_whole), nullptr);
+  take_over_srtp (webrtc_.get ());
   configure_ice (settings);
   return true;
 }
