@@ -210,7 +210,8 @@ aiortc_offer ()
          "a=setup:actpass\r\n";
 }
 
-// The shape of WebKit's: H.264 first, the higher profile first, RED between.
+// The shape of WebKit's, shortened: H.264 first, the higher profile first, RED
+// between. offers/safari-*.sdp have all of it.
 inline std::string
 safari_offer ()
 {

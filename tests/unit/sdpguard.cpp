@@ -71,7 +71,8 @@ TEST (SdpGuard, AnswersWhatClientsWrote)
       {"libwebrtc", 0, 96, 111}, {"libdatachannel", 97, 98, 111},
       {"aiortc", 101, 97, 96}, {"werift", 0, 98, 96},
       {"firefox-video", 0, 120, 0}, {"firefox-all", 0, 120, 109},
-      {"pion", 125, 96, 111}};
+      {"pion", 125, 96, 111}, {"safari-13", 98, 100, 0},
+      {"safari-18-video", 98, 106, 0}, {"safari-18-all", 98, 106, 111}};
   const char *folder = g_getenv ("OFFERS");
   ASSERT_NE (folder, nullptr);
   for (const auto &row : rows) {
@@ -94,6 +95,34 @@ TEST (SdpGuard, AnswersWhatClientsWrote)
     EXPECT_TRUE (again.ok) << row.file << ": " << again.error;
     EXPECT_EQ (again.offer.sdp, vp8.offer.sdp) << row.file;
   }
+}
+
+// Safari offers H.265 without any parameter: Main (RFC 7798 section 7.1). High
+// stands before Constrained Baseline, mode 0 behind both.
+TEST (SdpGuard, TakesSafarisOtherFormats)
+{
+  const char *folder = g_getenv ("OFFERS");
+  ASSERT_NE (folder, nullptr);
+  g_autofree char *text = nullptr;
+  ASSERT_TRUE (g_file_get_contents (
+      (std::string (folder) + "/safari-18-video.sdp").c_str (), &text, nullptr,
+      nullptr));
+  const auto type = [&text] (const StreamCodec &codec) {
+    const auto outcome = guard (text, codec);
+    return outcome.ok ? outcome.offer.payload_type : 0;
+  };
+  EXPECT_EQ (type (StreamCodec{"H265", "", 1}), 104u);
+  EXPECT_EQ (type (StreamCodec{"H265", "", 2}), 0u); // Main 10
+  EXPECT_EQ (type (kH264High), 96u);
+  EXPECT_EQ (type (StreamCodec{"VP9", "", 0}), 108u);
+  EXPECT_EQ (type (StreamCodec{"VP9", "", 2}), 127u);
+  EXPECT_EQ (type (StreamCodec{"AV1", "", 0}), 0u);
+  RobotStreams streams{{kVp8}};
+  streams.fec = true;
+  const auto outcome = guard (text, streams);
+  EXPECT_EQ (outcome.offer.rtx_payload_type, 107);
+  EXPECT_EQ (outcome.offer.ulpfec_payload_type, 114);
+  EXPECT_EQ (outcome.offer.twcc_id, 4);
 }
 
 // aiortc's m-lines have transports of their own before they are bundled.
