@@ -16,6 +16,23 @@ constexpr std::int64_t kWaitLimit = 10 * kSecond;
 constexpr std::int64_t kNegotiateLimit = 10 * kSecond;
 constexpr std::int64_t kConnectLimit = 20 * kSecond;
 
+// webrtcbin makes a name, that GLib keeps for ever, of each such line, with the
+// number in it, when it is given the answer that it has itself written; and
+// does nothing with it, as it knows its own sources. The viewer gets them.
+void
+leave_out_sources (GstSDPMessage *message)
+{
+  for (guint i = 0; i < gst_sdp_message_medias_len (message); i++) {
+    auto *media =
+        const_cast<GstSDPMedia *> (gst_sdp_message_get_media (message, i));
+    for (guint n = gst_sdp_media_attributes_len (media); n > 0; n--) {
+      const char *key = gst_sdp_media_get_attribute (media, n - 1)->key;
+      if (g_str_equal (key, "ssrc") || g_str_equal (key, "ssrc-group"))
+        gst_sdp_media_remove_attribute (media, n - 1);
+    }
+  }
+}
+
 } // namespace
 
 Viewer::Viewer (std::weak_ptr<EventLoop> loop, ViewerOwner *owner, GstBin *bin,
@@ -233,6 +250,7 @@ Viewer::on_answer (const std::string &sdp, const std::string &error)
     fail ("failed", "bad-message", "The offer and the stream do not match.");
     return;
   }
+  leave_out_sources (message);
   g_autoptr (GstWebRTCSessionDescription) description =
       gst_webrtc_session_description_new (GST_WEBRTC_SDP_TYPE_ANSWER, message);
   g_autoptr (GstPromise) reply = promise (nullptr, &Viewer::on_local_set);

@@ -19,6 +19,7 @@
 #include "packetgatherer.hpp"
 #include "resendlimiter.hpp"
 #include "sdpguard.hpp"
+#include "ssrcpool.hpp"
 #include "thinner.hpp"
 #include <atomic>
 #include <functional>
@@ -51,7 +52,7 @@ struct Lane
 {
   Source source;
   unsigned m_line = 0, payload_type = 0;
-  guint32 ssrc = 0;
+  SsrcLease ssrc;
   // The viewer's branch's.
   GstElement *queue = nullptr, *payloader = nullptr;
   GPtr<GstElement> gate;

@@ -201,10 +201,8 @@ Viewer::build_lane (Lane *lane, std::string *error)
   g_object_set (lane->queue, "leaky", 2 /* downstream */, "max-size-time",
       guint64 (200 * GST_MSECOND), "max-size-buffers", 0, "max-size-bytes",
       8u << 20, "flush-on-eos", TRUE, nullptr);
-  while (lane->ssrc == 0)
-    lane->ssrc = g_random_int ();
-  g_object_set (lane->payloader, "pt", lane->payload_type, "ssrc", lane->ssrc,
-      "mtu", 1200, nullptr);
+  g_object_set (lane->payloader, "pt", lane->payload_type, "ssrc",
+      guint (lane->ssrc), "mtu", 1200, nullptr);
   if (name == "H264" || name == "H265") {
     g_object_set (lane->payloader, "config-interval", -1, nullptr);
     gst_util_set_object_arg (
@@ -243,7 +241,7 @@ Viewer::link_webrtc (const Lane &lane, std::string *error)
       G_TYPE_STRING, picture ? "video" : "audio", "encoding-name",
       G_TYPE_STRING, encoding_name.c_str (), "clock-rate", G_TYPE_INT,
       picture ? 90000 : 48000, "payload", G_TYPE_INT, int (lane.payload_type),
-      "ssrc", G_TYPE_UINT, lane.ssrc, nullptr);
+      "ssrc", G_TYPE_UINT, guint (lane.ssrc), nullptr);
   if (encoding_name == "H264")
     gst_caps_set_simple (
         caps, "packetization-mode", G_TYPE_STRING, "1", nullptr);

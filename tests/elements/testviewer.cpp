@@ -3,6 +3,7 @@
 #include "findelement.hpp"
 #include "twccfeedback.hpp"
 #include "webrtcstop.hpp"
+#include <algorithm>
 #include <gst/rtp/gstrtcpbuffer.h>
 #include <thread>
 #define GST_USE_UNSTABLE_API
@@ -22,6 +23,21 @@ description_of (GstPromise *promise, const char *field)
       gst_structure_get (reply, field, GST_TYPE_WEBRTC_SESSION_DESCRIPTION,
           &description, nullptr);
   return description;
+}
+
+// The numbers of the robot's sources become names in this process that are kept
+// for ever, and the thousand joins look for what grows.
+std::string
+without_sources (const std::string &sdp)
+{
+  std::string text;
+  for (std::size_t at = 0; at < sdp.size ();) {
+    const auto end = std::min (sdp.find ('\n', at), sdp.size () - 1) + 1;
+    if (sdp.compare (at, 6, "a=ssrc") != 0)
+      text.append (sdp, at, end - at);
+    at = end;
+  }
+  return text;
 }
 
 } // namespace
@@ -327,7 +343,7 @@ TestViewer::take_answer ()
   if (!link_->wait_answer (peer_id_))
     return false;
   GstSDPMessage *message = nullptr;
-  const auto text = link_->peer (peer_id_).answer;
+  const auto text = without_sources (link_->peer (peer_id_).answer);
   if (gst_sdp_message_new_from_text (text.c_str (), &message) != GST_SDP_OK)
     return false;
   g_autoptr (GstWebRTCSessionDescription) description =
