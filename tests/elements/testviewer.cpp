@@ -181,9 +181,12 @@ TestViewer::lose_packets ()
 
 // Adds a BYE of whoever reports.
 static GstPadProbeReturn
-add_bye (GstPad *, GstPadProbeInfo *info, gpointer)
+add_bye (GstPad *, GstPadProbeInfo *info, gpointer data)
 {
   taken ();
+  auto &sent_at = **static_cast<std::shared_ptr<std::atomic<gint64>> *> (data);
+  gint64 none = 0;
+  sent_at.compare_exchange_strong (none, g_get_monotonic_time ());
   GstBuffer *sent = GST_PAD_PROBE_INFO_BUFFER (info);
   GstBuffer *longer = gst_rtcp_buffer_new (1400);
   GstRTCPBuffer to = GST_RTCP_BUFFER_INIT;
@@ -209,13 +212,15 @@ TestViewer::say_bye ()
   handed ();
   gst_element_foreach_src_pad (
       rtpbin.get (),
-      [] (GstElement *, GstPad *pad, gpointer) -> gboolean {
+      [] (GstElement *, GstPad *pad, gpointer data) -> gboolean {
+        using Time = std::shared_ptr<std::atomic<gint64>>;
         if (g_str_has_prefix (GST_PAD_NAME (pad), "send_rtcp_src_"))
-          gst_pad_add_probe (
-              pad, GST_PAD_PROBE_TYPE_BUFFER, add_bye, nullptr, nullptr);
+          gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, add_bye,
+              new Time (*static_cast<Time *> (data)),
+              [] (gpointer time) { delete static_cast<Time *> (time); });
         return TRUE;
       },
-      nullptr);
+      const_cast<std::shared_ptr<std::atomic<gint64>> *> (&bye_sent_at_));
 }
 
 void

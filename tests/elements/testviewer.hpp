@@ -7,6 +7,7 @@
 #include "glibptr.hpp"
 #include <atomic>
 #include <gst/gst.h>
+#include <memory>
 #include <string>
 
 namespace robotlive::test {
@@ -55,6 +56,8 @@ public:
   void vanish ();
   // Its RTCP says BYE from now on (RFC 3550, section 6.6); the rest goes on.
   void say_bye ();
+  // When the first left, g_get_monotonic_time (); 0: none yet.
+  gint64 bye_sent_at () const { return *bye_sent_at_; }
   // Sends DTLS close_notify (RFC 8446, section 6.1); the rest goes on.
   void close_dtls ();
 
@@ -72,6 +75,8 @@ private:
   std::string received_; // under the link's lock
   std::atomic<bool> first_seen_{false}, first_was_key_{false};
   std::size_t given_candidates_ = 0;
+  const std::shared_ptr<std::atomic<gint64>> bye_sent_at_ =
+      std::make_shared<std::atomic<gint64>> (0);
 };
 
 } // namespace robotlive::test
