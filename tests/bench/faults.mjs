@@ -42,16 +42,13 @@ async function recovery(attempt, limit = 60000) {
 // Until all of these viewers have packets again; those that were given up
 // join anew.
 async function goesOn(receivers) {
-  const wanted = (await receivers.counts()).length;
   let note;
   const back = await recovery(async (n) => {
-    await receivers.counts();
-    await sleep(300);
-    const silent = (await receivers.counts()).filter((c) => !c.packets);
+    const silent = await receivers.silent(200);
     if (!silent.length) return;
-    if (n < 10) throw new Error('silent');
-    note = `${silent.length} of ${wanted} were let go, and joined anew`;
-    for (const { id } of silent) {
+    if (n < 25) throw new Error('silent');
+    note = `${silent.length} were let go, and joined anew`;
+    for (const id of silent) {
       await receivers.leave(id);
       await receivers.join(`${id} again ${n}`);
     }
@@ -179,26 +176,15 @@ const faults = {
     const quiet = silence(others, ms);
     await sleep(3000);
     process.kill(peer.pid, 'SIGCONT');
-    const from = performance.now();
-    await recovery(async () => {
-      await others.counts();
-      await sleep(100);
-      if ((await others.counts()).some(({ packets }) => !packets))
-        throw new Error('silent');
-    });
-    return { seen: await quiet, back: (performance.now() - from) / 1000 };
+    const { back, note } = await goesOn(others);
+    return { seen: await quiet, back, note };
   },
   'camera stalled for 3 s': async ({ peer, others, ms }) => {
     peer.child.say('stall 3000');
     const quiet = silence(others, ms);
     await sleep(3000);
-    const back = await recovery(async () => {
-      await others.counts();
-      await sleep(100);
-      if ((await others.counts()).some(({ packets }) => !packets))
-        throw new Error('silent');
-    });
-    return { seen: await quiet, back };
+    const { back, note } = await goesOn(others);
+    return { seen: await quiet, back, note };
   },
   'robot killed and started again': async ({ peer, ms }) => {
     peer.child.stopping = true;

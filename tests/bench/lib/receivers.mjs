@@ -48,6 +48,8 @@ export async function openReceivers(peer, namespace) {
     // longest time without a packet that had not ended by then, when (ms since
     // 1970) the last packet came, and what ended the session.
     counts: () => call({ counts: true }),
+    // Those from whom no packet came for `ms`; leaves the counts as they are.
+    silent: (ms) => call({ silent: ms }),
     close() { child.kill('SIGKILL'); },
   };
 }
@@ -169,6 +171,12 @@ async function receive() {
     });
   }
 
+  function silent(ms) {
+    const since = performance.timeOrigin + performance.now() - ms;
+    return [...viewers.values()].filter(({ lastAt }) => !(lastAt > since))
+      .map(({ id }) => id);
+  }
+
   process.on('disconnect', () => process.exit(0));
   process.on('message', async (message) => {
     const { number } = message;
@@ -181,7 +189,8 @@ async function receive() {
     }
     try {
       const result = message.join ? await join(message.join)
-        : message.leave ? await leave(message.leave) : counts();
+        : message.leave ? await leave(message.leave)
+        : message.silent ? silent(message.silent) : counts();
       process.send({ number, result: result ?? null });
     } catch (error) {
       process.send({ number, error: error.message });
