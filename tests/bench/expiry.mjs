@@ -20,18 +20,6 @@ export const defaults = { runs: 200, seconds: 5 };
 const robots = 8;
 const seen = 2; // of them: encode, and have a viewer in Chromium as well
 
-// The booking's end, in ms since 1970.
-async function book(robot, seconds) {
-  const now = Date.now();
-  const reply = await fetch(`${robot.url}/bookings`, { method: 'POST',
-    headers: { Authorization: `Bearer ${robot.token}` },
-    body: JSON.stringify({ robot_id: robot.robot, starts_at: now,
-      ends_at: now + 1000 * seconds }) });
-  const booking = await reply.json();
-  if (!reply.ok) throw new Error(`not booked: ${JSON.stringify(booking)}`);
-  return booking.ends_at;
-}
-
 async function once(robot, browser, receivers, i, options) {
   const viewer = browser ? await browser.view(robot, {}) : null;
   const id = `e${i}`;
@@ -39,7 +27,7 @@ async function once(robot, browser, receivers, i, options) {
   try {
     robot.child.say(`stall ${Math.floor(34 * Math.random())}`);
     await sleep(1000 * Math.random()); // not in step with the other robots
-    const end = await book(robot, Math.max(3, options.seconds));
+    const end = await peers.bookNow(robot, Math.max(3, options.seconds));
     await Promise.all([receivers.join(id, robot.robot), viewer?.join()]);
     result.left = end - Date.now();
     await sleep(Math.max(0, result.left) + 700);

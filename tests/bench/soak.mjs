@@ -41,9 +41,7 @@ export async function run(options) {
   try {
     while (performance.now() - start < options.seconds * 1000) {
       const round = events.rounds++;
-      const booked = Date.now();
-      const seconds = 5 + round % 3;
-      peer.book(`${seconds}s`);
+      const end = await peers.bookNow(peer, 5 + round % 3);
       await joinAll(receivers, round, events);
       if (round % 5 === 1) {
         peer.child.say('stall 1500');
@@ -55,12 +53,12 @@ export async function run(options) {
         events['server restarts']++;
       }
       if (round % 2 === 0) await leaveAll(receivers);
-      await sleep(Math.max(0, booked + seconds * 1000 - Date.now()) + 300);
+      await sleep(Math.max(0, end - Date.now()) + 800);
       const left = await receivers.counts();
-      const after = (await sleep(500), await receivers.counts());
       if (left.length) events.expiries++;
-      if (after.some((viewer) => viewer.packets > 0))
-        throw new Error(`round ${round}: packets after the booking's end`);
+      const late = Math.max(...left.map(({ lastAt }) => lastAt - end));
+      if (late > 300)
+        throw new Error(`round ${round}: a packet ${late} ms after the end`);
       await leaveAll(receivers);
       await peer.online();
       await sleep(6000); // silent viewers are noticed within 5 s

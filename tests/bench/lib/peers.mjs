@@ -150,6 +150,19 @@ const janusOthers = (kind, wanted) => fs.readdirSync(janusFolder(kind))
 
 // --- ours: server, bookings, and the robot -----------------------------------
 
+// Books from now on; returns the end, in ms since 1970: up to a second less than
+// `seconds` from now, because bookings begin and end with a second.
+export async function bookNow(robot, seconds) {
+  const now = Date.now();
+  const reply = await fetch(`${robot.url}/bookings`, { method: 'POST',
+    headers: { Authorization: `Bearer ${robot.token}` },
+    body: JSON.stringify({ robot_id: robot.robot, starts_at: now,
+      ends_at: now + 1000 * seconds }) });
+  const booking = await reply.json();
+  if (!reply.ok) throw new Error(`not booked: ${JSON.stringify(booking)}`);
+  return booking.ends_at;
+}
+
 const server = path.join(build, 'signaling', 'server', 'robotlive-signaling');
 const robotId = 'robot_bench_001';
 
@@ -195,7 +208,7 @@ export async function ours({ raw, work, duration = '12h',
         `robot-id=${id} robot-type=bench max-viewers=64 ${properties} ` +
         `token-file=${dir}/${id}.token grant-key=${dir}/grant.pem`,
       { namespace, env: { GST_PLUGIN_PATH: path.join(build, 'gst'),
-        GST_REGISTRY: path.join(dir, 'registry.bin'), ...env.robot } });
+        GST_REGISTRY: path.join(rigs, 'registry.bin'), ...env.robot } });
     },
     async startRobot() {
       peer.child = peer.launch(robotId, raw);
