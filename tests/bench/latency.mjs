@@ -28,7 +28,7 @@ async function once(browser, name, options) {
     await viewer.close();
     const present = frames.map((f) => f.presented).filter((v) => v !== null);
     const received = frames.map((f) => f.received).filter((v) => v !== null);
-    return { sender: name, first, cpu: percent, codec,
+    return { sender: name, first, cpu: percent, codec, shown: present,
       fps: frames.length / options.seconds,
       unreadable: frames.length - present.length,
       present: quantile(present, 0.5), present95: quantile(present, 0.95),
@@ -60,8 +60,11 @@ export async function run(options) {
     await browser.close();
   }
   const rows = chosen(options, Object.keys(senders)).map((sender) =>
-    summary({ sender }, runs.filter((run) => run.sender === sender),
+    summary({ sender, all95: quantile(runs.flatMap((run) =>
+      run.sender === sender && run.shown || []), 0.95) },
+    runs.filter((run) => run.sender === sender),
       ['present', 'present95', 'received', 'received95', 'first', 'fps', 'cpu',
         'unreadable', 'freezes']));
-  return save('latency', options, rows, { runs_raw: runs });
+  return save('latency', options, rows,
+    { runs_raw: runs.map(({ shown, ...run }) => run) });
 }

@@ -200,7 +200,8 @@ export function save(name, options, rows, extra = {}) {
           { stdio: ['ignore', 'pipe', 'ignore'] });
       } catch { return null; }
     })(),
-    command: `tests/bench/run.sh ${process.argv.slice(2).join(' ')}`,
+    command: `tests/bench/run.sh ${process.argv.slice(2).filter((word, at, all) =>
+      word !== '--results' && all[at - 1] !== '--results').join(' ')}`,
     runs: options.runs, seconds: options.seconds, ...extra, useless, rows,
   }, null, 1) + '\n');
   if (useless.length)
