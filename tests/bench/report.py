@@ -1,44 +1,52 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""report.py RESULTS: makes tables (Markdown) and plots (SVG) of the JSON there.
+"""report.py RESULTS [README…]: tables (Markdown) and plots of the JSON there.
 
 Each figure in a table is the median of the runs, with minimum and maximum
 behind it. A ratio is ours to the peer, of the same command's runs.
+
+RESULTS/report.md has all of it, RESULTS/summary.md the few figures for the top
+README. In each README that is named what was measured takes the place of what
+stood there: between `<!-- report NAME -->` and `<!-- end -->` the section of
+that measurement with its plot (copied to figures/ beside the README), and the
+line of the summary's table that has the same words in its first cell. The rest
+stays.
 """
 import json
 import pathlib
+import shutil
 import sys
 
-import matplotlib
-
-matplotlib.use("svg")
-matplotlib.rcParams["svg.hashsalt"] = "robotlive"
-from matplotlib import pyplot  # noqa: E402
-
-NAMES = {
-    "ours": "signalingbin", "webrtcbin": "webrtcbin by hand",
-    "janus": "Janus", "wrtc": "@roamhq/wrtc (VP8)", "aiortc": "aiortc",
-    "fixed": "signalingbin, not adaptive", "unpaced": "signalingbin, no pacing",
-    "plain": "webrtcbin by hand, no repair",
-    "libdatachannel": "libdatachannel", "floor": "floor: encrypt and send",
-}
+import plots
+from plots import label
 
 
 def figure(spread, digits=1):
     if not spread or spread.get("median") is None:
         return "–"
     value = f"{spread['median']:.{digits}f}"
-    if spread["n"] > 1:
+    if spread.get("n", 2) > 1:
         value += f" ({spread['min']:.{digits}f}–{spread['max']:.{digits}f})"
     return value
 
 
-def ratio(rows, row, key, statistic="median"):
-    ours = next((r for r in rows if r.get("sender") == "ours"), None)
+def number(value, digits=0):
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def value_of(row, key, statistic):
+    value = (row or {}).get(key)
+    return value.get(statistic) if isinstance(value, dict) else value
+
+
+def ratio(rows, row, key, statistic="median", same=()):
+    """Ours to this row's; *same*: what both rows must have in common."""
+    ours = next((r for r in rows if r.get("sender") == "ours" and
+                 all(r[what] == row[what] for what in same)), None)
     if row is ours:
         return "1"
-    mine = (ours or {}).get(key, {}).get(statistic)
-    other = row.get(key, {}).get(statistic)
+    mine = value_of(ours, key, statistic)
+    other = value_of(row, key, statistic)
     return f"{mine / other:.2f}" if mine and other else "–"
 
 
@@ -51,29 +59,20 @@ def table(head, lines):
 
 def name_of(row):
     failed = f" ({len(row['failed'])} failed)" if row.get("failed") else ""
-    return NAMES.get(row["sender"], row["sender"]) + failed
+    return label(row["sender"]) + failed
 
 
 def latency(data):
     rows = data["rows"]
     yield from table(
-        ["sender", "presented p50, ms", "mean", "p95, ms", "received p50, ms",
-         "frames/s", "CPU, %", "ours/peer: presented mean", "received p50"],
-        [[name_of(r), figure(r["present"]), f"{r['present']['mean'] or 0:.1f}",
-          figure(r["present95"]), figure(r["received"]), figure(r["fps"]),
+        ["sender", "presented p50, ms", "mean", "p95, ms", "p95 of all frames",
+         "received p50, ms", "frames/s", "CPU, %", "ours/peer: presented mean",
+         "p95 of all frames", "received p50"],
+        [[name_of(r), figure(r["present"]), number(r["present"]["mean"], 1),
+          figure(r["present95"]), number(r.get("all95"), 1),
+          figure(r["received"]), figure(r["fps"]),
           figure(r["cpu"], 0), ratio(rows, r, "present", "mean"),
-          ratio(rows, r, "received")] for r in rows])
-
-
-def plot_latency(data, axes):
-    rows = [r for r in data["rows"] if r["present"]["n"]]
-    runs = [[run["present"] for run in data["runs_raw"]
-             if run["sender"] == r["sender"] and run.get("present")]
-            for r in rows]
-    axes.boxplot(runs, labels=[NAMES[r["sender"]] for r in rows], vert=False,
-                 whis=(0, 100))
-    axes.set_xlabel("camera to screen, ms: the median of each run")
-    axes.set_xlim(left=0)
+          ratio(rows, r, "all95"), ratio(rows, r, "received")] for r in rows])
 
 
 def fanout(data):
@@ -81,51 +80,35 @@ def fanout(data):
     yield from table(
         ["sender", "CPU a viewer, %", "CPU a packet, µs", "memory a viewer, MB",
          "threads a viewer", "packets lost", "most viewers",
-         "ours/peer: CPU a viewer", "CPU a packet"],
+         "ours/peer: CPU a viewer", "CPU a packet", "memory"],
         [[name_of(r), figure(r["cpu"], 2), figure(r["packetUs"]),
           figure(r["memory"], 2), figure(r["threads"]), figure(r["lost"], 0),
           figure(r["most"], 0), ratio(rows, r, "cpu"),
-          ratio(rows, r, "packetUs")] for r in rows])
-
-
-def plot_fanout(data, axes):
-    for row in data["rows"]:
-        if row.get("points") and row["sender"] != "aiortc":
-            axes.plot([p["viewers"] for p in row["points"]],
-                      [p["cpu"]["median"] for p in row["points"]],
-                      marker="o", label=NAMES[row["sender"]])
-    axes.set_xlabel("viewers")
-    axes.set_ylabel("CPU of the sender, % of a core")
-    axes.legend()
+          ratio(rows, r, "packetUs"), ratio(rows, r, "memory")] for r in rows])
 
 
 def join(data):
+    rows = data["rows"]
     yield from table(
-        ["sender", "stream", "viewers present", "joins", "min", "median",
-         "p95", "max, ms"],
-        [[name_of(r), r["stream"], r["present"], r["n"]] +
-         [f"{r[key]:.0f}" if r[key] is not None else "–"
-          for key in ("min", "median", "p95", "max")] for r in data["rows"]])
-
-
-def plot_join(data, axes):
-    for row in data["rows"]:
-        values = sorted(row["values"])
-        label = f"{NAMES[row['sender']]}, {row['stream']}, {row['present']}"
-        axes.step(values, [(i + 1) / len(values) for i in range(len(values))],
-                  label=label, where="post")
-    axes.set_xlabel("offer to first presented frame, ms")
-    axes.set_ylabel("share of joins")
-    axes.set_xlim(left=0)
-    axes.legend(fontsize="small")
+        ["sender", "stream", "viewers present", "joins", "median, ms", "p95",
+         "ours/peer: median"],
+        [[name_of(r), r["stream"], r["present"], r["n"], figure(r, 0),
+          number(r["p95"]),
+          ratio(rows, r, "median", same=("stream", "present"))]
+         for r in rows])
 
 
 def expiry(data):
     yield from table(
-        ["where", "condition", "ends", "min", "median", "p95", "max, ms"],
-        [[r["where"], r["condition"], r["n"]] +
-         [f"{r[key]:.1f}" if r[key] is not None else "–"
-          for key in ("min", "median", "p95", "max")] for r in data["rows"]])
+        ["where", "condition", "ends", "median, ms", "p95"],
+        [[r["where"], r["condition"], r["n"], figure(r), number(r["p95"], 1)]
+         for r in data["rows"]])
+    for condition in dict.fromkeys(r["condition"] for r in data["rows"]):
+        failed = next(r["failed"] for r in data["rows"]
+                      if r["condition"] == condition)
+        if failed:
+            yield ""
+            yield f"{condition}: {len(failed)} bookings failed: {failed[0]}"
 
 
 def signaling(data):
@@ -141,22 +124,29 @@ def signaling(data):
 
 
 def loss(data):
+    rows = data["rows"]
     yield from table(
         ["sender", "link", "frames/s", "frozen, %", "presented p50, ms",
-         "p95, ms", "received Mbit/s", "packets lost"],
+         "p95, ms", "received Mbit/s", "packets lost",
+         "ours/peer: frames/s", "p95"],
         [[name_of(r), r["link"], figure(r["fps"]), figure(r["frozen"]),
           figure(r["present"], 0), figure(r["present95"], 0),
-          figure(r["mbit"], 2), figure(r["lost"], 0)] for r in data["rows"]])
+          figure(r["mbit"], 2), figure(r["lost"], 0),
+          ratio(rows, r, "fps", same=("link",)),
+          ratio(rows, r, "present95", same=("link",))] for r in rows])
 
 
 def rate(data):
+    rows = data["rows"]
     yield from table(
         ["sender", "path", "frames/s", "longest gap, ms", "presented p50, ms",
-         "p95, ms", "received Mbit/s", "used after 15 s, %", "packets lost"],
+         "p95, ms", "received Mbit/s", "used after 15 s, %", "packets lost",
+         "ours/peer: frames/s", "longest gap", "p95"],
         [[name_of(r), r["link"], figure(r["fps"]), figure(r["longest"], 0),
           figure(r["present"], 0), figure(r["present95"], 0),
-          figure(r["mbit"], 2), figure(r["used"], 0), figure(r["lost"], 0)]
-         for r in data["rows"]])
+          figure(r["mbit"], 2), figure(r["used"], 0), figure(r["lost"], 0)] +
+         [ratio(rows, r, key, same=("link",))
+          for key in ("fps", "longest", "present95")] for r in rows])
 
 
 def soak(data):
@@ -169,16 +159,6 @@ def soak(data):
         f"{n} {what}" for what, n in data["events"].items())
 
 
-def plot_soak(data, axes):
-    for what in data["samples"][0]:
-        if what != "at":
-            axes.plot([s["at"] / 60 for s in data["samples"]],
-                      [s[what] for s in data["samples"]], label=what)
-    axes.set_xlabel("minutes")
-    axes.set_ylim(bottom=0)
-    axes.legend(fontsize="small")
-
-
 def faults(data):
     yield from table(
         ["part", "fault", "what the viewers saw", "back after, s"],
@@ -186,37 +166,180 @@ def faults(data):
          for r in data["rows"]])
 
 
-def main(folder):
-    results = pathlib.Path(folder)
-    report = []
-    for file in sorted(results.glob("*.json")):
-        data = json.loads(file.read_text())
-        make = globals().get(data.get("name"))
-        if make is None or "rows" not in data:
-            table_of_its_own = file.with_suffix(".md")
-            if table_of_its_own.exists():
-                report += [f"## {file.stem}", "",
-                           table_of_its_own.read_text()]
-            continue
-        machine = data["machine"]
-        lines = list(make(data)) + ["", (
-            f"{data['date']}, {machine['cores']} cores {machine['cpu']}, "
+# --- the few figures for the top README --------------------------------------
+
+def rows_by(data, **wanted):
+    return [r for r in data["rows"]
+            if all(r.get(key) == value for key, value in wanted.items())]
+
+
+def one(data, **wanted):
+    return next(iter(rows_by(data, **wanted)), None)
+
+
+def beside(data, form, **wanted):
+    return ", ".join(f"{label(r['sender'])} {form(r)}"
+                     for r in rows_by(data, **wanted)
+                     if r["sender"] != "ours" and r.get("good"))
+
+
+def short_latency(data):
+    def form(row):
+        return (f"{number(row['present']['mean'], 1)} "
+                f"({number(row.get('all95'), 1)})")
+    yield ("glass to glass, 720p30, mean (p95), ms",
+           form(one(data, sender="ours")), beside(data, form))
+
+
+def short_fanout(data):
+    def form(row):
+        return (number(row["cpu"]["median"], 2) + " %"
+                if row["cpu"]["median"] is not None
+                else number(row["packetUs"]["median"], 1) + " µs a packet")
+    yield ("CPU a viewer, of a core", form(one(data, sender="ours")),
+           beside(data, form))
+
+
+def short_join(data):
+    for stream in dict.fromkeys(r["stream"] for r in data["rows"]):
+        def form(row):
+            return number(row["median"])
+        eight = one(data, sender="ours", stream=stream, present=8)
+        yield (f"offer to first frame in Chromium, {stream}, median, ms",
+               form(one(data, sender="ours", stream=stream, present=0)) +
+               (f" ({form(eight)} with 8 others watching)" if eight else ""),
+               beside(data, form, stream=stream, present=0))
+
+
+def short_expiry(data):
+    def form(where):
+        return ", ".join(
+            f"{number(r['median'])} (at most {number(r['max'])}) "
+            f"{'idle' if r['condition'] == 'idle' else 'under load'}"
+            for r in rows_by(data, where=where))
+    yield ("booking's end to the last packet, ms",
+           form("last packet on the wire"), "")
+
+
+def short_loss(data):
+    for link in ("5 % loss", "1 Mbit/s"):
+        def form(row):
+            return (f"{number(row['fps']['median'], 1)}, "
+                    f"{number(row['frozen']['median'])} %")
+        yield (f"{link}: pictures a second, time frozen",
+               form(one(data, sender="ours", link=link)),
+               beside(data, form, link=link))
+
+
+def short_gate(data):
+    over = {r["name"]: r["over_bare"] for r in data["results"]}
+    yield ("open gate, a buffer", f"{over['sessiongate']} ns over a bare link",
+           f"valve {over['valve']}, identity {over['identity']}")
+
+
+def short_signaling(data):
+    for kind, words in (("plain", "signalling, messages/s, 3,000 sockets"),
+                        ("TLS", "the same with TLS")):
+        both = [r for r in data["rows"]
+                if r["sender"].endswith(f"3000 sockets, {kind}")]
+        if len(both) == 2:
+            ours, node = (f"{r['messages/s']['median']:,.0f}, p99 "
+                          f"{r['p99, ms']['median']:.2f} ms" for r in both)
+            yield words, ours, "npm socket.io " + node
+            if kind == "plain":
+                ours, node = (number(r["memory an idle socket, kB"]["median"],
+                                     1) + " kB" for r in both)
+                yield ("signalling, memory an idle socket", ours,
+                       "npm socket.io " + node)
+
+
+def summary(data, name):
+    short = globals().get(f"short_{name}")
+    if short is None or not (one(data, sender="ours") if name in (
+            "latency", "fanout", "join", "loss") else True):
+        return []
+    return [f"| {what} | {ours} | {others} | "
+            f"`{data['command']}`, {data['date']} |"
+            for what, ours, others in short(data)]
+
+
+# --- one file a measurement, and the README ----------------------------------
+
+def source(data):
+    machine = data["machine"]
+    runs = (f" ({data['runs']} runs, {data['seconds']} s each)"
+            if "runs" in data else "")
+    return (f"{data['date']}, {machine['cores']} cores {machine['cpu']}, "
             f"{machine['memory']}, Linux {machine['kernel']}, "
             f"{machine['gstreamer']}, load before {machine['load']:.2f}: "
-            f"`{data['command']}` ({data['runs']} runs, "
-            f"{data['seconds']} s each), commit {data['commit']}.")]
+            f"`{data['command']}`{runs}, commit {data['commit']}.")
+
+
+def failures(data):
+    for row in data.get("useless", []):
+        yield ""
+        yield f"**No run succeeded of {row['what']}**: {row['why'].strip()}"
+    for row in data["rows"]:
+        if row.get("failed") and row.get("good") and "sender" in row:
+            yield ""
+            first = row["failed"][0].strip().split("\n")[0]
+            yield f"{label(row['sender'])} failed {len(row['failed'])} times: {first}"
+
+
+def section(name, data, file):
+    make = globals().get(name)
+    if make and "rows" in data:
+        lines = [*make(data), *failures(data), "", source(data)]
         file.with_suffix(".md").write_text("\n".join(lines) + "\n")
-        report += [f"## {data['name']}", ""] + lines + [""]
-        plot = globals().get(f"plot_{data['name']}")
-        if plot is not None:
-            chart, axes = pyplot.subplots(figsize=(8, 4))
-            plot(data, axes)
-            axes.grid(alpha=0.3)
-            chart.tight_layout()
-            chart.savefig(file.with_suffix(".svg"), metadata={"Date": None})
-            pyplot.close(chart)
+        return lines
+    own = file.with_suffix(".md") # made where it was measured
+    return own.read_text().rstrip().split("\n") if own.exists() else None
+
+
+def publish(readme, sections, short, results):
+    text = readme.read_text()
+    for name, lines in sections.items():
+        mark = f"<!-- report {name} -->\n"
+        before, found, rest = text.partition(mark)
+        if not found or "<!-- end -->" not in rest:
+            continue
+        new = list(lines)
+        plot = results / f"{name}.png"
+        if plot.exists():
+            figures = readme.parent / "figures"
+            figures.mkdir(exist_ok=True)
+            shutil.copyfile(plot, figures / plot.name)
+            new += ["", f"![{name}](figures/{plot.name})"]
+        rest = rest[rest.index("<!-- end -->"):]
+        text = before + mark + "\n".join(new) + "\n" + rest
+    lines = text.split("\n")
+    for new in short:
+        what = new.split(" | ")[0] + " | "
+        lines = [new if line.startswith(what) else line for line in lines]
+    readme.write_text("\n".join(lines))
+
+
+def main(folder, *readmes):
+    results = pathlib.Path(folder)
+    sections, short = {}, []
+    for file in sorted(results.glob("*.json")):
+        data = json.loads(file.read_text())
+        name = file.stem
+        lines = section(name, data, file)
+        if lines is None:
+            continue
+        sections[name] = lines
+        short += summary(data, name)
+        plots.draw(name, data, file)
+    report = [line for name, lines in sections.items()
+              for line in (f"## {name}", "", *lines, "")]
     (results / "report.md").write_text("\n".join(report))
+    (results / "summary.md").write_text("\n".join(
+        ["| what | here | beside it | command |", "| --- | --- | --- | --- |",
+         *short, ""]))
+    for readme in readmes:
+        publish(pathlib.Path(readme), sections, short, results)
     print("\n".join(report))
 
 
-main(sys.argv[1])
+main(*sys.argv[1:])

@@ -11,8 +11,9 @@ long=(rate soak faults)
 
 usage() {
   cat <<USAGE
-Usage: tests/bench/run.sh [--runs N] [--seconds N] [--quick] [--only A,B]
-                          [--scenarios A,B] [--results DIR] [--no-install]
+Usage: tests/bench/run.sh [--runs N] [--seconds N] [--quick | --hour]
+                          [--only A,B] [--scenarios A,B] [--viewers A,B]
+                          [--results DIR] [--readme FILE] [--no-install]
                           [NAME…]
 
 Measures what is named, or all but the last three:
@@ -32,20 +33,38 @@ Measures what is named, or all but the last three:
   --runs N      rounds of each measurement (default: 6 or as its table says)
   --seconds N   length of one measurement in a round
   --quick       one short round: does it work? Its figures mean nothing
+  --hour        what is named, or all but the last three, in an hour: five runs
+                or more of each, in the order of their weight
   --only A,B    these senders only
   --scenarios A,B of rate: step, loss, jitter, queue, two (default: all)
   --viewers A,B these numbers of viewers in fanout (default 0,1,2,4,8,16,32)
   --results DIR where JSON, tables and plots go (default tests/bench/results)
+  --readme FILE puts the new figures into this file as well (may be repeated):
+                where its marks are (report.py)
   --no-install  installs and builds nothing
 USAGE
 }
 
-install=1 arguments=() names=()
+# What --hour gives each: minutes on two cores behind it.
+hour_order=(latency fanout expiry loss join gate signaling)
+declare -A hour=(
+  [latency]='--runs 12 --seconds 4'                              # 9
+  [fanout]='--runs 5 --seconds 4 --viewers 0,1,2,16,32'          # 12
+  [expiry]='--runs 200 --seconds 5'                              # 6
+  [loss]='--runs 5 --seconds 5 --only ours,webrtcbin,plain'      # 11
+  [join]='--runs 8'                                              # 6
+  [gate]=''                                                      # 2
+  [signaling]='--runs 5 --seconds 4'                             # 11
+)
+
+install=1 in_an_hour='' arguments=() names=() readmes=()
 results=$here/results
 while [ $# -gt 0 ]; do
   case $1 in
     --no-install) install= ;;
     --quick) arguments+=("$1") ;;
+    --hour) in_an_hour=1 ;;
+    --readme) readmes+=("${2:?"$1 needs a file"}"); shift ;;
     --results) results=${2:?"$1 needs a folder"}; shift ;;
     --runs | --seconds | --only | --viewers | --scenarios)
       arguments+=("$1" "${2:?"$1 needs a value"}"); shift ;;
@@ -56,7 +75,10 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ ${#names[@]} -gt 0 ] || names=("${all[@]}")
+if [ ${#names[@]} -eq 0 ]; then
+  names=("${all[@]}")
+  [ -z "$in_an_hour" ] || names=("${hour_order[@]}")
+fi
 arguments+=(--results "$results")
 
 if [ -n "$install" ]; then
@@ -77,10 +99,15 @@ awk -v now="$load" 'BEGIN { exit !(now > 0.7) }' &&
 
 status=0
 for name in "${names[@]}"; do
+  # What stands on the command line counts: the last of two is taken.
+  read -r -a given <<<"${in_an_hour:+${hour[$name]-}}"
+  began=$SECONDS
   case $name in
-    gate) "$here/gate/run.sh" "${arguments[@]}" || status=1 ;;
-    *) node "$here/bench.mjs" "$name" "${arguments[@]}" || status=1 ;;
+    gate) "$here/gate/run.sh" "${given[@]}" "${arguments[@]}" || status=1 ;;
+    *) node "$here/bench.mjs" "$name" "${given[@]}" "${arguments[@]}" ||
+      status=1 ;;
   esac
+  echo "$name took $((SECONDS - began)) s" >&2
 done
-/usr/bin/python3 "$here/report.py" "$results" || status=1
+/usr/bin/python3 "$here/report.py" "$results" "${readmes[@]}" || status=1
 exit "$status"

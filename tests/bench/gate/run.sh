@@ -34,9 +34,13 @@ export GST_PLUGIN_PATH_1_0=$build/gst
 export GST_REGISTRY_1_0=$build/bench-gate.registry
 "$build/bench-gate" "$buffers" "$rounds" >"$results/gate.json" || status=$?
 "$build/bench-idle" 5 "$idle_rounds" >"$results/gate-idle.json" || status=$?
-/usr/bin/python3 - "$results" <<'PYTHON'
+/usr/bin/python3 - "$results" "$top" <<'PYTHON'
+import datetime
 import json
+import os
 import pathlib
+import re
+import subprocess
 import sys
 
 folder = pathlib.Path(sys.argv[1])
@@ -55,6 +59,15 @@ lines += [
     "| pipeline | ms a second |", "| --- | --- |"]
 for row in idle["results"]:
     lines.append(f"| {row['name']} | {row['median']} ({row['min']}–{row['max']}) |")
+cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=sys.argv[2],
+                        capture_output=True, text=True).stdout.strip()
+date = datetime.date.today().isoformat()
+data |= {"date": date, "command": "tests/bench/run.sh gate"}
+(folder / "gate.json").write_text(json.dumps(data, indent=1) + "\n")
+lines += ["", f"{date}, {os.cpu_count()} cores {cpu[1] if cpu else '?'}, "
+          f"Linux {os.uname().release}, load after {os.getloadavg()[0]:.2f}: "
+          f"`{data['command']}`, commit {commit or None}."]
 text = "\n".join(lines) + "\n"
 (folder / "gate.md").write_text(text)
 print(text, end="")
