@@ -62,7 +62,7 @@ build() {
   BUILD_OPTIONS='' build_packages "$root" src out -b ||
     fail "dpkg-buildpackage with tests"
   local log
-  log=$(echo "$root"/build/src/obj-*/meson-logs/testlog)
+  log=$(echo "$root"/build/src/obj-*/meson-logs)/testlog
   "$top/tests/tally.py" "$log"
   "$top/tests/tally.py" --counts "$log" |
     sed -E 's/(.*) (.*) (.*)/tests of the build: \1 passed, \2 failed, \3 skipped/'
