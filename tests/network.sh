@@ -10,6 +10,7 @@
 #   paths      TURN over UDP, TCP and TLS (coturn), a port range, IPv6 alone
 #   outage     server killed, silence, NAT rebinding, another address
 #   departure  viewers that leave, close, are killed, stop, or are cut off
+#   interface  the robot's interfaces come, change and go; two ways, one goes
 #   page       the viewer page in Chromium: mDNS candidates, silence, restart
 #   guide      nginx, haproxy and ufw as the operator's guide has them
 #   narrow     the same behind 0.8, 0.4 and 0.3 Mbit/s: what it says and shows
@@ -25,12 +26,12 @@ while [ $# -gt 0 ]; do
     --quick) unset ROBOTLIVE_TEST_LONG ;;
     --no-install) install= ;;
     -h | --help) sed -n '3,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
-    paths | outage | departure | page | guide | narrow | bad) names+=("$1") ;;
+    paths | outage | departure | interface | page | guide | narrow | bad) names+=("$1") ;;
     *) "$0" --help >&2; exit 2 ;;
   esac
   shift
 done
-[ ${#names[@]} -gt 0 ] || names=(paths outage departure page guide narrow)
+[ ${#names[@]} -gt 0 ] || names=(paths outage departure interface page guide narrow)
 
 if [ -n "$install" ]; then
   "$top/.ci/install-packages" build run test

@@ -7,7 +7,7 @@
 // packets, frames (by RTP timestamp), how late the frames of the last second
 // came against the earliest of all, and its longest pause. Understands lines on stdin: offer,
 // leave, close (the connection, without a word to the server), disconnect (the
-// server's link alone), quit. *persist*: offers again by itself when the media
+// server's link alone), pair (of candidates), quit. *persist*: offers again by itself when the media
 // is silent for 4 s or the robot gives it up, as the viewer page does.
 import { randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
@@ -153,6 +153,7 @@ const commands = {
   leave: () => socket.emit('leave', { to: robot, peerId }),
   close: () => pc.close(),
   disconnect: () => socket.disconnect(),
+  pair: () => say({ event: 'pair', ...pc.getSelectedCandidatePair() }),
   quit: () => process.exit(0),
 };
 readline.createInterface({ input: process.stdin })
