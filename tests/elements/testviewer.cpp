@@ -281,7 +281,9 @@ TestViewer::on_pad_added (GstElement *, GstPad *pad, gpointer data)
   const std::string name = gst_structure_get_string (
       gst_caps_get_structure (caps, 0), "encoding-name");
   const char *text =
-      name == "OPUS"
+      !self->options_.decode
+          ? "identity name=parse ! fakesink name=out sync=false"
+      : name == "OPUS"
           ? "rtpopusdepay name=parse ! opusdec ! fakesink name=out sync=false"
       : name == "H264"
           ? "rtph264depay name=depay ! h264parse name=parse ! openh264dec ! "

@@ -22,6 +22,7 @@ struct ViewerOptions
   bool fec = false;         // offers RED and ULPFEC
   bool answer_back = true;  // false: never takes the answer
   bool quiet = false;       // sends next to no RTCP by itself
+  bool decode = true;       // false: a frame is a packet
   // Changes the offer on its way to the bin.
   std::function<std::string (std::string)> edit_offer;
 };
