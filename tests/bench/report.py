@@ -9,8 +9,8 @@ RESULTS/report.md has all of it, RESULTS/summary.md the few figures for the top
 README. In each README that is named what was measured takes the place of what
 stood there: between `<!-- report NAME -->` and `<!-- end -->` the section of
 that measurement with its plot (copied to figures/ beside the README), and the
-line of the summary's table that has the same words in its first cell. The rest
-stays.
+line of the summary's table that has the same words in its first cell (or a new
+line below). The rest stays.
 """
 import json
 import pathlib
@@ -168,6 +168,9 @@ def faults(data):
 
 # --- the few figures for the top README --------------------------------------
 
+SUMMARY = ["| what | here | beside it | command |", "| --- | --- | --- | --- |"]
+
+
 def rows_by(data, **wanted):
     return [r for r in data["rows"]
             if all(r.get(key) == value for key, value in wanted.items())]
@@ -255,7 +258,7 @@ def short_signaling(data):
 
 def summary(data, name):
     short = globals().get(f"short_{name}")
-    if short is None or not (one(data, sender="ours") if name in (
+    if short is None or "command" not in data or not (one(data, sender="ours") if name in (
             "latency", "fanout", "join", "loss") else True):
         return []
     return [f"| {what} | {ours} | {others} | "
@@ -313,9 +316,16 @@ def publish(readme, sections, short, results):
         rest = rest[rest.index("<!-- end -->"):]
         text = before + mark + "\n".join(new) + "\n" + rest
     lines = text.split("\n")
-    for new in short:
+    for new in short if SUMMARY[0] in lines else []:
         what = new.split(" | ")[0] + " | "
-        lines = [new if line.startswith(what) else line for line in lines]
+        at = next((n for n, line in enumerate(lines) if line.startswith(what)),
+                  None)
+        if at is None:
+            at = lines.index(SUMMARY[0])
+            while lines[at].startswith("|"):
+                at += 1
+            lines.insert(at, new)
+        lines[at] = new
     readme.write_text("\n".join(lines))
 
 
@@ -335,8 +345,7 @@ def main(folder, *readmes):
               for line in (f"## {name}", "", *lines, "")]
     (results / "report.md").write_text("\n".join(report))
     (results / "summary.md").write_text("\n".join(
-        ["| what | here | beside it | command |", "| --- | --- | --- | --- |",
-         *short, ""]))
+        [*SUMMARY, *short, ""]))
     for readme in readmes:
         publish(pathlib.Path(readme), sections, short, results)
     print("\n".join(report))
