@@ -5,7 +5,7 @@
 #
 # The real server, the real robot and viewers in network namespaces of the
 # test's own (tests/network/world.mjs). Needs root; without the right to make
-# namespaces each test is skipped and says why. NAMEs, or all but the last:
+# namespaces each test is skipped and says why. NAMEs, or all but the last two:
 #
 #   paths      TURN over UDP, TCP and TLS (coturn), a port range, IPv6 alone
 #   outage     server killed, silence, NAT rebinding, another address
@@ -15,6 +15,7 @@
 #   guide      nginx, haproxy and ufw as the operator's guide has them
 #   narrow     the same behind 0.8, 0.4 and 0.3 Mbit/s: what it says and shows
 #   bad        what bad viewers do to a healthy one, as a table (its own run)
+#   many       16 viewers of one encoder at 720p30 (its own run)
 #
 # --quick: silences of 8 s in place of 30 s, as tests/run.sh has them.
 set -euo pipefail
@@ -26,7 +27,8 @@ while [ $# -gt 0 ]; do
     --quick) unset ROBOTLIVE_TEST_LONG ;;
     --no-install) install= ;;
     -h | --help) sed -n '3,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
-    paths | outage | departure | interface | page | guide | narrow | bad) names+=("$1") ;;
+    paths | outage | departure | interface | page | guide | narrow | bad | many)
+      names+=("$1") ;;
     *) "$0" --help >&2; exit 2 ;;
   esac
   shift
@@ -44,7 +46,7 @@ fi
 status=0
 for name in "${names[@]}"; do
   case $name in
-    bad) node "$top/tests/network/bad.mjs" || status=1 ;;
+    bad | many) node "$top/tests/network/$name.mjs" || status=1 ;;
     *) node --test --test-reporter=spec "$top/tests/network/$name.test.mjs" ||
       status=1 ;;
   esac
