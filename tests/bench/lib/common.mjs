@@ -187,7 +187,7 @@ export function save(name, options, rows, extra = {}) {
   const useless = rows.filter((row) => row.good === 0).map((row) => {
     const { sender, stream, present, link, where, condition, part, fault } = row;
     return { what: [sender ?? where ?? part, stream, present, link, condition,
-      fault].filter((word) => word !== undefined).join(', '),
+      fault].filter((word) => /string|number/.test(typeof word)).join(', '),
     why: row.failed?.[0] ?? 'no run' };
   });
   fs.mkdirSync(options.results, { recursive: true });
