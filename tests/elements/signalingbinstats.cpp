@@ -5,6 +5,7 @@
 #include "bintest.hpp"
 #include "findelement.hpp"
 #include "v4l2standin.hpp"
+#include <algorithm>
 #include <gst/video/video.h>
 
 using namespace robotlive;
@@ -275,6 +276,58 @@ GST_START_TEST (test_an_encoder_that_listens)
 }
 GST_END_TEST
 
+// Six that come at about the same time share what is made, as no two key frames
+// are asked for within a second here.
+GST_START_TEST (test_many_wait_for_one_key_frame)
+{
+  static std::atomic<guint64> last, least;
+  static std::atomic<unsigned> keys;
+  last = least = GST_CLOCK_TIME_NONE;
+  keys = 0;
+  Robot robot ("vp8enc name=encoder deadline=1 cpu-used=16 "
+               "keyframe-max-dist=3000 ! identity",
+      "session-policy=open min-keyframe-interval=1000", Key::None, false);
+  auto encoder =
+      adopt (gst_bin_get_by_name (GST_BIN (robot.pipeline), "encoder"));
+  auto out = adopt (gst_element_get_static_pad (encoder.get (), "src"));
+  gst_pad_add_probe (
+      out.get (), GST_PAD_PROBE_TYPE_BUFFER,
+      [] (GstPad *, GstPadProbeInfo *info, gpointer) {
+        GstBuffer *frame = GST_PAD_PROBE_INFO_BUFFER (info);
+        if (GST_BUFFER_FLAG_IS_SET (frame, GST_BUFFER_FLAG_DELTA_UNIT))
+          return GST_PAD_PROBE_OK;
+        // The first is the stream's own.
+        if (keys++ > 1)
+          least = std::min (least.load (), GST_BUFFER_PTS (frame) - last);
+        last = GST_BUFFER_PTS (frame);
+        return GST_PAD_PROBE_OK;
+      },
+      nullptr, nullptr);
+  gst_element_set_state (robot.pipeline, GST_STATE_PLAYING);
+  std::list<TestViewer> viewers;
+  for (unsigned i = 0; i < 6; i++) {
+    viewers.emplace_back (robot.link, "ann", "p" + std::to_string (i));
+    fail_unless (viewers.back ().offer ());
+    fail_unless (viewers.back ().take_answer ());
+  }
+  fail_unless (robot.wait ([&] () {
+    bool all = true;
+    for (auto &viewer : viewers) {
+      viewer.give_candidates ();
+      all = all && viewer.frames () > 0;
+    }
+    return all;
+  }));
+  for (auto &viewer : viewers)
+    fail_unless (viewer.first_was_key ());
+  fail_unless (keys >= 2);
+  // By the pictures' times. One that is asked for meets the picture that is
+  // then encoded, on a busy machine a late one.
+  fail_unless (least == GST_CLOCK_TIME_NONE || least > 700 * GST_MSECOND,
+      "%" G_GUINT64_FORMAT " ms", least / GST_MSECOND);
+}
+GST_END_TEST
+
 // The encoder of a Pi: before GStreamer 1.22.4 it is deaf for events and told
 // by its controls, later it is not told twice.
 GST_START_TEST (test_a_v4l2_encoder_is_told_by_its_controls)
@@ -383,6 +436,7 @@ signalingbinstats_suite (void)
   tcase_add_test (tc, test_pictures_of_a_branch_tell_no_secrets);
   tcase_add_test (tc, test_a_deaf_camera_is_waited_for);
   tcase_add_test (tc, test_an_encoder_that_listens);
+  tcase_add_test (tc, test_many_wait_for_one_key_frame);
   tcase_add_test (tc, test_a_v4l2_encoder_is_told_by_its_controls);
   tcase_add_test (tc, test_a_v4l2_encoder_gets_half_of_the_pictures);
   return s;
