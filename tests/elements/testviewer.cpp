@@ -350,7 +350,8 @@ TestViewer::take_answer ()
   if (!link_->wait_answer (peer_id_))
     return false;
   GstSDPMessage *message = nullptr;
-  const auto text = without_sources (link_->peer (peer_id_).answer);
+  const auto answer = link_->peer (peer_id_).answer;
+  const auto text = options_.knows_sources ? answer : without_sources (answer);
   if (gst_sdp_message_new_from_text (text.c_str (), &message) != GST_SDP_OK)
     return false;
   g_autoptr (GstWebRTCSessionDescription) description =

@@ -22,7 +22,9 @@ struct ViewerOptions
   bool fec = false;         // offers RED and ULPFEC
   bool answer_back = true;  // false: never takes the answer
   bool quiet = false;       // sends next to no RTCP by itself
-  bool decode = true;       // false: a frame is a packet
+  // Takes the robot's SSRCs from its answer, and so asks again for packets.
+  bool knows_sources = false;
+  bool decode = true; // false: a frame is a packet
   // Changes the offer on its way to the bin.
   std::function<std::string (std::string)> edit_offer;
 };
