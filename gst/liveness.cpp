@@ -67,6 +67,9 @@ Liveness::Liveness (
   g_object_get (source.get (), "agent", &agent, "stream", &stream_, "component",
       &component_, nullptr);
   agent_ = adopt (G_OBJECT (agent));
+  // Connected and with nothing left to check, libnice looks fifty times a
+  // second for five more seconds, should it have to declare a failure.
+  g_object_set (agent, "idle-timeout", 50u, nullptr);
   pad_ = adopt (gst_element_get_static_pad (source.get (), "src"));
   probe_ = gst_pad_add_probe (
       pad_.get (),

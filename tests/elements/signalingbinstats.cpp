@@ -99,6 +99,25 @@ GST_START_TEST (test_the_statistics_are_complete)
 }
 GST_END_TEST
 
+GST_START_TEST (test_ice_rests_once_there_is_a_connection)
+{
+  Robot robot ("VP8", "session-policy=open");
+  TestViewer viewer (robot.link, "ann", "p1");
+  fail_unless (viewer.join ());
+  auto source = find_element (robot.bin, "nicesrc");
+  fail_unless (source != nullptr);
+  g_autoptr (GObject) agent = nullptr;
+  g_object_get (source.get (), "agent", &agent, nullptr);
+  guint idle = 0;
+  g_object_get (agent, "idle-timeout", &idle, nullptr);
+  fail_unless_equals_int (50, idle);
+  // Longer than it would have gone on.
+  g_usleep (6 * G_USEC_PER_SEC);
+  fail_unless (viewer.wait_frames (10));
+  fail_unless_equals_int (1, robot.viewer_count ());
+}
+GST_END_TEST
+
 GST_START_TEST (test_a_paused_viewer_stays_and_goes_on)
 {
   Robot robot ("VP8", "session-policy=open");
@@ -430,6 +449,7 @@ signalingbinstats_suite (void)
   tcase_set_timeout (tc, 90);
   suite_add_tcase (s, tc);
   tcase_add_test (tc, test_the_statistics_are_complete);
+  tcase_add_test (tc, test_ice_rests_once_there_is_a_connection);
   tcase_add_test (tc, test_a_paused_viewer_stays_and_goes_on);
   tcase_add_test (tc, test_a_pause_holds_and_does_not_prolong);
   tcase_add_test (tc, test_forward_error_correction_when_both_want_it);
