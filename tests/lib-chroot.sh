@@ -75,15 +75,17 @@ in_root() { # FOLDER COMMAND…
     LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
 }
 
-# What the tests need besides what building and running need. The servers among
-# them are not started: the tests start their own.
-test_packages() { # FOLDER
-  printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
-  chmod +x "$1/usr/sbin/policy-rc.d"
-  in_root "$1" apt-get install -y -qq --no-install-recommends libgtest-dev \
+# What the tests need besides what building and running need, and PACKAGEs. The
+# servers among them are not started: the tests start their own.
+test_packages() { # FOLDER PACKAGE…
+  local root=$1
+  shift
+  printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+  chmod +x "$root/usr/sbin/policy-rc.d"
+  in_root "$root" apt-get install -y -qq --no-install-recommends libgtest-dev \
     libgstrtspserver-1.0-dev openssl iproute2 procps python3-gi \
-    gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0 postgresql \
-    mariadb-server coturn >/dev/null
+    gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0 postgresql coturn \
+    "$@" >/dev/null
 }
 
 # Builds the packages of the root's /build/$2 into its /build/$3, with what

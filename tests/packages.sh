@@ -58,7 +58,14 @@ prepare() {
     apt-get build-dep -y -qq ./ >/dev/null'
 }
 
+# What tells one state of the sources from another.
+sources() {
+  (cd "$top" && git ls-files -z | xargs -0 sha256sum | sha256sum)
+}
+
 build() {
+  local of
+  of=$(sources)
   BUILD_OPTIONS='' build_packages "$root" src out -b ||
     fail "dpkg-buildpackage with tests"
   local log
@@ -66,6 +73,7 @@ build() {
   "$top/tests/tally.py" "$log"
   "$top/tests/tally.py" --counts "$log" |
     sed -E 's/(.*) (.*) (.*)/tests of the build: \1 passed, \2 failed, \3 skipped/'
+  echo "$of" >"$root/build/out/sources"
   ok "dpkg-buildpackage with tests"
 }
 
@@ -79,6 +87,8 @@ lint() {
 
 # Without ccache, which would hand out the first build's objects.
 reproducible() {
+  [ "$(sources)" = "$(cat "$root/build/out/sources" 2>/dev/null)" ] ||
+    fail "reproducible: what was built is of other sources: build it first"
   copy_sources "$root" elsewhere/and-longer/src
   in_root "$root" env LC_ALL=C TZ=Pacific/Kiritimati \
     DEB_BUILD_OPTIONS="parallel=1 nocheck" sh -ec 'umask 0002

@@ -17,7 +17,7 @@ root=${ROOT_DIR:-/var/tmp/robotlive-trixie}
 debian_root "$root" trixie "$(dpkg --print-architecture)"
 copy_sources "$root"
 in_root "$root" bash -c 'cd /build/src && .ci/install-packages build run'
-test_packages "$root"
+test_packages "$root" mariadb-server
 in_root "$root" sh -c 'echo "Debian $(cat /etc/debian_version),
   $(gst-launch-1.0 --version | sed -n 2p)"'
 if [ "${1:-}" = --packages ]; then

@@ -130,13 +130,13 @@ GST_START_TEST (test_a_paused_viewer_stays_and_goes_on)
   fail_unless (act (robot, "pause-viewer", "p1"));
   fail_unless (flag (robot, "p1", "paused"));
   // Some are still on their way.
-  const auto passed = number (robot, "p1", "frames");
   fail_unless (robot.wait ([&] () {
     const unsigned before = paused.frames ();
     g_usleep (300 * 1000);
     return paused.frames () == before;
   }));
   const unsigned shown = paused.frames ();
+  const auto passed = number (robot, "p1", "frames");
   // Longer than a viewer may be silent that has vanished.
   g_usleep (6 * G_USEC_PER_SEC);
   fail_unless_equals_int (shown, paused.frames ());
