@@ -131,15 +131,18 @@ async function receive() {
         socket.on('registered', (reply) => reply.success ? done()
           : fail(new Error(reply.message)));
       }), 'not registered');
+      // Candidates may come before the answer, which must be set first.
+      let described;
+      const ready = new Promise((done) => { described = done; });
       const answered = new Promise((done, fail) => {
         socket.on('answer', done);
         socket.on('error', ({ message }) => fail(new Error(message)));
         socket.on('leave', ({ reason }) => fail(new Error(reason)));
         socket.on('ice-candidate', ({ candidate }) => {
-          if (candidate?.candidate) answered.then(() => {
+          if (candidate?.candidate) ready.then(() => {
             if (viewers.has(id))
               viewer.pc.addRemoteCandidate(candidate.candidate, '0');
-          }).catch(() => {}); // of a description that never came
+          }).catch(() => {}); // the viewer has left
         });
       });
       answered.catch(() => {});
@@ -149,6 +152,7 @@ async function receive() {
       const { answer, peerId } = await late(answered, 'no answer');
       viewer.leave = () => socket.emit('leave', { to: robot, peerId });
       viewer.pc.setRemoteDescription(answer.sdp, 'answer');
+      described();
     }
     await late(viewer.first, `no packet reached ${id} ` +
       `(${viewer.pc.state()})`);
