@@ -182,7 +182,8 @@ GST_START_TEST (test_a_vanished_viewer_is_gone_in_five_seconds)
   watch.expect (kSilent, kAsked);
   // The other sends as little and answers: it is a viewer.
   while (watch.passed () < 12 * G_USEC_PER_SEC)
-    fail_unless (stays.wait_frames (10));
+    fail_unless (stays.wait_frames (10), "after %" G_GINT64_FORMAT " ms, %s",
+        watch.passed () / 1000, robot.removal ("p2").c_str ());
   fail_unless_equals_int (1, robot.viewer_count ());
 }
 GST_END_TEST

@@ -416,7 +416,7 @@ GST_START_TEST (test_in_a_session_all_media_is_ours_and_none_is_clear)
         robot.bin, "deep-element-added", G_CALLBACK (watch_wire), &wire);
     gst_element_set_state (robot.pipeline, GST_STATE_PLAYING);
     ViewerOptions options;
-    options.audio = options.knows_sources = true;
+    options.audio = true;
     TestViewer viewer (robot.link, "ann", "p1", options);
     fail_unless (viewer.join ());
     fail_unless (viewer.wait_frames (10));

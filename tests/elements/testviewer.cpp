@@ -25,8 +25,6 @@ description_of (GstPromise *promise, const char *field)
   return description;
 }
 
-// The numbers of the robot's sources become names in this process that are kept
-// for ever, and the thousand joins look for what grows.
 std::string
 without_sources (const std::string &sdp)
 {

@@ -23,7 +23,7 @@ struct ViewerOptions
   bool answer_back = true;  // false: never takes the answer
   bool quiet = false;       // sends next to no RTCP by itself
   // Takes the robot's SSRCs from its answer, and so asks again for packets.
-  bool knows_sources = false;
+  bool knows_sources = true;
   bool decode = true; // false: a frame is a packet
   // Changes the offer on its way to the bin.
   std::function<std::string (std::string)> edit_offer;
