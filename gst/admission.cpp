@@ -8,6 +8,10 @@ namespace robotlive {
 namespace {
 
 constexpr std::int64_t kNsPerMs = 1000000;
+// Messages are not held up for longer: a clock that shows less was set back.
+constexpr TimeMs kLongestDelay = 5000;
+// Clocks drift apart.
+constexpr std::int64_t kToldLately = std::int64_t (600) * 1000 * kNsPerMs;
 
 // *now_ns* plus *ms*, which a peer chose: saturates instead of overflowing.
 std::int64_t
@@ -39,6 +43,35 @@ Admission::Admission (SessionPolicy policy, std::string robot_id)
 {
 }
 
+void
+Admission::note_server_time (TimeMs told, std::int64_t now_ns)
+{
+  TimeMs behind = 0;
+  if (told_time_ != 0 && now_ns - told_at_ns_ <= kToldLately &&
+      difference (told_now (now_ns), told, &behind) && behind > 0 &&
+      behind <= kLongestDelay)
+    return;
+  told_time_ = told;
+  told_at_ns_ = now_ns;
+}
+
+TimeMs
+Admission::server_now (TimeMs told, std::int64_t now_ns)
+{
+  note_server_time (told, now_ns);
+  return told_now (now_ns);
+}
+
+TimeMs
+Admission::told_now (std::int64_t now_ns) const
+{
+  TimeMs now = 0;
+  return __builtin_add_overflow (
+             told_time_, (now_ns - told_at_ns_) / kNsPerMs, &now)
+             ? told_time_
+             : now;
+}
+
 bool
 Admission::admit_grant (const std::string &from, const std::string &peer_id,
     const SessionTerms &terms, std::int64_t now_ns, Admitted *out,
@@ -57,7 +90,8 @@ Admission::admit_grant (const std::string &from, const std::string &peer_id,
   }
   const TimeMs signed_now =
       signed_time_ ? signed_time_ + (now_ns - signed_at_ns_) / kNsPerMs : 0;
-  const TimeMs now = std::max (terms.server_time, signed_now);
+  const TimeMs now =
+      std::max (server_now (terms.server_time, now_ns), signed_now);
 
   Grant grant;
   const GrantError error =
@@ -108,9 +142,10 @@ Admission::admit (const std::string &from, const std::string &peer_id,
   out->role = terms->role;
   if (terms->expires_at == 0)
     return true; // the server set no end
+  const TimeMs now = server_now (terms->server_time, now_ns);
   TimeMs remaining = 0, wait = 0;
-  if (!difference (terms->expires_at, terms->server_time, &remaining) ||
-      !difference (terms->not_before, terms->server_time, &wait)) {
+  if (!difference (terms->expires_at, now, &remaining) ||
+      !difference (terms->not_before, now, &wait)) {
     *refusal = {"bad-message", "The session's times make no sense."};
     return false;
   }

@@ -46,6 +46,12 @@ public:
   // False while a grant cannot be checked because the key is not here yet.
   bool ready () const { return policy_ != SessionPolicy::RequireGrant || key_; }
 
+  // The server's clock, of a message that came at *now_ns*: CLOCK_BOOTTIME.
+  // Each message shows an earlier time than it is, by its time on the way; of
+  // the last minutes' the quickest counts, so that one which was held up ends
+  // nobody's session late. A clock that was set back is believed.
+  void note_server_time (TimeMs told, std::int64_t now_ns);
+
   // *from* is the viewer's id, *now_ns* CLOCK_BOOTTIME when the message came.
   bool admit (const std::string &from, const std::string &peer_id,
       const std::optional<SessionTerms> &terms, std::int64_t now_ns,
@@ -56,6 +62,9 @@ private:
       const SessionTerms &terms, std::int64_t now_ns, Admitted *out,
       Refusal *refusal);
 
+  // The latest that it can be said to be, with what was told just now.
+  TimeMs server_now (TimeMs told, std::int64_t now_ns);
+
   const SessionPolicy policy_;
   const std::string robot_id_;
   std::optional<JwtKey> key_;
@@ -63,6 +72,11 @@ private:
   // relay that claims an earlier one replays an old grant.
   TimeMs signed_time_ = 0;
   std::int64_t signed_at_ns_ = 0;
+  TimeMs told_now (std::int64_t now_ns) const;
+
+  // What the quickest message told, and when it came.
+  TimeMs told_time_ = 0;
+  std::int64_t told_at_ns_ = 0;
 };
 
 } // namespace robotlive

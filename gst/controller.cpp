@@ -201,9 +201,11 @@ Controller::on_link_state (LinkState state)
 
 void
 Controller::on_registered (
-    const std::vector<IceServer> &servers, std::optional<TimeMs>)
+    const std::vector<IceServer> &servers, std::optional<TimeMs> server_time)
 {
   ice_servers_ = servers;
+  if (server_time)
+    admission_->note_server_time (*server_time, boottime_ns ());
 }
 
 void

@@ -55,6 +55,42 @@ TEST_F (AdmissionTest, CountsFromTheServersTime)
   EXPECT_EQ (out.role, "viewer");
 }
 
+TEST_F (AdmissionTest, AMessageThatWasHeldUpEndsNothingLate)
+{
+  // The first was on its way for no time, the second for 800 ms.
+  admission.note_server_time (kNow, kBoot);
+  auto held_up = terms (kNow + 1000, kNow + 60000, kNow + 1000);
+  ASSERT_TRUE (admit (held_up, kBoot + 1800 * kMs));
+  EXPECT_EQ (out.ends_at, kBoot + 60000 * kMs);
+  // One that is quicker still shows that the first was not.
+  ASSERT_TRUE (admit (
+      terms (kNow + 3000, kNow + 60000, kNow + 3000), kBoot + 2990 * kMs));
+  EXPECT_EQ (out.ends_at, kBoot + 59990 * kMs);
+  ASSERT_TRUE (admit (
+      terms (kNow + 4000, kNow + 60000, kNow + 4000), kBoot + 4000 * kMs));
+  EXPECT_EQ (out.ends_at, kBoot + 59990 * kMs);
+}
+
+TEST_F (AdmissionTest, AServersClockThatIsSetIsBelieved)
+{
+  Admission trusting (SessionPolicy::TrustServer, "robot_1");
+  const auto ends_after = [&] (TimeMs told, std::int64_t boot) {
+    SessionTerms said;
+    said.not_before = told - 1000;
+    said.server_time = told;
+    said.expires_at = told + 60000;
+    EXPECT_TRUE (trusting.admit ("ann", "p1", said, boot, &out, &refusal));
+    return (out.ends_at - boot) / kMs;
+  };
+  EXPECT_EQ (ends_after (kNow, kBoot), 60000);
+  EXPECT_EQ (ends_after (kNow + 3600000, kBoot + kMs), 60000) << "ahead";
+  EXPECT_EQ (ends_after (kNow, kBoot + 2 * kMs), 60000) << "back";
+  EXPECT_EQ (ends_after (INT64_MAX - 60000, kBoot + 3 * kMs), 60000);
+  EXPECT_EQ (ends_after (INT64_MAX - 60000, kBoot + 4000 * kMs), 56003);
+  // Drift: what was told an hour ago counts no longer.
+  EXPECT_EQ (ends_after (kNow + 3599000, kBoot + 3600000 * kMs), 60000);
+}
+
 TEST_F (AdmissionTest, RefusesTheGrantOfAnother)
 {
   EXPECT_FALSE (admit (terms (kNow, kNow + 60000, kNow), kBoot, "bob"));
