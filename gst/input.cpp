@@ -31,6 +31,9 @@ Input::Input (GstBin *bin, GstPad *ghost, bool audio, Callbacks callbacks)
       on_upstream_event, this, nullptr);
   gst_pad_add_probe (target.get (), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
       on_tee_event, this, nullptr);
+  if (!audio_)
+    gst_pad_add_probe (
+        target.get (), GST_PAD_PROBE_TYPE_BUFFER, on_picture, this, nullptr);
   gst_element_sync_state_with_parent (anchor_.get ());
   gst_element_sync_state_with_parent (tee_.get ());
 }
@@ -92,8 +95,19 @@ Input::on_upstream_event (GstPad *, GstPadProbeInfo *info, gpointer data)
 void
 Input::ask_again ()
 {
-  limiter_.due ();
-  encoder_.request_key_frame ();
+  if (limiter_.due ())
+    encoder_.request_key_frame ();
+}
+
+// Encoders and parsers send no lists. Of a key frame in one, viewers get a
+// second that they do not need.
+GstPadProbeReturn
+Input::on_picture (GstPad *, GstPadProbeInfo *info, gpointer data)
+{
+  if (!GST_BUFFER_FLAG_IS_SET (
+          GST_PAD_PROBE_INFO_BUFFER (info), GST_BUFFER_FLAG_DELTA_UNIT))
+    static_cast<Input *> (data)->limiter_.came ();
+  return GST_PAD_PROBE_OK;
 }
 
 // What leaves for the viewers: the parser's caps, or the encoder's.

@@ -54,6 +54,8 @@ private:
       GstPad *pad, GstPadProbeInfo *info, gpointer data);
   static GstPadProbeReturn on_tee_event (
       GstPad *pad, GstPadProbeInfo *info, gpointer data);
+  static GstPadProbeReturn on_picture (
+      GstPad *pad, GstPadProbeInfo *info, gpointer data);
   void fit_parser (const GstCaps *caps);
   void drop_parser ();
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // KeyFrameLimiter: many viewers' wishes for a key frame become one request in
-// each interval. A wish that comes too early is granted at the interval's end.
+// each interval. A wish that comes too early is granted at the interval's end,
+// unless a key frame has come by then: it serves all that wait.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -16,8 +17,8 @@ public:
   enum class Verdict
   {
     Pass,  // now
-    Later, // once *wait_ns* have passed: ask again with due ()
-    Drop,  // one is on its way already
+    Later, // once *wait_ns* have passed: ask again if due ()
+    Drop,  // one waits already
   };
 
   void set_interval (std::int64_t ns)
@@ -39,12 +40,22 @@ public:
     *wait_ns = interval_ - (now - last_);
     return Verdict::Later;
   }
-  // The time of a Later has come: the next ask () passes.
-  void due ()
+  // The time of a Later has come. True: the wish stands, the next ask ()
+  // passes.
+  bool due ()
+  {
+    std::lock_guard<std::mutex> lock (mutex_);
+    if (!pending_)
+      return false;
+    pending_ = false;
+    asked_ = false;
+    return true;
+  }
+  // A key frame, whoever wanted it, is on its way to all viewers.
+  void came ()
   {
     std::lock_guard<std::mutex> lock (mutex_);
     pending_ = false;
-    asked_ = false;
   }
 
 private:

@@ -190,7 +190,8 @@ install_properties (GObjectClass *klass)
   add_uint (klass, PROP_MIN_KEYFRAME_INTERVAL, "min-keyframe-interval",
       "Least time between key frames",
       "Key frames are asked of the encoder at most once in this time, in ms, "
-      "however many viewers want one",
+      "however many viewers want one; a wish in between is granted at its end, "
+      "or by any key frame that comes earlier",
       0, 60000, 500);
   g_object_class_install_property (klass, PROP_FEC_TYPE,
       g_param_spec_enum ("fec-type", "FEC type",

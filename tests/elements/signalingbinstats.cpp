@@ -347,6 +347,65 @@ GST_START_TEST (test_many_wait_for_one_key_frame)
 }
 GST_END_TEST
 
+// A viewer's gate and its branch both want one when it opens, and browsers ask
+// more than once: what is wanted before the key frame comes is served by it.
+GST_START_TEST (test_a_key_frame_serves_all_wishes_before_it)
+{
+  static std::atomic<unsigned> asked, keys, pictures;
+  asked = keys = pictures = 0;
+  Robot robot ("vp8enc name=encoder deadline=1 cpu-used=16 "
+               "keyframe-max-dist=3000 ! identity",
+      "session-policy=open min-keyframe-interval=1000", Key::None, false);
+  auto encoder =
+      adopt (gst_bin_get_by_name (GST_BIN (robot.pipeline), "encoder"));
+  auto out = adopt (gst_element_get_static_pad (encoder.get (), "src"));
+  gst_pad_add_probe (
+      out.get (), GST_PAD_PROBE_TYPE_EVENT_UPSTREAM,
+      [] (GstPad *, GstPadProbeInfo *info, gpointer) {
+        asked +=
+            gst_video_event_is_force_key_unit (GST_PAD_PROBE_INFO_EVENT (info));
+        return GST_PAD_PROBE_OK;
+      },
+      nullptr, nullptr);
+  g_autoptr (GstIterator) sinks = gst_bin_iterate_all_by_element_factory_name (
+      GST_BIN (robot.bin), "fakesink");
+  g_auto (GValue) anchor = G_VALUE_INIT;
+  fail_unless (gst_iterator_next (sinks, &anchor) == GST_ITERATOR_OK);
+  auto in = adopt (gst_element_get_static_pad (
+      GST_ELEMENT (g_value_get_object (&anchor)), "sink"));
+  gst_pad_add_probe (
+      in.get (), GST_PAD_PROBE_TYPE_BUFFER,
+      [] (GstPad *, GstPadProbeInfo *info, gpointer) {
+        keys += !GST_BUFFER_FLAG_IS_SET (
+            GST_PAD_PROBE_INFO_BUFFER (info), GST_BUFFER_FLAG_DELTA_UNIT);
+        pictures++;
+        return GST_PAD_PROBE_OK;
+      },
+      nullptr, nullptr);
+  const auto wish = [&in] () {
+    gst_pad_push_event (in.get (), gst_video_event_new_upstream_force_key_unit (
+                                       GST_CLOCK_TIME_NONE, TRUE, 0));
+  };
+  gst_element_set_state (robot.pipeline, GST_STATE_PLAYING);
+  fail_unless (robot.wait ([] () { return pictures >= 5; }));
+  for (unsigned i = 0; i < 3; i++)
+    wish ();
+  fail_unless (robot.wait ([] () { return keys == 2; }));
+  fail_unless_equals_int (1, asked);
+  // Longer than the interval.
+  const unsigned seen = pictures;
+  fail_unless (robot.wait ([seen] () { return pictures >= seen + 45; }));
+  fail_unless_equals_int (1, asked);
+  fail_unless_equals_int (2, keys);
+  // One that comes before a key frame can be asked for again gets one then.
+  wish ();
+  fail_unless (robot.wait ([] () { return keys == 3; }));
+  wish ();
+  fail_unless (robot.wait ([] () { return keys == 4; }));
+  fail_unless_equals_int (3, asked);
+}
+GST_END_TEST
+
 // The encoder of a Pi: before GStreamer 1.22.4 it is deaf for events and told
 // by its controls, later it is not told twice.
 GST_START_TEST (test_a_v4l2_encoder_is_told_by_its_controls)
@@ -457,6 +516,7 @@ signalingbinstats_suite (void)
   tcase_add_test (tc, test_a_deaf_camera_is_waited_for);
   tcase_add_test (tc, test_an_encoder_that_listens);
   tcase_add_test (tc, test_many_wait_for_one_key_frame);
+  tcase_add_test (tc, test_a_key_frame_serves_all_wishes_before_it);
   tcase_add_test (tc, test_a_v4l2_encoder_is_told_by_its_controls);
   tcase_add_test (tc, test_a_v4l2_encoder_gets_half_of_the_pictures);
   return s;

@@ -23,11 +23,29 @@ TEST (KeyFrameLimiter, MakesOneOfMany)
   for (int i = 101; i < 500; i++)
     EXPECT_EQ (limiter.ask (now + i * kMs, &wait), Verdict::Drop);
   now += 500 * kMs;
-  limiter.due ();
+  EXPECT_TRUE (limiter.due ());
   EXPECT_EQ (limiter.ask (now, &wait), Verdict::Pass);
   // That one begins an interval of its own.
   EXPECT_EQ (limiter.ask (now + 499 * kMs, &wait), Verdict::Later);
   EXPECT_EQ (wait, 1 * kMs);
+}
+
+// A viewer asks more than once before its key frame comes; nothing is left of
+// that to make the next viewer wait.
+TEST (KeyFrameLimiter, AKeyFrameServesAllThatWait)
+{
+  KeyFrameLimiter limiter;
+  std::int64_t now = 7 * kMs, wait = 0;
+  EXPECT_EQ (limiter.ask (now, &wait), Verdict::Pass);
+  EXPECT_EQ (limiter.ask (now + kMs, &wait), Verdict::Later);
+  limiter.came ();
+  EXPECT_FALSE (limiter.due ());
+  EXPECT_EQ (limiter.ask (now + 600 * kMs, &wait), Verdict::Pass);
+  // It makes no interval shorter: what is asked for after it waits as before.
+  limiter.came ();
+  EXPECT_EQ (limiter.ask (now + 700 * kMs, &wait), Verdict::Later);
+  EXPECT_EQ (wait, 400 * kMs);
+  EXPECT_TRUE (limiter.due ());
 }
 
 TEST (KeyFrameLimiter, WaitsForNobodyAfterTheInterval)
