@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "srtphook.hpp"
 #include "glibptr.hpp"
+#include "icepath.hpp"
 #include "srtpsender.hpp"
+#include "udpsender.hpp"
 #include <memory>
 #include <mutex>
 #include <string>
@@ -75,32 +77,20 @@ public:
     return false;
   }
 
-  // Null: it must not leave. Frames are shared with other viewers: into
-  // memory of its own, which is also one piece then.
-  GstBuffer *protect (GstBuffer *packet)
+  // Encrypts into *to*, where there is room for the tag as well, as frames are
+  // shared with other viewers. False: it must not leave.
+  bool protect (GstBuffer *packet, guint8 *to, gsize size, bool direct)
   {
-    const gsize size = gst_buffer_get_size (packet);
-    GstBuffer *made =
-        gst_buffer_new_allocate (nullptr, size + SrtpSender::kTagSize, nullptr);
-    GstMapInfo map;
-    bool done = false;
-    if (made && gst_buffer_map (made, &map, GST_MAP_WRITE)) {
-      done = gst_buffer_extract (packet, 0, map.data, size) == size;
+    bool done = gst_buffer_extract (packet, 0, to, size) == size;
+    {
       std::lock_guard<std::mutex> lock (mutex_);
-      done = done && sender_.protect (map.data, size);
+      done = done && sender_.protect (to, size);
       ++(done ? counts_.sent : counts_.refused);
-      gst_buffer_unmap (made, &map);
+      counts_.direct += done && direct;
     }
-    if (!done) {
+    if (!done)
       GST_WARNING ("a packet of %" G_GSIZE_FORMAT " bytes was not sent", size);
-      gst_clear_buffer (&made);
-      return nullptr;
-    }
-    gst_buffer_copy_into (made, packet,
-        static_cast<GstBufferCopyFlags> (
-            GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS),
-        0, static_cast<gsize> (-1));
-    return made;
+    return done;
   }
 
   SrtpCounts counts ()
@@ -125,7 +115,8 @@ private:
 
 using SharedMedia = std::shared_ptr<Media>;
 
-// From a sink pad of srtpenc to its source pad; data of the former.
+// From a sink pad of srtpenc to its source pad, or right to the peer; data of
+// the former.
 struct Detour
 {
   SharedMedia media;
@@ -133,7 +124,65 @@ struct Detour
   // srtpenc's own.
   GstPadChainFunction chain;
   GstPadChainListFunction chain_list;
+
+  bool searched = false;
+  IcePath path;
+  UdpSender udp;
+
+  // Pads, elements and libnice between here and the socket cost more than the
+  // encryption does: not for media that leaves from a socket of this machine.
+  bool is_direct (GstPad *pad)
+  {
+    if (!searched) {
+      searched = true;
+      if (auto srtpenc = adopt (gst_pad_get_parent_element (pad)))
+        path.find (srtpenc.get ());
+    }
+    bool moved = false;
+    const bool direct = path.look (&moved);
+    if (moved)
+      udp.moved ();
+    return direct;
+  }
+  void send (GstBuffer *packet)
+  {
+    const gsize size = gst_buffer_get_size (packet);
+    guint8 *room = udp.room (size + SrtpSender::kTagSize);
+    if (media->protect (packet, room, size, true))
+      udp.add (size + SrtpSender::kTagSize);
+    if (udp.full ())
+      leave ();
+  }
+  void leave ()
+  {
+    udp.send (path.fd (), path.address (), path.address_length ());
+  }
 };
+
+// Null: it must not leave.
+GstBuffer *
+protected_copy (Media &media, GstBuffer *packet)
+{
+  const gsize size = gst_buffer_get_size (packet);
+  GstBuffer *made =
+      gst_buffer_new_allocate (nullptr, size + SrtpSender::kTagSize, nullptr);
+  GstMapInfo map;
+  if (!made || !gst_buffer_map (made, &map, GST_MAP_WRITE)) {
+    gst_clear_buffer (&made);
+    return nullptr;
+  }
+  const bool done = media.protect (packet, map.data, size, false);
+  gst_buffer_unmap (made, &map);
+  if (!done) {
+    gst_clear_buffer (&made);
+    return nullptr;
+  }
+  gst_buffer_copy_into (made, packet,
+      static_cast<GstBufferCopyFlags> (
+          GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS),
+      0, static_cast<gsize> (-1));
+  return made;
+}
 
 GstFlowReturn
 send (GstPad *pad, GstObject *parent, GstBuffer *packet)
@@ -141,7 +190,13 @@ send (GstPad *pad, GstObject *parent, GstBuffer *packet)
   auto &detour = *static_cast<Detour *> (pad->chaindata);
   if (!detour.media->ours ())
     return detour.chain (pad, parent, packet);
-  GstBuffer *made = detour.media->protect (packet);
+  if (detour.is_direct (pad)) {
+    detour.send (packet);
+    detour.leave ();
+    gst_buffer_unref (packet);
+    return GST_FLOW_OK;
+  }
+  GstBuffer *made = protected_copy (*detour.media, packet);
   gst_buffer_unref (packet);
   return made ? gst_pad_push (detour.out.get (), made) : GST_FLOW_OK;
 }
@@ -153,9 +208,17 @@ send_list (GstPad *pad, GstObject *parent, GstBufferList *packets)
   if (!detour.media->ours ())
     return detour.chain_list (pad, parent, packets);
   const guint count = gst_buffer_list_length (packets);
+  if (detour.is_direct (pad)) {
+    for (guint i = 0; i < count; i++)
+      detour.send (gst_buffer_list_get (packets, i));
+    detour.leave ();
+    gst_buffer_list_unref (packets);
+    return GST_FLOW_OK;
+  }
   GstBufferList *made = gst_buffer_list_new_sized (count);
   for (guint i = 0; i < count; i++)
-    if (auto *one = detour.media->protect (gst_buffer_list_get (packets, i)))
+    if (auto *one =
+            protected_copy (*detour.media, gst_buffer_list_get (packets, i)))
       gst_buffer_list_add (made, one);
   gst_buffer_list_unref (packets);
   if (gst_buffer_list_length (made) == 0) {
@@ -178,7 +241,7 @@ take_over_pad (GstElement *srtpenc, GstPad *pad, const SharedMedia &media)
   if (!out || !GST_PAD_CHAINFUNC (pad) || !GST_PAD_CHAINLISTFUNC (pad))
     return;
   auto *detour = new Detour{media, std::move (out), GST_PAD_CHAINFUNC (pad),
-      GST_PAD_CHAINLISTFUNC (pad)};
+      GST_PAD_CHAINLISTFUNC (pad), false, {}, {}};
   gst_pad_set_chain_function_full (pad, send, detour,
       [] (gpointer data) { delete static_cast<Detour *> (data); });
   gst_pad_set_chain_list_function (pad, send_list);

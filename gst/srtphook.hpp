@@ -2,7 +2,9 @@
 //
 // Takes the media that a webrtcbin sends from its srtpenc and makes SRTP of it
 // by SrtpSender: Debian's libsrtp2 is built on NSS, and costs some four times
-// as much. Whatever is not as expected is left to srtpenc.
+// as much. Where the path begins at a UDP socket of this machine the packets go
+// right into it, by UdpSender; where it leads through a relay, libnice sends
+// them. Whatever is not as expected is left to srtpenc.
 #pragma once
 #include <gst/gst.h>
 
@@ -16,6 +18,7 @@ void take_over_srtp (GstElement *webrtc);
 struct SrtpCounts
 {
   guint64 sent = 0;    // packets that SrtpSender made
+  guint64 direct = 0;  // of those, what went right into a socket
   guint64 refused = 0; // that it did not, and that went nowhere
   guint64 left = 0;    // packets and lists that were left to srtpenc
 };

@@ -334,7 +334,7 @@ GST_END_TEST
 
 namespace {
 
-// What came to the encryption, and what left.
+// What came to the encryption, and what arrived.
 struct Wire
 {
   std::mutex mutex;
@@ -386,19 +386,30 @@ note (GstPad *, GstPadProbeInfo *info, gpointer data)
 constexpr auto kPackets = static_cast<GstPadProbeType> (
     GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST);
 
+// *element* is one of *factory*: what passes its pad is noted.
+template <void (Wire::*Note) (GstBuffer *)>
 void
-watch_wire (GstBin *, GstBin *, GstElement *element, gpointer wire)
+watch (GstElement *element, const char *factory, const char *pad_name,
+    gpointer wire)
 {
-  GstElementFactory *factory = gst_element_get_factory (element);
-  const char *name = factory ? GST_OBJECT_NAME (factory) : "";
-  const bool encrypter = g_str_equal (name, "srtpenc");
-  if (!encrypter && !g_str_equal (name, "nicesink"))
+  GstElementFactory *made_by = gst_element_get_factory (element);
+  if (!made_by || !g_str_equal (GST_OBJECT_NAME (made_by), factory))
     return;
-  auto pad = adopt (
-      gst_element_get_static_pad (element, encrypter ? "rtp_sink_0" : "sink"));
+  auto pad = adopt (gst_element_get_static_pad (element, pad_name));
   fail_unless (pad != nullptr);
-  gst_pad_add_probe (pad.get (), kPackets,
-      encrypter ? note<&Wire::plain> : note<&Wire::sent>, wire, nullptr);
+  gst_pad_add_probe (pad.get (), kPackets, note<Note>, wire, nullptr);
+}
+
+void
+watch_robot (GstBin *, GstBin *, GstElement *element, gpointer wire)
+{
+  watch<&Wire::plain> (element, "srtpenc", "rtp_sink_0", wire);
+}
+
+void
+watch_viewer (GstBin *, GstBin *, GstElement *element, gpointer wire)
+{
+  watch<&Wire::sent> (element, "nicesrc", "src", wire);
 }
 
 } // namespace
@@ -413,11 +424,13 @@ GST_START_TEST (test_in_a_session_all_media_is_ours_and_none_is_clear)
         "bin.audio_0",
         Key::None, false);
     g_signal_connect (
-        robot.bin, "deep-element-added", G_CALLBACK (watch_wire), &wire);
+        robot.bin, "deep-element-added", G_CALLBACK (watch_robot), &wire);
     gst_element_set_state (robot.pipeline, GST_STATE_PLAYING);
     ViewerOptions options;
     options.audio = true;
     TestViewer viewer (robot.link, "ann", "p1", options);
+    g_signal_connect (viewer.webrtc (), "deep-element-added",
+        G_CALLBACK (watch_viewer), &wire);
     fail_unless (viewer.join ());
     fail_unless (viewer.wait_frames (10));
     viewer.lose_packets ();
@@ -431,6 +444,7 @@ GST_START_TEST (test_in_a_session_all_media_is_ours_and_none_is_clear)
     fail_unless (srtpenc != nullptr);
     const auto counts = srtp_counts (srtpenc.get ());
     fail_unless (counts.sent > 30);
+    fail_unless_equals_uint64 (counts.sent, counts.direct);
     fail_unless_equals_int (0, counts.left);
     fail_unless_equals_int (0, counts.refused);
   }

@@ -49,6 +49,7 @@ public:
   void give_candidates ();
   unsigned frames () const { return frames_; }
   unsigned sounds () const { return sounds_; } // decoded buffers of audio
+  GstElement *webrtc () const { return webrtc_.get (); }
   // "VP8", "H264", ...: what came, "" before.
   std::string received ();
   // The first buffer that came was a key frame's.
