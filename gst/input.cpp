@@ -2,12 +2,37 @@
 #include "input.hpp"
 #include "admission.hpp"
 #include "mediatype.hpp"
+#include <cstring>
 #include <gst/video/video.h>
 
 GST_DEBUG_CATEGORY_EXTERN (gst_signaling_bin_debug);
 #define GST_CAT_DEFAULT gst_signaling_bin_debug
 
 namespace robotlive {
+
+namespace {
+
+// Some encoders, x264 among them, begin each picture with a NAL unit that says
+// so (ITU-T H.264 section 7.3.2.4). RTP has its marker for that; to each viewer
+// it would be a packet of its own, which is a tenth of what a picture costs.
+GstBuffer *
+without_delimiter (GstBuffer *picture)
+{
+  constexpr guint8 length[] = {0, 0, 0, 2}; // as h264parse writes it
+  constexpr guint8 delimiter = 9;
+  constexpr gsize size = sizeof length + 2;
+  guint8 head[size];
+  if (gst_buffer_get_size (picture) <= size ||
+      gst_buffer_extract (picture, 0, head, size) != size ||
+      memcmp (head, length, sizeof length) != 0 ||
+      (head[sizeof length] & 0x1f) != delimiter)
+    return picture;
+  picture = gst_buffer_make_writable (picture);
+  gst_buffer_resize (picture, size, -1);
+  return picture;
+}
+
+} // namespace
 
 Input::Input (GstBin *bin, GstPad *ghost, bool audio, Callbacks callbacks)
     : bin_ (bin), audio_ (audio), callbacks_ (std::move (callbacks)),
@@ -104,9 +129,12 @@ Input::ask_again ()
 GstPadProbeReturn
 Input::on_picture (GstPad *, GstPadProbeInfo *info, gpointer data)
 {
-  if (!GST_BUFFER_FLAG_IS_SET (
-          GST_PAD_PROBE_INFO_BUFFER (info), GST_BUFFER_FLAG_DELTA_UNIT))
-    static_cast<Input *> (data)->limiter_.came ();
+  auto &self = *static_cast<Input *> (data);
+  GstBuffer *picture = GST_PAD_PROBE_INFO_BUFFER (info);
+  if (!GST_BUFFER_FLAG_IS_SET (picture, GST_BUFFER_FLAG_DELTA_UNIT))
+    self.limiter_.came ();
+  if (self.delimited_)
+    GST_PAD_PROBE_INFO_DATA (info) = without_delimiter (picture);
   return GST_PAD_PROBE_OK;
 }
 
@@ -120,7 +148,9 @@ Input::on_tee_event (GstPad *, GstPadProbeInfo *info, gpointer data)
     return GST_PAD_PROBE_OK;
   GstCaps *caps = nullptr;
   gst_event_parse_caps (event, &caps);
-  if (const MediaType *type = media_type_of (caps)) {
+  const MediaType *type = media_type_of (caps);
+  self.delimited_ = type && g_str_equal (type->encoding_name, "H264");
+  if (type) {
     g_autoptr (GstElementFactory) payloader =
         gst_element_factory_find (type->payloader);
     if (payloader)

@@ -68,6 +68,7 @@ private:
   // Streaming thread alone.
   std::string parser_name_;
   GPtr<GstElement> parser_, filter_;
+  bool delimited_ = false; // H.264, in which there may be delimiters
   EncoderControl encoder_;
   KeyFrameLimiter limiter_;
 };

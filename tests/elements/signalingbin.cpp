@@ -113,6 +113,91 @@ GST_START_TEST (test_packets_of_a_picture_stay_together)
 }
 GST_END_TEST
 
+// The encoder begins each picture with an access unit delimiter.
+static GstPadProbeReturn
+delimit (GstPad *, GstPadProbeInfo *info, gpointer data)
+{
+  static guint8 delimiter[] = {0, 0, 0, 1, 9, 0xf0};
+  taken ();
+  GstBuffer *buffer =
+      gst_buffer_make_writable (GST_PAD_PROBE_INFO_BUFFER (info));
+  gst_buffer_prepend_memory (
+      buffer, gst_memory_new_wrapped (GST_MEMORY_FLAG_READONLY, delimiter,
+                  sizeof delimiter, 0, sizeof delimiter, nullptr, nullptr));
+  GST_PAD_PROBE_INFO_DATA (info) = buffer;
+  ++*static_cast<unsigned *> (data);
+  handed ();
+  return GST_PAD_PROBE_OK;
+}
+
+struct Units
+{
+  unsigned slices = 0, delimiters = 0;
+};
+
+static void
+count_unit (Units *units, GstBuffer *packet)
+{
+  guint8 head[13] = {}; // without extensions the unit's type comes last
+  gst_buffer_extract (packet, 0, head, sizeof head);
+  if ((head[1] & 0x7f) != 108)
+    return;
+  const int type = head[12] & 0x1f;
+  units->slices += type == 1 || type == 5 || type == 28;
+  units->delimiters += type == 9;
+}
+
+static GstPadProbeReturn
+see_units (GstPad *, GstPadProbeInfo *info, gpointer data)
+{
+  taken ();
+  auto *units = static_cast<Units *> (data);
+  if (info->type & GST_PAD_PROBE_TYPE_BUFFER_LIST) {
+    GstBufferList *list = gst_pad_probe_info_get_buffer_list (info);
+    for (guint i = 0; i < gst_buffer_list_length (list); i++)
+      count_unit (units, gst_buffer_list_get (list, i));
+  } else {
+    count_unit (units, gst_pad_probe_info_get_buffer (info));
+  }
+  handed ();
+  return GST_PAD_PROBE_OK;
+}
+
+// RTP says where a picture ends; a packet that tells where the next one begins
+// would be one more for each viewer and picture.
+GST_START_TEST (test_no_packet_only_says_that_a_picture_begins)
+{
+  Robot robot (
+      "openh264enc name=encoder gop-size=300 complexity=low ! "
+      "video/x-h264,stream-format=byte-stream,alignment=au ! h264parse",
+      "session-policy=open", Key::None, false);
+  unsigned delimited = 0;
+  Units units;
+  handed ();
+  g_autoptr (GstPad) encoded = gst_element_get_static_pad (
+      find_element (robot.pipeline, "openh264enc").get (), "src");
+  gst_pad_add_probe (
+      encoded, GST_PAD_PROBE_TYPE_BUFFER, delimit, &delimited, nullptr);
+  gst_element_set_state (robot.pipeline, GST_STATE_PLAYING);
+  ViewerOptions options;
+  options.encoding_name = "H264";
+  TestViewer viewer (robot.link, "ann", "p1", options);
+  fail_unless (viewer.join ());
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (
+      find_element (robot.bin, "srtpenc").get (), "rtp_sink_0");
+  gst_pad_add_probe (pad,
+      static_cast<GstPadProbeType> (
+          GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
+      see_units, &units, nullptr);
+  fail_unless (viewer.wait_frames (20));
+  gst_element_set_state (robot.pipeline, GST_STATE_NULL);
+  taken ();
+  fail_unless (delimited >= 20);
+  fail_unless (units.slices >= 19);
+  fail_unless_equals_int (0, units.delimiters);
+}
+GST_END_TEST
+
 // Packets without a running time make sender reports that tell nothing.
 GST_START_TEST (test_the_rtp_session_knows_the_latency)
 {
@@ -487,6 +572,7 @@ signalingbin_suite (void)
   tcase_add_test (tc, test_vp8_viewer_sees_the_picture);
   tcase_add_test (tc, test_h264_viewer_sees_the_picture);
   tcase_add_test (tc, test_packets_of_a_picture_stay_together);
+  tcase_add_test (tc, test_no_packet_only_says_that_a_picture_begins);
   tcase_add_test (tc, test_the_rtp_session_knows_the_latency);
   tcase_add_test (tc, test_other_m_lines_are_answered_inactive);
   tcase_add_test (tc, test_two_viewers_and_one_that_never_answers);
