@@ -49,11 +49,9 @@ answer_caps_query (GstPad *, GstPadProbeInfo *info, gpointer data)
 // webrtcbin 1.22 puts encoders for FEC behind each sink pad, also when there is
 // no FEC. They know of no lists. Not for a stream with FEC.
 GstFlowReturn
-pass_list (GstPad *, GstObject *parent, GstBufferList *list)
+pass_list (GstPad *pad, GstObject *, GstBufferList *list)
 {
-  g_autoptr (GstPad) out =
-      gst_element_get_static_pad (GST_ELEMENT (parent), "src");
-  return gst_pad_push_list (out, list);
+  return gst_pad_push_list (GST_PAD (pad->chainlistdata), list);
 }
 
 void
@@ -63,8 +61,11 @@ keep_lists_whole (GstBin *, GstBin *, GstElement *element, gpointer)
   const char *name = factory ? GST_OBJECT_NAME (factory) : "";
   if (!g_str_equal (name, "rtpulpfecenc") && !g_str_equal (name, "rtpredenc"))
     return;
-  if (auto sink_pad = adopt (gst_element_get_static_pad (element, "sink")))
-    gst_pad_set_chain_list_function (sink_pad.get (), pass_list);
+  auto sink_pad = adopt (gst_element_get_static_pad (element, "sink"));
+  auto source_pad = adopt (gst_element_get_static_pad (element, "src"));
+  if (sink_pad && source_pad)
+    gst_pad_set_chain_list_function_full (
+        sink_pad.get (), pass_list, source_pad.release (), gst_object_unref);
 }
 
 struct Unlinking

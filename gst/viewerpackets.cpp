@@ -89,9 +89,14 @@ PacketGatherer::gather (GstPad *pad, GstPadProbeInfo *info)
   if (flow == GST_FLOW_OK && whole && !held_)
     return GST_PAD_PROBE_OK;
   if (info->type & GST_PAD_PROBE_TYPE_BUFFER_LIST) {
-    g_autoptr (GstBufferList) list = GST_PAD_PROBE_INFO_BUFFER_LIST (info);
-    for (guint i = 0; i < gst_buffer_list_length (list); i++)
-      add (gst_buffer_ref (gst_buffer_list_get (list, i)));
+    GstBufferList *list = GST_PAD_PROBE_INFO_BUFFER_LIST (info);
+    if (!held_) {
+      held_ = gst_buffer_list_make_writable (list);
+    } else {
+      for (guint i = 0; i < gst_buffer_list_length (list); i++)
+        add (gst_buffer_ref (gst_buffer_list_get (list, i)));
+      gst_buffer_list_unref (list);
+    }
   } else {
     add (last);
   }
