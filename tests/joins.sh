@@ -13,13 +13,5 @@ build=${BUILD_DIR:-$top/build}
 ninja -C "$build" tests/elements/test-signalingbinjoins
 export ROBOTLIVE_JOINS=${1:-1000}
 ulimit -c unlimited || true
-run=(meson test -C "$build" --no-rebuild --verbose --timeout-multiplier 20
-  signalingbinjoins)
-# In a network of its own: a viewer whose path went over an interface that
-# another program takes away in that moment sees nothing, and rightly so.
-network='ip link set lo up && ip link add v0 type veth peer name v1 &&
-  ip addr add 192.0.2.1/24 dev v0 && ip link set v1 up && ip link set v0 up'
-if unshare -rn sh -c "$network" 2>/dev/null; then
-  run=(unshare -rn sh -c "$network && exec \"\$@\"" sh "${run[@]}")
-fi
-"${run[@]}"
+meson test -C "$build" --no-rebuild --verbose --timeout-multiplier 20 \
+  signalingbinjoins
