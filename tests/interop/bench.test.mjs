@@ -2,7 +2,7 @@
 //
 // The benchmarks' own rules: nothing is measured with what is not built, a
 // sender that failed in every run is no success, and new figures take the place
-// of old ones in a README.
+// of old ones in a README; and their page tells when a picture was taken.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -10,6 +10,7 @@ import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
+import vm from 'node:vm';
 
 const bench = fileURLToPath(new URL('../bench/', import.meta.url));
 const { save, summary } = await import('../bench/lib/common.mjs');
@@ -48,6 +49,39 @@ test('fails where a sender failed in every run', (t) => {
   const { useless } = JSON.parse(
     fs.readFileSync(path.join(results, 'latency.json')));
   assert.deepEqual(useless, [{ what: 'janus', why: 'no janus' }]);
+});
+
+// However late the page gets to look at it.
+test('tells when a picture was taken', () => {
+  const origin = 1796000000000.4;
+  let stamp = 0;
+  const luma = (x, y) =>
+    (stamp >> (23 - Math.floor(x / 16)) & 1) === Number(y < 16) ? 235 : 16;
+  const data = (width, height) => Uint8ClampedArray.from(
+    { length: 4 * width * height },
+    (_, i) => luma((i >> 2) % width, Math.floor((i >> 2) / width)));
+  const page = vm.createContext({
+    performance: { timeOrigin: origin },
+    document: {
+      getElementById: () => ({ requestVideoFrameCallback() {} }),
+      createElement: () => ({ getContext: () => ({ drawImage() {},
+        getImageData: (x, y, width, height) =>
+          ({ data: data(width, height) }) }) }),
+    },
+  });
+  vm.runInContext(
+    fs.readFileSync(path.join(bench, 'lib/page.js'), 'utf8'), page);
+  // The last before the stamp, 24 bits, begins anew, and the first after it.
+  const turn = Math.ceil(origin / 2 ** 24) * 2 ** 24;
+  for (const taken of [Math.floor(origin), turn - 1, turn])
+    for (const [shown, called] of [[20, 21], [30, 246], [5, 1000]]) {
+      stamp = taken % 2 ** 24;
+      page.onFrame(taken + called - origin,
+        { presentationTime: taken + shown - origin });
+      const { taken: told, presented } = vm.runInContext('frames.pop()', page);
+      assert.ok(Math.abs(told - taken) < 0.01, `${told - taken} ms`);
+      assert.ok(Math.abs(presented - shown) < 0.01, `${presented} ms`);
+    }
 });
 
 test('puts new figures where the old ones were', (t) => {

@@ -39,6 +39,9 @@ function onFrame(now, frame) {
   const stamp = readStamp();
   frames.push({
     at: performance.timeOrigin + now,
+    // By the stamp alone: callback and presentation are other times than that.
+    taken: stamp === null ? null
+      : performance.timeOrigin + now - since(stamp, now),
     presented: stamp === null ? null : since(stamp, frame.presentationTime),
     received: stamp === null || frame.receiveTime === undefined
       ? null : since(stamp, frame.receiveTime),
