@@ -87,9 +87,11 @@ public:
         robot.bin, "deep-element-added", G_CALLBACK (on_element), this);
   }
 
+  // bit/s; 0: any number. Pictures are of 1.4 Mbit/s or more.
+  std::atomic<guint64> capacity{0};
+
 private:
-  // bytes; of 30 pictures a second, 1.4 Mbit/s or more
-  static constexpr guint kSize = 6000;
+  static constexpr guint kSize = 6000; // bytes a packet
 
   static void on_element (
       GstBin *, GstBin *, GstElement *element, gpointer self)
@@ -98,11 +100,12 @@ private:
     if (!factory || !g_str_equal (GST_OBJECT_NAME (factory), "webrtcbin"))
       return;
     auto pad = adopt (gst_element_get_static_pad (element, "sink_0"));
-    gst_pad_add_probe (pad.get (), GST_PAD_PROBE_TYPE_EVENT_UPSTREAM, on_event,
-        nullptr, nullptr);
+    gst_pad_add_probe (
+        pad.get (), GST_PAD_PROBE_TYPE_EVENT_UPSTREAM, on_event, self, nullptr);
   }
 
-  static GstPadProbeReturn on_event (GstPad *, GstPadProbeInfo *info, gpointer)
+  static GstPadProbeReturn on_event (
+      GstPad *, GstPadProbeInfo *info, gpointer self)
   {
     taken ();
     if (read_twcc_event (GST_PAD_PROBE_INFO_EVENT (info)).empty ())
@@ -112,21 +115,27 @@ private:
     const auto *array = static_cast<GValueArray *> (g_value_get_boxed (
         gst_structure_get_value (gst_event_get_structure (event), "packets")));
     for (guint i = 0; i < array->n_values; i++)
-      arrive (
+      static_cast<ScriptedPath *> (self)->arrive (
           static_cast<GstStructure *> (g_value_get_boxed (&array->values[i])));
     return GST_PAD_PROBE_OK;
   }
 
-  static void arrive (GstStructure *packet)
+  void arrive (GstStructure *packet)
   {
     GstClockTime sent = 0, received = GST_CLOCK_TIME_NONE;
     gst_structure_get (packet, "local-ts", G_TYPE_UINT64, &sent, "remote-ts",
         G_TYPE_UINT64, &received, nullptr);
     if (!GST_CLOCK_TIME_IS_VALID (received))
       return;
+    const guint64 rate = capacity;
+    const auto takes = rate ? kSize * 8 * GST_SECOND / rate : 0;
+    const auto left = takes ? std::max (sent, free_at_.load ()) + takes : sent;
+    free_at_ = left;
     gst_structure_set (packet, "remote-ts", G_TYPE_UINT64,
-        sent + 20 * GST_MSECOND, "size", G_TYPE_UINT, kSize, nullptr);
+        left + 20 * GST_MSECOND, "size", G_TYPE_UINT, kSize, nullptr);
   }
+
+  std::atomic<GstClockTime> free_at_{0}; // of a narrow one
 };
 
 GstBuffer *
@@ -234,6 +243,43 @@ GST_START_TEST (test_the_one_who_drives_is_served_first)
     fail_unless (targets (true));
     fail_unless (controls ("p1") && !controls ("p2"));
   }
+}
+GST_END_TEST
+
+// Nothing is sent into the queue of a path that has become narrow, until it is
+// empty; then comes a key frame.
+GST_START_TEST (test_a_collapsed_path_is_drained)
+{
+  ScriptedPath path;
+  // Nothing else is left out of its stream, and no key frame comes by itself.
+  Robot robot ("vp8enc deadline=1 cpu-used=16 keyframe-max-dist=100000 ! "
+               "identity",
+      "session-policy=open adaptive-bitrate=false");
+  path.watch (robot);
+  ViewerOptions options;
+  options.feedback = true;
+  TestViewer viewer (robot.link, "ann", "p1", options);
+  fail_unless (viewer.join ());
+  const auto left_out = [&] () {
+    g_autoptr (GstStructure) stats = robot.viewer_stats ("p1");
+    guint64 thinned = 0;
+    fail_unless (gst_structure_get_uint64 (stats, "thinned", &thinned));
+    return thinned > 0;
+  };
+  fail_if (left_out ());
+  // Narrow and wide again, until the estimate falls at once. It may fall in
+  // steps when this machine pauses.
+  fail_unless (robot.wait ([&] () {
+    viewer.give_candidates ();
+    const guint estimate = estimate_of (robot, "p1");
+    if (estimate >= 1400000)
+      path.capacity = 300000;
+    else if (estimate < 600000)
+      path.capacity = 0;
+    return left_out ();
+  }));
+  path.capacity = 0;
+  fail_unless (viewer.wait_frames (10));
 }
 GST_END_TEST
 
@@ -507,6 +553,7 @@ signalingbinrate_suite ()
   tcase_add_test (general, test_transport_wide_feedback_makes_an_estimate);
   tcase_add_test (general, test_a_viewer_is_told_what_limits_its_picture);
   tcase_add_test (general, test_the_one_who_drives_is_served_first);
+  tcase_add_test (general, test_a_collapsed_path_is_drained);
   tcase_add_test (general, test_without_feedback_receiver_reports_do);
   tcase_add_test (general, test_the_encoder_gets_its_rate_back);
   tcase_add_test (general, test_not_adaptive_leaves_the_encoder_alone);
