@@ -261,6 +261,18 @@ Robot::viewer_stats (const char *peer_id)
   return nullptr;
 }
 
+guint64
+Robot::number (const char *peer_id, const char *field)
+{
+  g_autoptr (GstStructure) stats = viewer_stats (peer_id);
+  guint64 large = 0;
+  guint small = 0;
+  if (!stats || gst_structure_get_uint64 (stats, field, &large))
+    return large;
+  gst_structure_get_uint (stats, field, &small);
+  return small;
+}
+
 gint64
 Robot::remaining (const char *peer_id)
 {

@@ -61,6 +61,8 @@ public:
   int viewer_count ();
   gint64 remaining (const char *peer_id); // ms; -1: no end, or no such viewer
   GstStructure *viewer_stats (const char *peer_id); // transfer full
+  // An unsigned field of these; 0: not there, or no such viewer.
+  guint64 number (const char *peer_id, const char *field);
 
   const std::shared_ptr<Link> link = std::make_shared<Link> ();
   GstElement *pipeline = nullptr, *bin = nullptr; // bin is the pipeline's

@@ -24,9 +24,7 @@ GST_END_TEST
 GST_START_TEST (test_h264_viewer_sees_the_picture)
 {
   Robot robot ("H264", "session-policy=open");
-  ViewerOptions options;
-  options.encoding_name = "H264";
-  TestViewer viewer (robot.link, "ann", "p1", options);
+  TestViewer viewer (robot.link, "ann", "p1", {"H264"});
   fail_unless (viewer.join ());
   fail_unless (viewer.wait_frames (20));
   fail_unless (viewer.first_was_key ());
@@ -89,9 +87,7 @@ GST_START_TEST (test_packets_of_a_picture_stay_together)
   gst_util_set_object_arg (
       G_OBJECT (find_element (robot.pipeline, "videotestsrc").get ()),
       "pattern", "snow");
-  ViewerOptions options;
-  options.encoding_name = "H264";
-  TestViewer viewer (robot.link, "ann", "p1", options);
+  TestViewer viewer (robot.link, "ann", "p1", {"H264"});
   fail_unless (viewer.join ());
   fail_unless (viewer.wait_frames (1));
 
@@ -179,9 +175,7 @@ GST_START_TEST (test_no_packet_only_says_that_a_picture_begins)
   gst_pad_add_probe (
       encoded, GST_PAD_PROBE_TYPE_BUFFER, delimit, &delimited, nullptr);
   gst_element_set_state (robot.pipeline, GST_STATE_PLAYING);
-  ViewerOptions options;
-  options.encoding_name = "H264";
-  TestViewer viewer (robot.link, "ann", "p1", options);
+  TestViewer viewer (robot.link, "ann", "p1", {"H264"});
   fail_unless (viewer.join ());
   g_autoptr (GstPad) pad = gst_element_get_static_pad (
       find_element (robot.bin, "srtpenc").get (), "rtp_sink_0");
@@ -507,9 +501,7 @@ GST_END_TEST
 GST_START_TEST (test_no_common_codec_names_both_sides)
 {
   Robot robot ("VP8", "session-policy=open");
-  ViewerOptions options;
-  options.encoding_name = "H264";
-  TestViewer viewer (robot.link, "ann", "p1", options);
+  TestViewer viewer (robot.link, "ann", "p1", {"H264"});
   fail_unless (viewer.offer ());
   fail_unless (robot.link->wait_error ("p1"));
   const auto peer = robot.link->peer ("p1");

@@ -181,10 +181,8 @@ GST_START_TEST (test_two_of_them_know_nothing_of_each_other)
   TestViewer of_one (one.link, "ann", "p1");
   {
     Robot two ("H264", "session-policy=open max-viewers=1");
-    ViewerOptions options;
-    options.encoding_name = "H264";
     // The same peer id is another peer there.
-    TestViewer of_two (two.link, "bob", "p1", options);
+    TestViewer of_two (two.link, "bob", "p1", {"H264"});
     fail_unless (of_one.join ());
     fail_unless (of_two.join ());
     fail_unless (of_one.wait_frames (10));

@@ -63,16 +63,6 @@ uses (Robot &robot, const char *peer_id, const char *feedback)
   return text && g_str_equal (text, feedback);
 }
 
-guint
-estimate_of (Robot &robot, const char *peer_id)
-{
-  g_autoptr (GstStructure) stats = robot.viewer_stats (peer_id);
-  guint estimate = 0;
-  if (stats)
-    gst_structure_get_uint (stats, "estimate", &estimate);
-  return estimate;
-}
-
 // What viewers' transport-wide feedback says of their paths: what is lost is
 // lost, but when the others arrived, and how large they were, is made up here.
 // What this machine has to do besides is no queue, then.
@@ -163,11 +153,7 @@ GST_START_TEST (test_transport_wide_feedback_makes_an_estimate)
   fail_unless (answer.find ("a=rtcp-fb:96 transport-cc") != std::string::npos);
   fail_unless (robot.wait ([&] () {
     viewer.give_candidates ();
-    g_autoptr (GstStructure) stats = robot.viewer_stats ("p1");
-    guint received = 0;
-    return stats &&
-           gst_structure_get_uint (stats, "received-rate", &received) &&
-           received > 0;
+    return robot.number ("p1", "received-rate") > 0;
   }));
   fail_unless (uses (robot, "p1", "transport-wide"));
   fail_unless (robot.wait ([&] () { return target_of (robot) >= 300000; }));
@@ -184,11 +170,7 @@ GST_START_TEST (test_a_viewer_is_told_what_limits_its_picture)
   fail_unless (viewer.join ());
   fail_unless (robot.wait ([&] () {
     viewer.give_candidates ();
-    g_autoptr (GstStructure) stats = robot.viewer_stats ("p1");
-    guint received = 0;
-    return stats &&
-           gst_structure_get_uint (stats, "received-rate", &received) &&
-           received > 0;
+    return robot.number ("p1", "received-rate") > 0;
   }));
   fail_unless (robot.link->peer ("p1").limit.empty ());
   viewer.vanish ();
@@ -219,7 +201,7 @@ GST_START_TEST (test_the_one_who_drives_is_served_first)
       admin.give_candidates ();
       const guint target = target_of (robot);
       return low ? target > 0 && target < 1000000 &&
-                       estimate_of (robot, "p2") >= 1400000
+                       robot.number ("p2", "estimate") >= 1400000
                  : target >= 1400000;
     });
   };
@@ -260,23 +242,17 @@ GST_START_TEST (test_a_collapsed_path_is_drained)
   options.feedback = true;
   TestViewer viewer (robot.link, "ann", "p1", options);
   fail_unless (viewer.join ());
-  const auto left_out = [&] () {
-    g_autoptr (GstStructure) stats = robot.viewer_stats ("p1");
-    guint64 thinned = 0;
-    fail_unless (gst_structure_get_uint64 (stats, "thinned", &thinned));
-    return thinned > 0;
-  };
-  fail_if (left_out ());
+  fail_unless_equals_uint64 (0, robot.number ("p1", "thinned"));
   // Narrow and wide again, until the estimate falls at once. It may fall in
   // steps when this machine pauses.
   fail_unless (robot.wait ([&] () {
     viewer.give_candidates ();
-    const guint estimate = estimate_of (robot, "p1");
+    const auto estimate = robot.number ("p1", "estimate");
     if (estimate >= 1400000)
       path.capacity = 300000;
     else if (estimate < 600000)
       path.capacity = 0;
-    return left_out ();
+    return robot.number ("p1", "thinned") > 0;
   }));
   path.capacity = 0;
   fail_unless (viewer.wait_frames (10));
@@ -286,9 +262,7 @@ GST_END_TEST
 GST_START_TEST (test_without_feedback_receiver_reports_do)
 {
   Robot robot ("H264", "session-policy=open");
-  ViewerOptions options;
-  options.encoding_name = "H264";
-  TestViewer viewer (robot.link, "ann", "p1", options);
+  TestViewer viewer (robot.link, "ann", "p1", {"H264"});
   fail_unless (viewer.join ());
   fail_unless (
       robot.link->peer ("p1").answer.find ("extmap") == std::string::npos);
@@ -305,9 +279,7 @@ GST_START_TEST (test_the_encoder_gets_its_rate_back)
       "H264", "session-policy=open start-bitrate=800000", Key::None, false);
   set_encoder_rate (robot, 1200000);
   gst_element_set_state (robot.pipeline, GST_STATE_PLAYING);
-  ViewerOptions options;
-  options.encoding_name = "H264";
-  TestViewer viewer (robot.link, "ann", "p1", options);
+  TestViewer viewer (robot.link, "ann", "p1", {"H264"});
   fail_unless (viewer.join ());
   // The first target is the start; what was configured stays the ceiling.
   fail_unless (robot.wait ([&] () {
@@ -327,9 +299,7 @@ GST_START_TEST (test_not_adaptive_leaves_the_encoder_alone)
       "H264", "session-policy=open adaptive-bitrate=false", Key::None, false);
   set_encoder_rate (robot, 777000);
   gst_element_set_state (robot.pipeline, GST_STATE_PLAYING);
-  ViewerOptions options;
-  options.encoding_name = "H264";
-  TestViewer viewer (robot.link, "ann", "p1", options);
+  TestViewer viewer (robot.link, "ann", "p1", {"H264"});
   fail_unless (viewer.join ());
   fail_unless (
       robot.wait ([&] () { return uses (robot, "p1", "receiver-reports"); }));
@@ -464,9 +434,7 @@ GST_START_TEST (test_near_the_floor_half_of_the_pictures_are_sent)
 {
   Robot robot (
       "H264", "session-policy=open start-bitrate=300000 max-bitrate=2000000");
-  ViewerOptions options;
-  options.encoding_name = "H264";
-  TestViewer viewer (robot.link, "ann", "p1", options);
+  TestViewer viewer (robot.link, "ann", "p1", {"H264"});
   fail_unless (viewer.join ());
   const auto halved = [&] () {
     g_autoptr (GstStructure) stats = nullptr;

@@ -23,16 +23,6 @@ act (Robot &robot, const char *signal, const char *peer_id)
   return done;
 }
 
-guint64
-number (Robot &robot, const char *peer_id, const char *field)
-{
-  g_autoptr (GstStructure) stats = robot.viewer_stats (peer_id);
-  guint64 value = 0;
-  if (stats)
-    gst_structure_get (stats, field, G_TYPE_UINT64, &value, nullptr);
-  return value;
-}
-
 bool
 flag (Robot &robot, const char *peer_id, const char *field)
 {
@@ -91,8 +81,8 @@ GST_START_TEST (test_the_statistics_are_complete)
     fail_unless (gst_structure_has_field_typed (stats, field.name, field.type),
         "%s", field.name);
   fail_unless (
-      number (robot, "p1", "first-frame") <= number (robot, "p1", "since"));
-  fail_unless (number (robot, "p1", "frames") > 10);
+      robot.number ("p1", "first-frame") <= robot.number ("p1", "since"));
+  fail_unless (robot.number ("p1", "frames") > 10);
   for (const char *name : {"local-candidate", "remote-candidate"})
     fail_unless (
         strstr (gst_structure_get_string (stats, name), " udp ") != nullptr);
@@ -136,11 +126,11 @@ GST_START_TEST (test_a_paused_viewer_stays_and_goes_on)
     return paused.frames () == before;
   }));
   const unsigned shown = paused.frames ();
-  const auto passed = number (robot, "p1", "frames");
+  const auto passed = robot.number ("p1", "frames");
   // Longer than a viewer may be silent that has vanished.
   g_usleep (6 * G_USEC_PER_SEC);
   fail_unless_equals_int (shown, paused.frames ());
-  fail_unless (passed == number (robot, "p1", "frames"));
+  fail_unless (passed == robot.number ("p1", "frames"));
   fail_unless_equals_int (2, robot.viewer_count ());
   fail_unless (other.wait_frames (10));
   fail_unless (act (robot, "resume-viewer", "p1"));
@@ -265,9 +255,7 @@ GST_START_TEST (test_a_deaf_camera_is_waited_for)
       },
       nullptr, nullptr);
   gst_element_set_state (robot.pipeline, GST_STATE_PLAYING);
-  ViewerOptions options;
-  options.encoding_name = "H264";
-  TestViewer viewer (robot.link, "ann", "p1", options);
+  TestViewer viewer (robot.link, "ann", "p1", {"H264"});
   fail_unless (viewer.offer ());
   fail_unless (viewer.take_answer ());
   fail_unless (robot.wait ([&] () {
@@ -422,9 +410,7 @@ GST_START_TEST (test_a_v4l2_encoder_is_told_by_its_controls)
     g_object_get (pi.get (), property, &value, nullptr);
     return value;
   };
-  ViewerOptions options;
-  options.encoding_name = "H264";
-  TestViewer viewer (robot.link, "ann", "p1", options);
+  TestViewer viewer (robot.link, "ann", "p1", {"H264"});
   fail_unless (viewer.join ());
   fail_unless (viewer.first_was_key ());
   fail_unless (viewer.wait_frames (10));
@@ -443,7 +429,7 @@ GST_START_TEST (test_a_v4l2_encoder_is_told_by_its_controls)
   fail_unless (robot.wait ([&] () { return counted ("rate") > 0; }));
   fail_unless (counted ("rate") % 25000 == 0);
   const guint before = counted ("forced");
-  TestViewer second (robot.link, "bob", "p2", options);
+  TestViewer second (robot.link, "bob", "p2", {"H264"});
   fail_unless (second.join ());
   fail_unless (second.first_was_key ());
   fail_unless ((counted ("forced") > before) == deaf);
@@ -477,10 +463,8 @@ GST_START_TEST (test_a_v4l2_encoder_gets_half_of_the_pictures)
   }
   gst_element_set_state (robot.pipeline, GST_STATE_PLAYING);
   auto pi = adopt (gst_bin_get_by_name (GST_BIN (robot.pipeline), "pi"));
-  ViewerOptions options;
-  options.encoding_name = "H264";
   // Receiver reports alone: the rate stays low for some seconds.
-  TestViewer viewer (robot.link, "ann", "p1", options);
+  TestViewer viewer (robot.link, "ann", "p1", {"H264"});
   fail_unless (viewer.join ());
   fail_unless (robot.wait ([&] () {
     g_autoptr (GstStructure) stats = nullptr;

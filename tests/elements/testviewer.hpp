@@ -12,6 +12,7 @@
 
 namespace robotlive::test {
 
+// As {"H264"}, or by name.
 struct ViewerOptions
 {
   // Empty: VP8 and H264, the robot chooses.
