@@ -167,14 +167,16 @@ TestViewer::lose_packets ()
   auto pad =
       adopt (gst_element_get_static_pad (rtpbin.get (), "recv_rtp_sink_0"));
   g_assert_nonnull (pad.get ());
+  auto *const packets = new unsigned (0);
+  handed ();
   gst_pad_add_probe (
       pad.get (), GST_PAD_PROBE_TYPE_BUFFER,
       [] (GstPad *, GstPadProbeInfo *, gpointer count) {
+        taken ();
         return ++*static_cast<unsigned *> (count) % 3 ? GST_PAD_PROBE_OK
                                                       : GST_PAD_PROBE_DROP;
       },
-      new unsigned (0),
-      [] (gpointer count) { delete static_cast<unsigned *> (count); });
+      packets, [] (gpointer count) { delete static_cast<unsigned *> (count); });
 }
 
 // Adds a BYE of whoever reports.
@@ -207,15 +209,16 @@ void
 TestViewer::say_bye ()
 {
   auto rtpbin = find_element (webrtc_.get (), "rtpbin");
-  handed ();
   gst_element_foreach_src_pad (
       rtpbin.get (),
       [] (GstElement *, GstPad *pad, gpointer data) -> gboolean {
         using Time = std::shared_ptr<std::atomic<gint64>>;
-        if (g_str_has_prefix (GST_PAD_NAME (pad), "send_rtcp_src_"))
-          gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, add_bye,
-              new Time (*static_cast<Time *> (data)),
-              [] (gpointer time) { delete static_cast<Time *> (time); });
+        if (!g_str_has_prefix (GST_PAD_NAME (pad), "send_rtcp_src_"))
+          return TRUE;
+        auto *const sent_at = new Time (*static_cast<Time *> (data));
+        handed ();
+        gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, add_bye, sent_at,
+            [] (gpointer time) { delete static_cast<Time *> (time); });
         return TRUE;
       },
       const_cast<std::shared_ptr<std::atomic<gint64>> *> (&bye_sent_at_));
