@@ -241,12 +241,14 @@ def short_gate(data):
 
 
 def short_signaling(data):
-    for kind, words in (("plain", "signalling, messages/s, 3,000 sockets"),
+    for kind, words in (("plain", "signalling, messages/s one at a time / four "
+                                  "in one go, 3,000 sockets"),
                         ("TLS", "the same with TLS")):
         both = [r for r in data["rows"]
                 if r["sender"].endswith(f"3000 sockets, {kind}")]
         if len(both) == 2:
-            ours, node = (f"{r['messages/s']['median']:,.0f}, p99 "
+            ours, node = (f"{r['messages/s']['median']:,.0f} / "
+                          f"{r['messages/s, 4 in one go']['median']:,.0f}, p99 "
                           f"{r['p99, ms']['median']:.2f} ms" for r in both)
             yield words, ours, "npm socket.io " + node
             if kind == "plain":

@@ -54,7 +54,7 @@ declare -A hour=(
   [loss]='--runs 5 --seconds 5 --only ours,webrtcbin,plain'      # 11
   [join]='--runs 8'                                              # 6
   [gate]=''                                                      # 2
-  [signaling]='--runs 5 --seconds 4'                             # 11
+  [signaling]='--runs 5 --seconds 4'                             # 14
 )
 
 install=1 in_an_hour='' arguments=() names=() readmes=()

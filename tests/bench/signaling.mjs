@@ -4,18 +4,21 @@
 // it (tests/interop/console-server.js), in turns and under the same load
 // (signaling/load.cpp): 50 pairs of robot and viewer that relay answers of 3 kB,
 // among 100 and among 3,000 sockets, plain and with TLS. Ours checks tokens,
-// bookings and messages meanwhile; the console relays what it gets.
+// bookings and messages meanwhile; the console relays what it gets. First each
+// pair has one message under way, then four, sent in one go as the candidates of
+// an offer are, then there are 1,500 messages a second.
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { availableParallelism } from 'node:os';
-import { bench, build, chosen, log, output, rigs, save, sleep, spread, start,
-  top, usage } from './lib/common.mjs';
+import { bench, build, chosen, cpuTime, log, output, rigs, save, sleep, spread,
+  start, top, usage } from './lib/common.mjs';
 
 export const defaults = { runs: 3, seconds: 10 };
 const pairs = 50;
 const bytes = 3000;
 const rate = 1500;
+const burst = 4;
 
 // Servers on one core, the load on another: neither waits for the other's turn.
 const pinned = availableParallelism() > 1;
@@ -103,19 +106,29 @@ async function measureServer(make, setup, { tls, sockets, seconds }) {
     await ask('wait 2');
     const all = usage(server.pid);
 
-    await ask('closed 2'); // warm: compiled, and grown to its size
-    const before = usage(server.pid);
-    const closed = await ask(`closed ${seconds}`);
-    const after = usage(server.pid);
+    await ask(`closed 2 ${burst}`); // warm: compiled, and grown to its size
+    // With the CPU of both; a load that is never idle is what was measured.
+    const under = async (command) => {
+      const before = { at: performance.now(), cpu: cpuTime(server.pid),
+        load: cpuTime(load.pid) };
+      const result = await ask(command);
+      const took = performance.now() - before.at;
+      const cpu = cpuTime(server.pid) - before.cpu;
+      if ((cpuTime(load.pid) - before.load) / took > 0.97)
+        log(`signaling: ${command}: the load was the limit`);
+      return { ...result, usMessage: 1000 * cpu / result.messages,
+        percent: 100 * cpu / took };
+    };
+    const closed = await under(`closed ${seconds}`);
+    const bursts = await under(`closed ${seconds} ${burst}`);
     await ask('wait 1');
-    const resting = usage(server.pid);
-    const open = await ask(`rate ${rate} ${seconds}`);
-    const rested = usage(server.pid);
+    const open = await under(`rate ${rate} ${seconds}`);
     const idle = sockets - 2 * pairs;
     return { perSecond: closed.perSecond, p50: closed.p50Ms, p99: closed.p99Ms,
-      usMessage: 1000 * (after.cpu - before.cpu) / closed.messages,
-      percent: 100 * (rested.cpu - resting.cpu) / (rested.at - resting.at),
-      rateP50: open.p50Ms, rateP99: open.p99Ms, lost: closed.lost + open.lost,
+      usMessage: closed.usMessage, burstPerSecond: bursts.perSecond,
+      burstP99: bursts.p99Ms, burstUsMessage: bursts.usMessage,
+      percent: open.percent, rateP50: open.p50Ms, rateP99: open.p99Ms,
+      lost: closed.lost + bursts.lost + open.lost,
       connectUs: idle ? 1000 * (all.cpu - few.cpu) / idle : null,
       connectSeconds: connecting,
       memoryKb: idle ? 1024 * (all.memory - few.memory) / idle : null };
@@ -127,15 +140,23 @@ async function measureServer(make, setup, { tls, sockets, seconds }) {
 }
 
 const columns = { perSecond: 'messages/s', p50: 'p50, ms', p99: 'p99, ms',
-  usMessage: 'CPU a message, µs', percent: `CPU at ${rate}/s, %`,
+  usMessage: 'CPU a message, µs',
+  burstPerSecond: `messages/s, ${burst} in one go`,
+  burstP99: `p99, ${burst} in one go, ms`,
+  burstUsMessage: `CPU a message, ${burst} in one go, µs`,
+  percent: `CPU at ${rate}/s, %`,
   rateP50: `p50 at ${rate}/s, ms`, rateP99: `p99 at ${rate}/s, ms`,
   memoryKb: 'memory an idle socket, kB', connectUs: 'CPU a connect, µs',
   lost: 'lost' };
 
 // Ours to Node's, by medians, and what it should be.
 const goals = [
-  ['perSecond', 'throughput at least 3 times', (ratio) => ratio >= 3],
+  ['perSecond', 'throughput, one at a time, at least 3 times',
+    (ratio) => ratio >= 3],
+  ['burstPerSecond', `throughput, ${burst} in one go, at least 3 times`,
+    (ratio) => ratio >= 3],
   ['p99', 'p99 below', (ratio) => ratio < 1],
+  ['burstP99', `p99, ${burst} in one go, below`, (ratio) => ratio < 1],
   ['rateP99', `p99 at ${rate}/s below`, (ratio) => ratio < 1],
   ['percent', `CPU at ${rate}/s at most half`, (ratio) => ratio <= 0.5],
   ['memoryKb', 'memory of an idle socket at most a third',

@@ -14,8 +14,9 @@
 // line of JSON:
 //
 //   connect N     opens the next N of the peers
-//   closed S      each robot sends its viewer an answer of BYTES, the next one
-//                 when it has arrived, for S seconds
+//   closed S B    each robot sends its viewer B answers of BYTES in one go
+//                 (default 1), the next ones when they have arrived, for S
+//                 seconds
 //   rate R S      R answers a second in all, spread over the pairs; latency
 //                 counts from when each was due
 //   wait S        answers pings and does nothing else
@@ -55,6 +56,7 @@ struct Peer
   Peer *viewer = nullptr;  // of a robot in a pair
   Peer *partner = nullptr; // of a viewer in a pair
   std::string answer;      // the frame that the robot sends
+  std::string burst;       // as many of them as it sends in one go
   std::deque<double> sent; // when, or when it was due; oldest first
 };
 
@@ -101,9 +103,9 @@ public:
            ",\"seconds\":" + std::to_string (now () - begun) + "}";
   }
 
-  std::string closed (double seconds)
+  std::string closed (double seconds, std::size_t burst)
   {
-    begin (true);
+    begin (burst);
     double begun = now ();
     for (Peer *robot : pairs_)
       send (*robot, begun);
@@ -113,7 +115,8 @@ public:
 
   std::string rate (double per_second, double seconds)
   {
-    begin (false);
+    begin (1);
+    loop_ = false;
     double begun = now ();
     std::size_t wanted = static_cast<std::size_t> (per_second * seconds);
     for (std::size_t n = 0; n < wanted;) {
@@ -186,8 +189,8 @@ private:
 
   void send (Peer &robot, double at)
   {
-    robot.sent.push_back (at);
-    robot.socket->write (robot.answer);
+    robot.sent.insert (robot.sent.end (), burst_, at);
+    robot.socket->write (robot.burst);
   }
 
   void receive (Peer &peer)
@@ -208,7 +211,7 @@ private:
     double at = now ();
     latencies_.push_back (static_cast<float> (at - robot.sent.front ()));
     robot.sent.pop_front ();
-    if (loop_)
+    if (loop_ && robot.sent.empty ())
       send (robot, at);
   }
 
@@ -229,12 +232,18 @@ private:
     } while (now () < end);
   }
 
-  void begin (bool loop)
+  void begin (std::size_t burst)
   {
     if (pairs_.empty ())
       throw std::runtime_error ("there are no pairs");
     latencies_.clear ();
-    loop_ = loop;
+    loop_ = true;
+    burst_ = burst;
+    for (Peer *robot : pairs_) {
+      robot->burst.clear ();
+      for (std::size_t n = 0; n < burst; ++n)
+        robot->burst += robot->answer;
+    }
   }
 
   std::string finish (double seconds)
@@ -280,6 +289,7 @@ private:
   std::vector<Peer *> pairs_; // their robots
   std::vector<float> latencies_;
   bool loop_ = false;
+  std::size_t burst_ = 1;
 };
 
 std::string
@@ -292,7 +302,7 @@ obey (Load &load, const std::string &line)
   if (command == "connect")
     return load.connect (static_cast<std::size_t> (a));
   if (command == "closed")
-    return load.closed (a);
+    return load.closed (a, b < 1 ? 1 : static_cast<std::size_t> (b));
   if (command == "rate")
     return load.rate (a, b);
   if (command == "wait")
