@@ -114,7 +114,8 @@ def expiry(data):
 def signaling(data):
     yield from table(
         ["server"] + data["columns"],
-        [[r["sender"]] + [figure(r[c], 2) for c in data["columns"]]
+        [[r["sender"]] + [figure(r[c], 0 if c.startswith("messages/s") else 2)
+                          for c in data["columns"]]
          for r in data["rows"]])
     yield ""
     yield from table(
