@@ -98,9 +98,11 @@ GST_START_TEST (test_ice_rests_once_there_is_a_connection)
   fail_unless (source != nullptr);
   g_autoptr (GObject) agent = nullptr;
   g_object_get (source.get (), "agent", &agent, nullptr);
-  guint idle = 0;
-  g_object_get (agent, "idle-timeout", &idle, nullptr);
+  guint idle = 0, pacing = 0;
+  g_object_get (
+      agent, "idle-timeout", &idle, "stun-pacing-timer", &pacing, nullptr);
   fail_unless_equals_int (50, idle);
+  fail_unless_equals_int (5, pacing);
   // Longer than it would have gone on.
   g_usleep (6 * G_USEC_PER_SEC);
   fail_unless (viewer.wait_frames (10));
