@@ -38,8 +38,8 @@ private:
     Yes,
     No
   };
-  // More waits for no longer than it takes to encrypt it.
-  static constexpr std::size_t kFull = 32768;
+  // Thirteen packets: more hardly save anything, and the room for them stays.
+  static constexpr std::size_t kFull = 16384;
 
   // As many of those from *first* on, which is at *offset*, as one message can
   // have: how many, and their bytes.
