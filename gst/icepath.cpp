@@ -62,6 +62,9 @@ IcePath::look (bool *moved)
   }
   if (fd_ < 0)
     return false;
+  // Still libnice's, but nothing changes it, and what was selected is freed
+  // with the agent, which is held here, or at the second ICE restart: a viewer
+  // that wants even one gets a new webrtcbin.
   nice_address_copy_to_sockaddr (
       &remote->addr, reinterpret_cast<sockaddr *> (&address_));
   length_ = address_.ss_family == AF_INET6 ? sizeof (sockaddr_in6)
