@@ -116,7 +116,7 @@ NetworkServer::Impl::sockets_closing ()
 
 NetworkServer::NetworkServer (ServerOptions options)
 {
-  // OpenSSL writes with write (2), which would kill the process.
+  // What the databases' libraries write with may kill the process.
   std::signal (SIGPIPE, SIG_IGN);
   std::size_t possible = raise_fd_limit ();
   if (options.max_connections == 0)

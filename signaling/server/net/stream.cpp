@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/net/stream.hpp"
 
+#include "server/net/socketbio.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <climits>
@@ -88,7 +90,7 @@ Stream::Stream (EventLoop &loop, int fd, const std::shared_ptr<ssl_ctx_st> &tls)
   if (!tls)
     return;
   ssl_.reset (SSL_new (tls.get ()));
-  if (!ssl_ || SSL_set_fd (ssl_.get (), fd) != 1) {
+  if (!ssl_ || !set_socket_bio (ssl_.get (), fd)) {
     failed_ = true;
     return;
   }
