@@ -115,6 +115,11 @@ private:
 
 using SharedMedia = std::shared_ptr<Media>;
 
+// A larger picture's packets leave one by one: by how they come apart on the
+// way PacketTrains tells what the path carries, and a queue of this machine
+// before a narrow link takes what is one message as a whole, or loses it.
+constexpr guint kMostTogether = 10;
+
 // From a sink pad of srtpenc to its source pad, or right to the peer; data of
 // the former.
 struct Detour
@@ -128,6 +133,7 @@ struct Detour
   bool searched = false;
   IcePath path;
   UdpSender udp;
+  bool together = true;
 
   // Pads, elements and libnice between here and the socket cost more than the
   // encryption does: not for media that leaves from a socket of this machine.
@@ -155,7 +161,7 @@ struct Detour
   }
   void leave ()
   {
-    udp.send (path.fd (), path.address (), path.address_length ());
+    udp.send (path.fd (), path.address (), path.address_length (), together);
   }
 };
 
@@ -209,6 +215,7 @@ send_list (GstPad *pad, GstObject *parent, GstBufferList *packets)
     return detour.chain_list (pad, parent, packets);
   const guint count = gst_buffer_list_length (packets);
   if (detour.is_direct (pad)) {
+    detour.together = count <= kMostTogether;
     for (guint i = 0; i < count; i++)
       detour.send (gst_buffer_list_get (packets, i));
     detour.leave ();
@@ -241,7 +248,7 @@ take_over_pad (GstElement *srtpenc, GstPad *pad, const SharedMedia &media)
   if (!out || !GST_PAD_CHAINFUNC (pad) || !GST_PAD_CHAINLISTFUNC (pad))
     return;
   auto *detour = new Detour{media, std::move (out), GST_PAD_CHAINFUNC (pad),
-      GST_PAD_CHAINLISTFUNC (pad), false, {}, {}};
+      GST_PAD_CHAINLISTFUNC (pad), false, {}, {}, true};
   gst_pad_set_chain_function_full (pad, send, detour,
       [] (gpointer data) { delete static_cast<Detour *> (data); });
   gst_pad_set_chain_list_function (pad, send_list);

@@ -78,7 +78,7 @@ UdpSender::group (std::size_t first, std::size_t *bytes) const
   std::size_t next = first + 1;
   *bytes = size;
   // All of one size, but the last, which may be smaller.
-  while (segments_ == Segments::Yes && next < sizes_.size () &&
+  while (together_ && segments_ == Segments::Yes && next < sizes_.size () &&
          next - first < kMostSegments && sizes_[next] <= size &&
          *bytes + sizes_[next] <= kMostBytes) {
     *bytes += sizes_[next];
@@ -128,8 +128,9 @@ UdpSender::send_some (int fd, const sockaddr *to, socklen_t length,
 }
 
 void
-UdpSender::send (int fd, const sockaddr *to, socklen_t length)
+UdpSender::send (int fd, const sockaddr *to, socklen_t length, bool together)
 {
+  together_ = together;
   if (segments_ == Segments::Unknown)
     segments_ = knows_segments (fd) ? Segments::Yes : Segments::No;
   for (std::size_t first = 0, offset = 0; first < sizes_.size ();) {

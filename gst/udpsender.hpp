@@ -24,8 +24,10 @@ public:
   // As many wait as shall: send ().
   bool full () const { return end_ >= kFull; }
 
-  // Those that wait leave, in their order. *to* is an address of *length*.
-  void send (int fd, const sockaddr *to, socklen_t length);
+  // Those that wait leave, in their order. *to* is an address of *length*. Not
+  // *together*: each by its own way through the kernel.
+  void send (
+      int fd, const sockaddr *to, socklen_t length, bool together = true);
   // Another socket, or another path, from here on: it is asked anew.
   void moved () { segments_ = Segments::Unknown; }
   // For tests: the kernel did segment.
@@ -50,6 +52,7 @@ private:
   std::vector<std::uint8_t> data_; // one behind another
   std::size_t end_ = 0;
   std::vector<std::size_t> sizes_;
+  bool together_ = true;
   Segments segments_ = Segments::Unknown;
 };
 

@@ -167,6 +167,23 @@ TEST (UdpSender, ThoseOfOneSizeLeaveAsOne)
   EXPECT_TRUE (sender.segments ());
 }
 
+TEST (UdpSender, ThoseThatAreNotToStayTogetherLeaveOneByOne)
+{
+  const Loopback loopback;
+  ASSERT_TRUE (loopback.ready);
+  if (!loopback.keep_together ())
+    GTEST_SKIP () << "this kernel has no UDP_GRO";
+  UdpSender sender;
+  for (std::size_t i = 0; i < 4; i++)
+    put (sender, datagram (i, 1200));
+  sender.send (loopback.out, loopback.to (), loopback.length, false);
+  std::string came;
+  for (std::size_t i = 0; i < 4; i++) {
+    ASSERT_TRUE (loopback.read (&came)) << i;
+    EXPECT_EQ (datagram (i, 1200), came) << i;
+  }
+}
+
 // A socket without checksums is one for which the kernel does not segment.
 TEST (UdpSender, WhereTheKernelRefusesTheyLeaveOneByOne)
 {
