@@ -36,13 +36,15 @@ Pacer::begin (std::uint64_t size, std::int64_t duration, std::int64_t now)
   start_ = now;
   size_ = size;
   gone_ = 0;
-  if (narrow_ && alone_) {
+  const bool narrow = narrow_;
+  one_by_one_ = narrow;
+  if (narrow && alone_) {
     const double rate = kAlone * std::max<double> (rate_, 1);
     spread_ = std::min (
         kMostAlone, static_cast<std::int64_t> (double (size) * 8e6 / rate));
     return;
   }
-  spread_ = narrow_ && double (size) > kBurst * mean
+  spread_ = narrow && double (size) > kBurst * mean
                 ? static_cast<std::int64_t> (kShare * double (interval))
                 : 0;
 }

@@ -24,8 +24,10 @@ public:
   // Streaming thread, from here on. A picture of *size* is about to leave;
   // *duration* until the next, 0 if unknown.
   void begin (std::uint64_t size, std::int64_t duration, std::int64_t now);
-  // Its packets do not leave at once.
-  bool spreads () const { return spread_ > 0; }
+  // Its packets leave one by one, as the path is narrow, whether they wait or
+  // not: a queue before a narrow link takes what is one message as a whole, or
+  // loses it.
+  bool one_by_one () const { return one_by_one_; }
   // Any thread: how long the last picture's packets take to leave.
   std::int64_t spread () const { return spread_; }
   // How long the picture's next packet has to wait.
@@ -34,6 +36,7 @@ public:
 private:
   std::atomic<unsigned> rate_{0};
   std::atomic<bool> narrow_{false}, alone_{false};
+  bool one_by_one_ = false;
   std::int64_t start_ = 0;
   std::atomic<std::int64_t> spread_{0}; // 0: at once
   std::uint64_t size_ = 0, gone_ = 0;

@@ -113,12 +113,12 @@ Viewer::Shared::send (GstPad *pad, GstPadProbeInfo *info)
     if (restarts.exchange (false))
       resends.begin_at (number_of (first_of (info)));
   }
-  if (!pacer.spreads ())
+  if (!pacer.one_by_one ())
     return gatherer.gather (pad, info);
   if (!(info->type & GST_PAD_PROBE_TYPE_BUFFER_LIST))
     return pace (GST_PAD_PROBE_INFO_BUFFER (info));
   g_autoptr (GstBufferList) list = GST_PAD_PROBE_INFO_BUFFER_LIST (info);
-  // Each comes here again, and has its turn.
+  // Each comes here again, and has its turn, if it has to wait for one.
   GstFlowReturn flow = GST_FLOW_OK;
   for (guint i = 0; i < gst_buffer_list_length (list) && flow == GST_FLOW_OK;
        i++)

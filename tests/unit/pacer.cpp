@@ -45,14 +45,20 @@ TEST (Pacer, OrdinaryPicturesLeaveAtOnce)
   Pacer pacer;
   pacer.set_path (1000000, true);
   EXPECT_LT (departures (pacer, 7).back (), 1 * kMs);
+  EXPECT_TRUE (pacer.one_by_one ());
 }
 
 TEST (Pacer, OnAWidePathNothingWaits)
 {
   Pacer pacer;
   EXPECT_LT (departures (pacer, 100).back (), 2 * kMs) << "nothing known yet";
+  EXPECT_FALSE (pacer.one_by_one ());
   pacer.set_path (1000000, false);
   EXPECT_LT (departures (pacer, 100).back (), 2 * kMs);
+  EXPECT_FALSE (pacer.one_by_one ());
+  // Not from the middle of a picture on: its first packets may be held still.
+  pacer.set_path (1000000, true);
+  EXPECT_FALSE (pacer.one_by_one ());
 }
 
 TEST (Pacer, AKeyFrameAloneLeavesAsSlowlyAsThePathTakesIt)
