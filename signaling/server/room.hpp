@@ -162,7 +162,7 @@ private:
     bool renewing = false;
     std::uint64_t serial = 0; // the newest has the highest
   };
-  using Sessions = std::map<std::string, Session>; // by peerId
+  using Sessions = std::unordered_map<std::string, Session>; // by peerId
 
   // A session that is over: what its two still had on the way is no error.
   struct Ended
