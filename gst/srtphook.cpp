@@ -115,11 +115,6 @@ private:
 
 using SharedMedia = std::shared_ptr<Media>;
 
-// A larger picture's packets leave one by one: by how they come apart on the
-// way PacketTrains tells what the path carries, and a queue of this machine
-// before a narrow link takes what is one message as a whole, or loses it.
-constexpr guint kMostTogether = 10;
-
 // From a sink pad of srtpenc to its source pad, or right to the peer; data of
 // the former.
 struct Detour
@@ -133,7 +128,6 @@ struct Detour
   bool searched = false;
   IcePath path;
   UdpSender udp;
-  bool together = true;
 
   // Pads, elements and libnice between here and the socket cost more than the
   // encryption does: not for media that leaves from a socket of this machine.
@@ -161,7 +155,10 @@ struct Detour
   }
   void leave ()
   {
-    udp.send (path.fd (), path.address (), path.address_length (), together);
+    // Not as one message (UDP_SEGMENT), which would save a fifth of the CPU: a
+    // queue on the robot before a link that becomes narrow passes it on, or
+    // loses it, as a whole, and the estimate of the path suffers.
+    udp.send (path.fd (), path.address (), path.address_length (), false);
   }
 };
 
@@ -215,7 +212,6 @@ send_list (GstPad *pad, GstObject *parent, GstBufferList *packets)
     return detour.chain_list (pad, parent, packets);
   const guint count = gst_buffer_list_length (packets);
   if (detour.is_direct (pad)) {
-    detour.together = count <= kMostTogether;
     for (guint i = 0; i < count; i++)
       detour.send (gst_buffer_list_get (packets, i));
     detour.leave ();
@@ -248,7 +244,7 @@ take_over_pad (GstElement *srtpenc, GstPad *pad, const SharedMedia &media)
   if (!out || !GST_PAD_CHAINFUNC (pad) || !GST_PAD_CHAINLISTFUNC (pad))
     return;
   auto *detour = new Detour{media, std::move (out), GST_PAD_CHAINFUNC (pad),
-      GST_PAD_CHAINLISTFUNC (pad), false, {}, {}, true};
+      GST_PAD_CHAINLISTFUNC (pad), false, {}, {}};
   gst_pad_set_chain_function_full (pad, send, detour,
       [] (gpointer data) { delete static_cast<Detour *> (data); });
   gst_pad_set_chain_list_function (pad, send_list);
