@@ -44,9 +44,8 @@ IcePath::use (GPtr<GSocket> socket)
 }
 
 bool
-IcePath::look (bool *moved)
+IcePath::look ()
 {
-  *moved = false;
   if (!agent_)
     return false;
   auto *agent = NICE_AGENT (agent_.get ());
@@ -56,10 +55,8 @@ IcePath::look (bool *moved)
   if (!socket || !nice_agent_get_selected_pair (
                      agent, stream_, component_, &local, &remote))
     return false;
-  if (socket != socket_) {
-    *moved = true;
+  if (socket != socket_)
     use (std::move (socket));
-  }
   if (fd_ < 0)
     return false;
   // Still libnice's, but nothing changes it, and what was selected is freed

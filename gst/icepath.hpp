@@ -22,9 +22,8 @@ public:
   // called once all of that is there.
   void find (GstElement *encrypter);
   // As libnice has selected it just now. False: it has not, or the path leads
-  // through a relay or a TCP connection, which is libnice's business. *moved*
-  // when the socket is another than before.
-  bool look (bool *moved);
+  // through a relay or a TCP connection, which is libnice's business.
+  bool look ();
 
   // What look () found.
   int fd () const { return fd_; }

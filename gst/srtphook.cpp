@@ -138,11 +138,7 @@ struct Detour
       if (auto srtpenc = adopt (gst_pad_get_parent_element (pad)))
         path.find (srtpenc.get ());
     }
-    bool moved = false;
-    const bool direct = path.look (&moved);
-    if (moved)
-      udp.moved ();
-    return direct;
+    return path.look ();
   }
   void send (GstBuffer *packet)
   {
@@ -155,10 +151,7 @@ struct Detour
   }
   void leave ()
   {
-    // Not as one message (UDP_SEGMENT), which would save a fifth of the CPU: a
-    // queue on the robot before a link that becomes narrow passes it on, or
-    // loses it, as a whole, and the estimate of the path suffers.
-    udp.send (path.fd (), path.address (), path.address_length (), false);
+    udp.send (path.fd (), path.address (), path.address_length ());
   }
 };
 

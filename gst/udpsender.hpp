@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// UdpSender: sends datagrams that are ready together with one system call, and
-// those of one size with one way through the kernel (UDP_SEGMENT). What it does
-// not take is lost, as on the path: nobody waits.
+// UdpSender: sends datagrams that are ready together with one system call. What
+// the kernel does not take is lost, as on the path: nobody waits.
+//
+// Not as one message (UDP_SEGMENT), which would save a fifth of a viewer's CPU:
+// a queue on the robot before a link that becomes narrow passes that on, or
+// loses it, as a whole, and the estimate of the path suffers.
 //
 // Knows no GStreamer. One thread at a time.
 #pragma once
@@ -24,36 +27,19 @@ public:
   // As many wait as shall: send ().
   bool full () const { return end_ >= kFull; }
 
-  // Those that wait leave, in their order. *to* is an address of *length*. Not
-  // *together*: each by its own way through the kernel.
-  void send (
-      int fd, const sockaddr *to, socklen_t length, bool together = true);
-  // Another socket, or another path, from here on: it is asked anew.
-  void moved () { segments_ = Segments::Unknown; }
-  // For tests: the kernel did segment.
-  bool segments () const { return segments_ == Segments::Yes; }
+  // Those that wait leave, in their order. *to* is an address of *length*.
+  void send (int fd, const sockaddr *to, socklen_t length);
 
 private:
-  enum class Segments
-  {
-    Unknown,
-    Yes,
-    No
-  };
   // Thirteen packets: more hardly save anything, and the room for them stays.
   static constexpr std::size_t kFull = 16384;
 
-  // As many of those from *first* on, which is at *offset*, as one message can
-  // have: how many, and their bytes.
-  std::size_t group (std::size_t first, std::size_t *bytes) const;
   std::size_t send_some (int fd, const sockaddr *to, socklen_t length,
-      std::size_t first, std::size_t offset, std::size_t *bytes);
+      std::size_t first, std::size_t offset);
 
   std::vector<std::uint8_t> data_; // one behind another
   std::size_t end_ = 0;
   std::vector<std::size_t> sizes_;
-  bool together_ = true;
-  Segments segments_ = Segments::Unknown;
 };
 
 } // namespace robotlive

@@ -113,16 +113,6 @@ const std::vector<std::vector<std::size_t>> kPictures = {
     {40000, 40000},
 };
 
-bool
-kernel_segments ()
-{
-  int size = 0;
-  socklen_t length = sizeof size;
-  const Loopback loopback;
-  return getsockopt (loopback.out, IPPROTO_UDP, UDP_SEGMENT, &size, &length) ==
-         0;
-}
-
 } // namespace
 
 TEST (UdpSender, AllArriveInOrder)
@@ -144,30 +134,7 @@ TEST (UdpSender, SoTheyDoWithIPv6)
     expect_arrival (sender, loopback, sizes);
 }
 
-TEST (UdpSender, ThoseOfOneSizeLeaveAsOne)
-{
-  const Loopback loopback;
-  ASSERT_TRUE (loopback.ready);
-  if (!kernel_segments () || !loopback.keep_together ())
-    GTEST_SKIP () << "this kernel has no UDP_SEGMENT or no UDP_GRO";
-  UdpSender sender;
-  std::string all, came;
-  for (std::size_t i = 0; i < 6; i++) {
-    const auto one = datagram (i, i < 5 ? 1200 : 300);
-    put (sender, one);
-    all += one;
-  }
-  const auto next = datagram (6, 1200);
-  put (sender, next);
-  sender.send (loopback.out, loopback.to (), loopback.length);
-  ASSERT_TRUE (loopback.read (&came));
-  EXPECT_EQ (all, came);
-  ASSERT_TRUE (loopback.read (&came));
-  EXPECT_EQ (next, came);
-  EXPECT_TRUE (sender.segments ());
-}
-
-TEST (UdpSender, ThoseThatAreNotToStayTogetherLeaveOneByOne)
+TEST (UdpSender, EachIsADatagramOfItsOwnOnTheWay)
 {
   const Loopback loopback;
   ASSERT_TRUE (loopback.ready);
@@ -176,32 +143,12 @@ TEST (UdpSender, ThoseThatAreNotToStayTogetherLeaveOneByOne)
   UdpSender sender;
   for (std::size_t i = 0; i < 4; i++)
     put (sender, datagram (i, 1200));
-  sender.send (loopback.out, loopback.to (), loopback.length, false);
+  sender.send (loopback.out, loopback.to (), loopback.length);
   std::string came;
   for (std::size_t i = 0; i < 4; i++) {
     ASSERT_TRUE (loopback.read (&came)) << i;
     EXPECT_EQ (datagram (i, 1200), came) << i;
   }
-}
-
-// A socket without checksums is one for which the kernel does not segment.
-TEST (UdpSender, WhereTheKernelRefusesTheyLeaveOneByOne)
-{
-  const Loopback loopback, other;
-  ASSERT_TRUE (loopback.ready);
-  const int on = 1;
-  ASSERT_EQ (
-      0, setsockopt (loopback.out, SOL_SOCKET, SO_NO_CHECK, &on, sizeof on));
-  UdpSender sender;
-  for (const auto &sizes : kPictures)
-    expect_arrival (sender, loopback, sizes);
-  EXPECT_FALSE (sender.segments ());
-  if (!kernel_segments ())
-    return;
-  // Another socket is asked anew.
-  sender.moved ();
-  expect_arrival (sender, other, kPictures[1]);
-  EXPECT_TRUE (sender.segments ());
 }
 
 // Nothing waits for the next picture, nor is sent twice.
@@ -213,7 +160,6 @@ TEST (UdpSender, WhatCannotBeSentIsLost)
   put (sender, datagram (0, 1200));
   put (sender, datagram (1, 1200));
   sender.send (-1, loopback.to (), loopback.length);
-  sender.moved ();
   expect_arrival (sender, loopback, kPictures[2]);
 }
 
