@@ -3,7 +3,9 @@
 #include "server/net/stream.hpp"
 #include "server/net/timers.hpp"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/tcp.h>
 #include <string>
 #include <sys/socket.h>
 #include <thread>
@@ -148,6 +150,58 @@ TEST (Stream, TellsOnceForEachWait)
   one.stream->wait_write ();
   one.turn ();
   EXPECT_EQ (one.seen, "rrw");
+}
+
+// Both ends of a TCP connection, the first one's not blocking.
+std::pair<int, int>
+tcp_pair ()
+{
+  int listener = ::socket (AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto *at = reinterpret_cast<sockaddr *> (&address);
+  int peer = ::socket (AF_INET, SOCK_STREAM, 0);
+  if (::bind (listener, at, size) != 0 || ::listen (listener, 1) != 0 ||
+      ::getsockname (listener, at, &size) != 0 ||
+      ::connect (peer, at, size) != 0)
+    std::abort ();
+  int fd = ::accept4 (listener, nullptr, nullptr, SOCK_NONBLOCK);
+  ::close (listener);
+  int on = 1;
+  setsockopt (peer, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  return {fd, peer};
+}
+
+// Whether the kernel acknowledges all that is read at once, after *messages*.
+bool
+acknowledges_at_once (int messages)
+{
+  EventLoop loop;
+  auto [fd, peer] = tcp_pair ();
+  Stream stream (loop, fd, nullptr);
+  for (int i = 0; i < messages; i++) {
+    char byte = 'x';
+    EXPECT_EQ (::write (peer, &byte, 1), 1);
+    EXPECT_EQ (stream.read (&byte, 1), 1);
+  }
+  int quick = 0;
+  socklen_t size = sizeof quick;
+  EXPECT_EQ (getsockopt (fd, IPPROTO_TCP, TCP_QUICKACK, &quick, &size), 0);
+  ::close (peer);
+  return quick != 0;
+}
+
+TEST (Stream, AcknowledgesAtOnceUntilItStreams)
+{
+  // A viewer's joining: one that sends with Nagle's algorithm waits for each.
+  EXPECT_TRUE (acknowledges_at_once (16));
+  // A machine that stops for 40 ms in the wrong place is back at the first way.
+  bool late = false;
+  for (int tries = 0; tries < 10 && !late; tries++)
+    late = !acknowledges_at_once (100);
+  EXPECT_TRUE (late);
 }
 
 struct Ordered : std::enable_shared_from_this<Ordered>

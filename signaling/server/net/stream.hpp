@@ -67,6 +67,7 @@ public:
 private:
   int wanted_events () const;
   void watch (int events);
+  void delay_acks ();
 
   struct SslFree
   {
@@ -81,7 +82,9 @@ private:
   bool write_wants_read_ = false;
   bool read_wanted_ = false;
   bool write_wanted_ = false;
-  bool failed_ = false; // TLS: neither read nor write nor shut down again
+  unsigned reads_ = 0;   // of the stream that runs
+  double last_read_ = 0; // by the loop's clock
+  bool failed_ = false;  // TLS: neither read nor write nor shut down again
 };
 
 } // namespace robotlive::server::net
