@@ -72,7 +72,8 @@ TEST (SdpGuard, AnswersWhatClientsWrote)
       {"aiortc", 101, 97, 96}, {"werift", 0, 98, 96},
       {"firefox-video", 0, 120, 0}, {"firefox-all", 0, 120, 109},
       {"pion", 125, 96, 111}, {"safari-13", 98, 100, 0},
-      {"safari-18-video", 98, 106, 0}, {"safari-18-all", 98, 106, 111}};
+      {"safari-16", 98, 104, 111}, {"safari-18-video", 98, 106, 0},
+      {"safari-18-all", 98, 106, 111}};
   const char *folder = g_getenv ("OFFERS");
   ASSERT_NE (folder, nullptr);
   for (const auto &row : rows) {
@@ -97,8 +98,9 @@ TEST (SdpGuard, AnswersWhatClientsWrote)
   }
 }
 
-// Safari offers H.265 without any parameter: Main (RFC 7798 section 7.1). High
-// stands before Constrained Baseline, mode 0 behind both.
+// Safari 18 offers H.265 without any parameter, or with a level alone: Main
+// (RFC 7798 section 7.1). High stands before Constrained Baseline, mode 0
+// behind both.
 TEST (SdpGuard, TakesSafarisOtherFormats)
 {
   const char *folder = g_getenv ("OFFERS");
@@ -123,6 +125,11 @@ TEST (SdpGuard, TakesSafarisOtherFormats)
   EXPECT_EQ (outcome.offer.rtx_payload_type, 107);
   EXPECT_EQ (outcome.offer.ulpfec_payload_type, 114);
   EXPECT_EQ (outcome.offer.twcc_id, 4);
+  std::string levelled = text;
+  levelled.insert (levelled.find ("a=rtpmap:105 rtx"),
+      "a=fmtp:104 level-id=93;tx-mode=SRST\r\n");
+  const auto main = guard (levelled, StreamCodec{"H265", "", 1});
+  EXPECT_EQ (main.ok ? main.offer.payload_type : 0, 104u);
 }
 
 // aiortc's m-lines have transports of their own before they are bundled.
