@@ -10,6 +10,10 @@ namespace {
 using simdjson::dom::element;
 using simdjson::dom::element_type;
 
+// In the order of SignalKind.
+constexpr std::string_view signal_names[] = {
+    "offer", "answer", "ice-candidate", "leave", "picture-limit"};
+
 // Reads the fields of one JSON object; the first thing that does not fit makes
 // every later read a no-op, so that the caller checks once.
 class Reader
@@ -271,28 +275,15 @@ is_limit (std::string_view word)
 const char *
 signal_name (SignalKind kind)
 {
-  switch (kind) {
-    case SignalKind::Offer:
-      return "offer";
-    case SignalKind::Answer:
-      return "answer";
-    case SignalKind::Candidate:
-      return "ice-candidate";
-    case SignalKind::Limit:
-      return "picture-limit";
-    case SignalKind::Leave:
-      break;
-  }
-  return "leave";
+  return signal_names[static_cast<std::size_t> (kind)].data ();
 }
 
 std::optional<SignalKind>
 signal_kind (std::string_view event_name)
 {
-  for (SignalKind kind : {SignalKind::Offer, SignalKind::Answer,
-           SignalKind::Candidate, SignalKind::Leave, SignalKind::Limit})
-    if (event_name == signal_name (kind))
-      return kind;
+  for (std::size_t i = 0; i < std::size (signal_names); i++)
+    if (event_name == signal_names[i])
+      return static_cast<SignalKind> (i);
   return std::nullopt;
 }
 

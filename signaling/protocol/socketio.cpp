@@ -80,6 +80,24 @@ placeholders_valid (simdjson::dom::element element, unsigned attachments)
   return true;
 }
 
+// JSON's white space off both ends.
+std::string_view
+trim (std::string_view text)
+{
+  constexpr std::string_view space = " \t\r\n";
+  std::size_t begin = std::min (text.find_first_not_of (space), text.size ());
+  return text.substr (begin, text.find_last_not_of (space) + 1 - begin);
+}
+
+// Of a valid array of two, the first one a string.
+std::string_view
+second_element (std::string_view json)
+{
+  std::size_t comma =
+      json.find (',', json_string_end (json, json.find ('"'))) + 1;
+  return trim (json.substr (comma, json.rfind (']') - comma));
+}
+
 // The payload must fit the type; fills in name and arguments.
 bool
 take_payload (Packet &packet)
@@ -121,12 +139,18 @@ take_payload (Packet &packet)
       return false;
     packet.name = name;
   }
-  packet.arguments = split_array (packet.payload);
-  if (packet.arguments.size () > max_arguments)
-    return false;
+  // An event with one argument, as nearly all are, is not searched for its end.
+  if (is_event && array.size () == 2) {
+    packet.arguments = {second_element (packet.payload)};
+  } else {
+    packet.arguments = split_array (packet.payload);
+    if (packet.arguments.size () > max_arguments)
+      return false;
+    if (is_event)
+      packet.arguments.erase (packet.arguments.begin ());
+  }
   if (!is_event)
     return true;
-  packet.arguments.erase (packet.arguments.begin ());
   if (array.at (1).get (last.first) == SUCCESS)
     packet.first = &last.first;
   return true;
@@ -143,16 +167,6 @@ encode (PacketType type, std::string_view nsp, std::string_view payload)
 std::vector<std::string_view>
 split_array (std::string_view json)
 {
-  auto is_space = [] (char c) {
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-  };
-  auto trim = [&is_space] (std::string_view s) {
-    while (!s.empty () && is_space (s.front ()))
-      s.remove_prefix (1);
-    while (!s.empty () && is_space (s.back ()))
-      s.remove_suffix (1);
-    return s;
-  };
   json = trim (json);
   std::vector<std::string_view> elements;
   if (json.size () < 2 || json.front () != '[' || json.back () != ']')

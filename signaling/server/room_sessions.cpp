@@ -61,18 +61,15 @@ Room::on_signal (
     auto robot = robots_.find (session->entry.robot_id);
     other = robot == robots_.end () ? 0 : robot->second.socket;
   }
-  Signal forward;
-  forward.kind = kind;
-  forward.from = peer.user_id;
-  forward.peer_id = session->entry.peer_id;
-  forward.body = signal.body;
-  forward.limit = std::move (signal.limit);
-  if (kind == SignalKind::Leave)
-    forward.reason = !signal.reason.empty () ? signal.reason
-                     : peer.robot            ? "robot-left"
-                                             : "viewer-left";
+  // The same message, from whom it is and without what only the server reads.
+  signal.to.clear ();
+  signal.offer_id.clear ();
+  signal.from = peer.user_id;
+  signal.peer_id = session->entry.peer_id;
+  if (kind == SignalKind::Leave && signal.reason.empty ())
+    signal.reason = peer.robot ? "robot-left" : "viewer-left";
   ++counters_.relayed;
-  emit (other, signal_payload (forward));
+  emit (other, signal_payload (signal));
   if (kind == SignalKind::Leave)
     end (sessions_.find (session->entry.peer_id),
         peer.robot ? "robot-left" : "viewer-left", now, false, false);

@@ -24,6 +24,9 @@ LLVMFuzzerTestOneInput (const std::uint8_t *data, std::size_t size)
 
   // What a relay does: the slices are put into a packet of its own.
   if (packet->type == socketio::PacketType::event) {
+    auto all = socketio::split_array (packet->payload);
+    all.erase (all.begin ());
+    REQUIRE (packet->arguments == all);
     std::string payload = "[" + json_string (packet->name);
     for (const std::string_view argument : packet->arguments)
       payload.append (",").append (argument);

@@ -218,6 +218,12 @@ TEST (SocketIo, EventsAreSplitNotRebuilt)
   EXPECT_EQ (packet->name, "ab");
   EXPECT_EQ (packet->id, 17u);
   EXPECT_TRUE (packet->arguments.empty ());
+
+  packet = socketio::decode ("2 [ \"a\\\",[b\\\\\"\t, [1,\"]\"]\r\n]\n");
+  ASSERT_TRUE (packet);
+  EXPECT_EQ (packet->name, "a\",[b\\");
+  ASSERT_EQ (packet->arguments.size (), 1u);
+  EXPECT_EQ (packet->arguments[0], R"([1,"]"])");
 }
 
 TEST (SocketIo, AcksAndErrors)

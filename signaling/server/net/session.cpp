@@ -16,6 +16,8 @@ namespace {
 // Queued beyond this, packets leave at once and not at the end of the turn.
 constexpr std::size_t early_flush_packets = 32;
 constexpr std::size_t early_flush_bytes = 64 * 1024;
+// Room for as many stays while the queue is empty.
+constexpr std::size_t kept_packets = 1;
 // A polling client has this long to fetch what was queued before the close.
 constexpr std::chrono::seconds closing_time{10};
 
@@ -435,11 +437,10 @@ Session::flush_websocket (bool all)
     websocket_->write (buffer);
   }
   context_.counters.messages_out += sent;
-  if (sent == queue_.size ())
+  queue_.erase (
+      queue_.begin (), queue_.begin () + static_cast<std::ptrdiff_t> (sent));
+  if (queue_.empty () && queue_.capacity () > kept_packets)
     std::vector<OutPacket> ().swap (queue_);
-  else
-    queue_.erase (
-        queue_.begin (), queue_.begin () + static_cast<std::ptrdiff_t> (sent));
 }
 
 // As many packets as the client said it takes in one body, one at least.
