@@ -16,7 +16,8 @@ if [ ! -f "$BUILD_DIR/build.ninja" ]; then
 fi
 ninja -C "$BUILD_DIR" signaling/server/robotlive-signaling
 mkdir -p "$BUILD_DIR/bench"
-${CXX:-c++} -std=c++17 -O2 "$bench/signaling/load.cpp" \
+${CXX:-c++} -std=c++17 -O2 -I"$top/signaling" "$bench/signaling/load.cpp" \
+  "$top/signaling/server/net/socketbio.cpp" \
   -o "$BUILD_DIR/bench/signaling-load" -lssl -lcrypto
 [ -d "$bench/node_modules/socket.io" ] ||
   (cd "$bench" && npm ci --no-audit --no-fund --loglevel=error)

@@ -4,6 +4,8 @@
 // until set_nonblocking (). The certificate is not looked at. Frames are masked
 // with zeros, so that one that was made once can be sent again and again.
 #pragma once
+#include "server/net/socketbio.hpp"
+
 #include <arpa/inet.h>
 #include <cerrno>
 #include <cstring>
@@ -40,8 +42,8 @@ public:
       return;
     static SSL_CTX *context = make_context ();
     ssl_.reset (SSL_new (context));
-    SSL_set_fd (ssl_.get (), fd_);
-    if (SSL_connect (ssl_.get ()) != 1)
+    if (!server::net::set_socket_bio (ssl_.get (), fd_) ||
+        SSL_connect (ssl_.get ()) != 1)
       throw std::runtime_error ("no TLS");
   }
   ~Socket () { ::close (fd_); }
