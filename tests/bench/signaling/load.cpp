@@ -18,7 +18,9 @@
 //                 (default 1), the next ones when they have arrived, for S
 //                 seconds
 //   rate R S      R answers a second in all, spread over the pairs; latency
-//                 counts from when each was due
+//                 counts from when each was due. The load never sleeps then:
+//                 it would be late, and the server would pay for waking it,
+//                 which no server does for clients on other machines
 //   wait S        answers pings and does nothing else
 #include "socket.hpp"
 
@@ -117,6 +119,7 @@ public:
   {
     begin (1);
     loop_ = false;
+    polls_ = true;
     double begun = now ();
     std::size_t wanted = static_cast<std::size_t> (per_second * seconds);
     for (std::size_t n = 0; n < wanted;) {
@@ -220,7 +223,7 @@ private:
   {
     epoll_event events[256];
     do {
-      double left = end - now ();
+      double left = polls_ ? 0 : end - now ();
       timespec timeout = {};
       if (left > 0) {
         timeout.tv_sec = static_cast<time_t> (left);
@@ -249,7 +252,7 @@ private:
   std::string finish (double seconds)
   {
     std::size_t during = latencies_.size ();
-    loop_ = false;
+    loop_ = polls_ = false;
     auto waiting = [this] {
       std::size_t left = 0;
       for (const Peer *robot : pairs_)
@@ -289,6 +292,7 @@ private:
   std::vector<Peer *> pairs_; // their robots
   std::vector<float> latencies_;
   bool loop_ = false;
+  bool polls_ = false;
   std::size_t burst_ = 1;
 };
 
