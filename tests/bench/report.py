@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""report.py RESULTS [README…]: tables (Markdown) and plots of the JSON there.
+"""Tables (Markdown) and plots of the JSON in RESULTS, a folder.
 
 Each figure in a table is the median of the runs, with minimum and maximum
 behind it. A ratio is ours to the peer, of the same command's runs.
@@ -12,10 +12,10 @@ that measurement with its plot (copied to figures/ beside the README), and the
 line of the summary's table that has the same words in its first cell (or a new
 line below). The rest stays.
 """
+import argparse
 import json
 import pathlib
 import shutil
-import sys
 
 import plots
 from plots import label
@@ -354,4 +354,10 @@ def main(folder, *readmes):
     print("\n".join(report))
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("results", metavar="RESULTS")
+    parser.add_argument("readmes", metavar="README", nargs="*")
+    arguments = parser.parse_args()
+    main(arguments.results, *arguments.readmes)
