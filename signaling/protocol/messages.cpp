@@ -13,6 +13,8 @@ using simdjson::dom::element_type;
 // In the order of SignalKind.
 constexpr std::string_view signal_names[] = {
     "offer", "answer", "ice-candidate", "leave", "picture-limit"};
+static_assert (std::size (signal_names) ==
+               static_cast<std::size_t> (SignalKind::Limit) + 1);
 
 // Reads the fields of one JSON object; the first thing that does not fit makes
 // every later read a no-op, so that the caller checks once.
