@@ -25,8 +25,7 @@ public:
   // *duration* until the next, 0 if unknown.
   void begin (std::uint64_t size, std::int64_t duration, std::int64_t now);
   // Its packets leave one by one, as the path is narrow, whether they wait or
-  // not: a queue before a narrow link takes what is one message as a whole, or
-  // loses it.
+  // not.
   bool one_by_one () const { return one_by_one_; }
   // Any thread: how long the last picture's packets take to leave.
   std::int64_t spread () const { return spread_; }
