@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // One Socket.IO connection of the load: WebSocket over TCP or TLS, blocking
-// until set_nonblocking (). The certificate is not looked at. Frames are masked
-// with zeros, so that one that was made once can be sent again and again.
+// until set_nonblocking (). The certificate is not looked at. A frame has a
+// random mask, as each of a browser has (RFC 6455, section 5.3), and may be
+// sent again and again. Not zeros: ws, which the official server is built on,
+// does not unmask those, and would be spared work that no client spares it.
 #pragma once
 #include "server/net/socketbio.hpp"
 
@@ -14,6 +16,7 @@
 #include <memory>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <stdexcept>
 #include <string>
@@ -83,8 +86,13 @@ public:
       for (int shift = text.size () < 65536 ? 8 : 56; shift >= 0; shift -= 8)
         out += static_cast<char> (text.size () >> shift & 255);
     }
-    out.append (4, '\0');
-    return out.append (text);
+    char mask[4];
+    if (RAND_bytes (reinterpret_cast<unsigned char *> (mask), sizeof mask) != 1)
+      throw std::runtime_error ("no random numbers");
+    out.append (mask, sizeof mask);
+    for (std::size_t i = 0; i < text.size (); ++i)
+      out += static_cast<char> (text[i] ^ mask[i & 3]);
+    return out;
   }
 
   // Blocking: the next message that begins with *start*; pings are answered,
