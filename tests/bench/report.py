@@ -244,7 +244,7 @@ def short_gate(data):
 def short_signaling(data):
     for kind, words in (("plain", "signalling, messages/s one at a time / four "
                                   "in one go, 3,000 sockets"),
-                        ("TLS", "the same with TLS")):
+                        ("TLS", "signalling with TLS, the same")):
         both = [r for r in data["rows"]
                 if r["sender"].endswith(f"3000 sockets, {kind}")]
         if len(both) == 2:
