@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <thread>
@@ -87,16 +88,21 @@ TEST_F (StoreTest, RefusesOverlapsOfTheRobotAndOfItsType)
 
 TEST_F (StoreTest, OneOfFiftyParallelCreatorsWins)
 {
-  std::atomic<int> made{0}, refused{0}, other{0};
+  constexpr int creators = 50;
+  std::atomic<int> made{0}, refused{0}, other{0}, open{0};
   std::vector<std::thread> threads;
-  for (int i = 0; i < 50; ++i)
+  for (int i = 0; i < creators; ++i)
     threads.emplace_back ([&] {
       try {
         auto mine = Store::open (database);
+        // To open takes long, one after the other: they book together.
+        for (++open; open < creators;)
+          std::this_thread::yield ();
         mine->add_booking (booking ("p", 0, kHour));
         ++made;
       } catch (const StoreError &e) {
         e.kind == StoreError::Conflict ? ++refused : ++other;
+        open = creators; // nobody waits for one that cannot open
       }
     });
   for (auto &t : threads)
@@ -228,6 +234,40 @@ TEST_F (StoreTest, KillDuringWritesLosesNothing)
     for (std::int64_t i : ids)
       EXPECT_TRUE (store->booking (i)) << i;
   }
+}
+
+TEST (StoreSqlite, WritesAheadAndIsCheckedWhenOpened)
+{
+  char pattern[] = "/tmp/robotlive-sqlite-XXXXXX";
+  const std::string folder = mkdtemp (pattern);
+  const std::string file = folder + "/s.db", url = "sqlite://" + file;
+  BookingRecord b;
+  b.user_id = std::string (100, 'u');
+  b.robot_id = "r";
+  auto store = Store::open (url);
+  for (int i = 0; i < 500; ++i) {
+    b.window = {i * kHour, (i + 1) * kHour};
+    store->add_booking (b);
+  }
+  store.reset (); // all of it is in the one file now
+  std::fstream bytes (file, std::ios::in | std::ios::out | std::ios::binary);
+  char versions[2] = {};
+  bytes.seekg (18).read (versions, 2); // of the file format: 2 is WAL
+  EXPECT_EQ (versions[0], 2);
+  EXPECT_EQ (versions[1], 2);
+  // Pages of bookings, which nothing reads to open the database.
+  const auto size = static_cast<long> (std::filesystem::file_size (file));
+  const std::string damage (static_cast<std::size_t> (size / 4), '\xff');
+  bytes.seekp (size / 2).write (
+      damage.data (), static_cast<std::streamsize> (damage.size ()));
+  bytes.close ();
+  try {
+    Store::open (url);
+    ADD_FAILURE () << "opened";
+  } catch (const StoreError &e) {
+    EXPECT_EQ (e.kind, StoreError::Unavailable);
+  }
+  std::filesystem::remove_all (folder);
 }
 
 TEST (StoreUrl, RefusesWhatIsNoDatabase)
