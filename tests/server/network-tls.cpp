@@ -2,6 +2,7 @@
 //
 // TLS: serving, a certificate exchanged while running, hostile handshakes.
 #include "network-fixture.hpp"
+#include "server/net/stream.hpp"
 
 #include <cstdio>
 #include <memory>
@@ -184,6 +185,47 @@ TEST (NetworkTls, HostileHandshakes)
   EXPECT_EQ (server.counters ().tls_failures, 3u);
   TlsClient good (server.port ());
   EXPECT_TRUE (good.connected && good.open_socket ());
+}
+
+// Key updates are for OpenSSL alone: a read must not go on for as long as they
+// come, since everybody else waits meanwhile.
+TEST (NetworkTls, KeyUpdatesDoNotHoldARead)
+{
+  TemporaryFiles files;
+  files.write (1);
+  auto context = net::load_tls_context (files.certificate (), files.key ());
+  net::EventLoop loop;
+  int pair[2];
+  ASSERT_EQ (::socketpair (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+  net::Stream stream (loop, pair[0], context);
+  std::unique_ptr<SSL_CTX, decltype (&SSL_CTX_free)> client_context (
+      SSL_CTX_new (TLS_client_method ()), SSL_CTX_free);
+  std::unique_ptr<SSL, decltype (&SSL_free)> client (
+      SSL_new (client_context.get ()), SSL_free);
+  SSL_set_fd (client.get (), pair[1]);
+  char buffer[64];
+  while (SSL_connect (client.get ()) != 1)
+    ASSERT_EQ (stream.read (buffer, sizeof buffer), 0);
+  ASSERT_EQ (stream.read (buffer, sizeof buffer), 0);
+  ASSERT_TRUE (stream.handshake_done ());
+
+  // 54 kB, more than one read takes off the socket.
+  BIO *out = BIO_new (BIO_s_mem ());
+  SSL_set0_wbio (client.get (), out);
+  for (int i = 0; i < 2000; i++) {
+    ASSERT_EQ (SSL_key_update (client.get (), SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+    ASSERT_EQ (SSL_do_handshake (client.get ()), 1);
+  }
+  ASSERT_EQ (SSL_write (client.get (), "x", 1), 1);
+  char *bytes = nullptr;
+  long size = BIO_get_mem_data (out, &bytes);
+  ASSERT_EQ (::send (pair[1], bytes, static_cast<std::size_t> (size), 0), size);
+  EXPECT_EQ (stream.read (buffer, sizeof buffer), 0);
+  long n = 0;
+  for (int i = 0; i < 2000 && n == 0; i++)
+    n = stream.read (buffer, sizeof buffer);
+  EXPECT_EQ (n, 1);
+  ::close (pair[1]);
 }
 
 TEST (NetworkTls, BadFilesAreSaidAtStart)

@@ -2,7 +2,6 @@
 #include "server/net/socketbio.hpp"
 
 #include <cerrno>
-#include <cstdint>
 #include <openssl/bio.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
@@ -11,12 +10,10 @@ namespace robotlive::server::net {
 
 namespace {
 
-// The descriptor is kept in the data pointer.
-int
-fd_of (BIO *bio)
+BioSocket &
+socket_of (BIO *bio)
 {
-  return static_cast<int> (
-      reinterpret_cast<std::intptr_t> (BIO_get_data (bio)));
+  return *static_cast<BioSocket *> (BIO_get_data (bio));
 }
 
 // What a BIO tells of a system call's *result*.
@@ -38,15 +35,21 @@ bio_result (BIO *bio, ssize_t result, std::size_t *done, int retry)
 int
 bio_read (BIO *bio, char *data, std::size_t size, std::size_t *done)
 {
+  BioSocket &socket = socket_of (bio);
+  if (!socket.may_read) {
+    errno = EAGAIN;
+    return bio_result (bio, -1, done, BIO_FLAGS_READ);
+  }
+  socket.may_read = false;
   return bio_result (
-      bio, ::recv (fd_of (bio), data, size, 0), done, BIO_FLAGS_READ);
+      bio, ::recv (socket.fd, data, size, 0), done, BIO_FLAGS_READ);
 }
 
 int
 bio_write (BIO *bio, const char *data, std::size_t size, std::size_t *done)
 {
-  return bio_result (bio, ::send (fd_of (bio), data, size, MSG_NOSIGNAL), done,
-      BIO_FLAGS_WRITE);
+  return bio_result (bio, ::send (socket_of (bio).fd, data, size, MSG_NOSIGNAL),
+      done, BIO_FLAGS_WRITE);
 }
 
 long
@@ -78,13 +81,13 @@ make_method ()
 } // namespace
 
 bool
-set_socket_bio (ssl_st *ssl, int fd)
+set_socket_bio (ssl_st *ssl, BioSocket *socket)
 {
   static BIO_METHOD *const method = make_method ();
   BIO *bio = method ? BIO_new (method) : nullptr;
   if (!bio)
     return false;
-  BIO_set_data (bio, reinterpret_cast<void *> (std::intptr_t{fd}));
+  BIO_set_data (bio, socket);
   BIO_set_init (bio, 1);
   SSL_set_bio (ssl, bio, bio);
   return true;

@@ -9,8 +9,16 @@ struct ssl_st;
 
 namespace robotlive::server::net {
 
-// *ssl* reads from and writes to *fd*, a non-blocking socket that stays the
-// caller's, to close after *ssl* was used last. False: no memory.
-bool set_socket_bio (ssl_st *ssl, int fd);
+struct BioSocket
+{
+  int fd; // non-blocking; the caller's to close after the SSL was used last
+  // Whether recv () may be called; a call takes it back. OpenSSL goes on
+  // reading until it has something for the caller: a peer that sends nothing
+  // but key updates would keep it there.
+  bool may_read = true;
+};
+
+// *ssl* reads from and writes to *socket*, which outlives it. False: no memory.
+bool set_socket_bio (ssl_st *ssl, BioSocket *socket);
 
 } // namespace robotlive::server::net

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/net/stream.hpp"
 
-#include "server/net/socketbio.hpp"
-
 #include <algorithm>
 #include <cerrno>
 #include <climits>
@@ -93,12 +91,12 @@ Stream::SslFree::operator() (ssl_st *ssl) const
 }
 
 Stream::Stream (EventLoop &loop, int fd, const std::shared_ptr<ssl_ctx_st> &tls)
-    : fd_ (fd), watch_ (loop.ev ())
+    : fd_ (fd), watch_ (loop.ev ()), bio_socket_{fd}
 {
   if (!tls)
     return;
   ssl_.reset (SSL_new (tls.get ()));
-  if (!ssl_ || !set_socket_bio (ssl_.get (), fd)) {
+  if (!ssl_ || !set_socket_bio (ssl_.get (), &bio_socket_)) {
     failed_ = true;
     return;
   }
@@ -200,6 +198,7 @@ Stream::read (char *data, std::size_t size)
   if (failed_)
     return -1;
   forget_errors ();
+  bio_socket_.may_read = true;
   int n = SSL_read (ssl_.get (), data,
       static_cast<int> (std::min<std::size_t> (size, INT_MAX)));
   read_wants_write_ = false;
@@ -234,6 +233,7 @@ Stream::write (const char *data, std::size_t size)
   if (failed_)
     return -1;
   forget_errors ();
+  bio_socket_.may_read = true;
   int n = SSL_write (ssl_.get (), data,
       static_cast<int> (std::min<std::size_t> (size, INT_MAX)));
   if (n > 0)

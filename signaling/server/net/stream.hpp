@@ -5,6 +5,7 @@
 // compiled once, and an idle connection holds no buffer. I/O thread only.
 #pragma once
 #include "server/net/eventloop.hpp"
+#include "server/net/socketbio.hpp"
 
 #include <memory>
 #include <string>
@@ -77,6 +78,7 @@ private:
   int fd_; // -1 when closed
   ev::io watch_;
   int watched_ = 0; // the events that watch_ is active for
+  BioSocket bio_socket_;
   std::unique_ptr<ssl_st, SslFree> ssl_;
   bool read_wants_write_ = false;
   bool write_wants_read_ = false;
