@@ -109,6 +109,10 @@ take_payload (Packet &packet)
       packet.type == PacketType::ack || packet.type == PacketType::binary_ack;
   if (packet.payload.empty ())
     return !is_event && !is_ack && packet.type != PacketType::connect_error;
+  // A byte order mark is no JSON (RFC 8259 section 8.1), but simdjson skips it
+  // from version 3.6 on, and split_array () does not.
+  if (packet.payload.substr (0, 3) == "\xef\xbb\xbf")
+    return false;
 
   simdjson::dom::element root;
   Decoded &last = decoded ();

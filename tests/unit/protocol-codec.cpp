@@ -266,18 +266,20 @@ TEST (SocketIo, BinaryPlaceholdersMustNameAttachments)
 TEST (SocketIo, MalformedPacketsAreRefused)
 {
   std::string long_id = "2" + std::string (100000, '1') + R"(["m"])";
-  for (const std::string &bad :
-      {std::string (), std::string ("7"), std::string ("abc"),
-          std::string ("2"), std::string ("2{}"), std::string ("2[]"),
-          std::string ("2abc[\"m\"]"), std::string ("2[1]"),
-          std::string ("2[null]"), std::string (R"(2[{"toString":"foo"}])"),
-          std::string (R"(2["connect"])"), std::string (R"(2["disconnect"])"),
-          std::string (R"(2["newListener"])"), std::string (R"(2["m"]x)"),
-          std::string (R"(2["m")"), std::string ("2[\"m\xff\"]"),
-          std::string (R"(21111111111111111["m"])"), long_id, std::string ("3"),
-          std::string ("31"), std::string ("3[1]"), std::string ("1[]"),
-          std::string ("4"), std::string ("4[1]"),
-          R"(2["m",)" + nested (100) + "]"})
+  for (const std::string &bad : {std::string (), std::string ("7"),
+           std::string ("abc"), std::string ("2"), std::string ("2{}"),
+           std::string ("2[]"), std::string ("2abc[\"m\"]"),
+           std::string ("2[1]"), std::string ("2\xef\xbb\xbf[\"m\"]"),
+           std::string ("2\xef\xbb\xbf[\"m\",1]"),
+           std::string ("2\xef\xbb\xbf[\"m\",1,2]"), std::string ("2[null]"),
+           std::string (R"(2[{"toString":"foo"}])"),
+           std::string (R"(2["connect"])"), std::string (R"(2["disconnect"])"),
+           std::string (R"(2["newListener"])"), std::string (R"(2["m"]x)"),
+           std::string (R"(2["m")"), std::string ("2[\"m\xff\"]"),
+           std::string (R"(21111111111111111["m"])"), long_id,
+           std::string ("3"), std::string ("31"), std::string ("3[1]"),
+           std::string ("1[]"), std::string ("4"), std::string ("4[1]"),
+           R"(2["m",)" + nested (100) + "]"})
     EXPECT_FALSE (socketio::decode (bad)) << bad.substr (0, 60);
   // CVE-2024-38355: an ordinary name here, never an emitter's special case.
   EXPECT_TRUE (socketio::decode (R"(2["error"])"));
