@@ -35,7 +35,7 @@ App::App (Config config, std::function<Config ()> reload)
   auto post = [this] (std::function<void ()> fn) {
     network_->post (std::move (fn));
   };
-  store_ = std::make_unique<StoreBackend> (std::move (store), post);
+  store_ = std::make_unique<StoreBackend> (std::move (store), post, log_);
   backend_ = store_.get ();
   if (console) {
     ConsoleOptions options;
@@ -234,6 +234,7 @@ App::heartbeat ()
   arm (); // answers of the backend may have set a deadline
   network_->schedule (Clock::now () + kPollInterval, [this] { heartbeat (); });
   poll_store ();
+  store_->write_again ();
   if (!console_)
     return;
   // A console says nothing of its own accord.

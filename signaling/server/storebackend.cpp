@@ -7,6 +7,7 @@ namespace robotlive::server {
 namespace {
 
 constexpr std::size_t kMaxQueue = 20000;
+constexpr std::size_t kMaxUnwritten = 10000;
 
 // A token without an id (of another issuer) is revoked by its time of issue.
 bool
@@ -19,9 +20,19 @@ token_valid (const RobotRecord &robot, const Identity &identity)
 
 } // namespace
 
-StoreBackend::StoreBackend (std::unique_ptr<Store> store, Post post)
-    : store_ (std::move (store)), post_ (std::move (post)), worker_ (kMaxQueue)
+StoreBackend::StoreBackend (std::unique_ptr<Store> store, Post post, Log &log)
+    : store_ (std::move (store)), post_ (std::move (post)), log_ (log),
+      worker_ (kMaxQueue)
 {
+}
+
+void
+StoreBackend::say_health (Log &log, const char *why)
+{
+  if (why)
+    log.limited (LogLevel::Error, "store-down", {{"reason", why}});
+  else
+    log.limited (LogLevel::Info, "store-up", {});
 }
 
 void
@@ -74,12 +85,40 @@ StoreBackend::find_robot (const Identity &identity,
 void
 StoreBackend::session_changed (const SessionEntry &entry)
 {
+  if (unwritten_.size () >= kMaxUnwritten && !unwritten_.count (entry.peer_id))
+    unwritten_.erase (unwritten_.begin ());
+  Unwritten &state = unwritten_[entry.peer_id];
+  state = {entry, ++last_version_};
+  write (state.entry, state.version);
+}
+
+// An entry is all that there is to say of a session, so it may be written
+// twice; the worker keeps the order.
+void
+StoreBackend::write (const SessionEntry &entry, std::uint64_t version)
+{
+  ++writing_;
   ask<bool> (
       [entry] (Store &store) {
         store.write_session (entry);
         return true;
       },
-      [] (bool, const StoreError *) {});
+      [this, id = entry.peer_id, version] (bool, const StoreError *error) {
+        --writing_;
+        auto it = unwritten_.find (id);
+        bool newest = it != unwritten_.end () && it->second.version == version;
+        if (newest && (!error || error->kind != StoreError::Unavailable))
+          unwritten_.erase (it);
+      });
+}
+
+void
+StoreBackend::write_again ()
+{
+  if (writing_ > 0)
+    return;
+  for (const auto &[id, state] : unwritten_)
+    write (state.entry, state.version);
 }
 
 } // namespace robotlive::server

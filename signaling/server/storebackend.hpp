@@ -3,11 +3,14 @@
 // The Room's Backend on the embedded Store: asked on a worker thread.
 #pragma once
 #include "server/backend.hpp"
+#include "server/log.hpp"
 #include "server/store.hpp"
 #include "server/worker.hpp"
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 
 namespace robotlive::server {
 
@@ -17,14 +20,17 @@ public:
   using Post =
       std::function<void (std::function<void ()>)>; // to the I/O thread
 
-  StoreBackend (std::unique_ptr<Store> store, Post post);
+  StoreBackend (std::unique_ptr<Store> store, Post post, Log &log);
 
   void find_viewer (const Identity &identity, const std::string &token,
       const std::string &robot,
       std::function<void (const ViewerAnswer &, TimeMs)> reply) override;
   void find_robot (const Identity &identity,
       std::function<void (const RobotAnswer &, TimeMs)> reply) override;
+  // What the store does not take is kept for write_again ().
   void session_changed (const SessionEntry &entry) override;
+  // Now and then: sessions that are not written yet.
+  void write_again ();
 
   // Runs *ask* on the worker, then *reply* on the I/O thread with its result
   // and no error, or with a default result and the error.
@@ -43,8 +49,10 @@ public:
         *error = StoreError (StoreError::Unavailable, e.what ());
       }
       bool down = *error && (*error)->kind == StoreError::Unavailable;
-      healthy_ = !down;
-      post_ ([result, error, reply] {
+      bool changed = healthy_.exchange (!down) == down;
+      post_ ([result, error, reply, down, changed, &log = log_] {
+        if (changed)
+          say_health (log, down ? (*error)->what () : nullptr);
         reply (std::move (*result), *error ? &**error : nullptr);
       });
     });
@@ -58,8 +66,21 @@ public:
   bool healthy () const { return healthy_; }
 
 private:
+  // *why*: it is down.
+  static void say_health (Log &log, const char *why);
+  void write (const SessionEntry &entry, std::uint64_t version);
+
+  struct Unwritten
+  {
+    SessionEntry entry;
+    std::uint64_t version;
+  };
   std::unique_ptr<Store> store_; // the worker's
   Post post_;
+  Log &log_;
+  std::map<std::string, Unwritten> unwritten_; // by peer id, the newest state
+  std::uint64_t last_version_ = 0;
+  std::size_t writing_ = 0;
   std::atomic<bool> healthy_{true};
   Worker worker_; // last: ended before the store goes
 };

@@ -3,10 +3,14 @@
 // Databases of earlier and of later versions of the program, on the same
 // databases as store.cpp.
 #include "server/store_schema.hpp"
+#include "server/storebackend.hpp"
 #include <atomic>
+#include <condition_variable>
 #include <cstdlib>
+#include <deque>
 #include <filesystem>
 #include <gtest/gtest.h>
+#include <mutex>
 #include <soci/sqlite3/soci-sqlite3.h>
 #include <thread>
 #include <unistd.h>
@@ -203,6 +207,71 @@ TEST_F (Migration, AStepThatFailsLeavesTheOneBefore)
     EXPECT_EQ (rows ("one"), 2);
     EXPECT_EQ (rows ("two"), 0);
   }
+}
+
+// While a table is away the database is down; what ended meanwhile is written
+// when it is back.
+TEST_F (Migration, WhatTheStoreDoesNotTakeIsKeptAndSaid)
+{
+  std::vector<std::string> lines;
+  Log log (LogLevel::Info,
+      [&] (const std::string &line) { lines.push_back (line); });
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::deque<std::function<void ()>> posted;
+  StoreBackend backend (
+      Store::open (url),
+      [&] (std::function<void ()> fn) {
+        std::lock_guard<std::mutex> lock (mutex);
+        posted.push_back (std::move (fn));
+        changed.notify_one ();
+      },
+      log);
+  auto run_one = [&] {
+    std::unique_lock<std::mutex> lock (mutex);
+    changed.wait (lock, [&] { return !posted.empty (); });
+    auto next = std::move (posted.front ());
+    posted.pop_front ();
+    lock.unlock ();
+    next ();
+  };
+  SessionEntry e;
+  e.peer_id = "p";
+  e.viewer_id = "v";
+  e.robot_id = "r";
+  e.started_at = 1000;
+  e.expires_at = 5000;
+  backend.session_changed (e);
+  run_one ();
+  EXPECT_TRUE (backend.healthy ());
+
+  *connect () << "ALTER TABLE sessions RENAME TO away";
+  e.expires_at = 6000;
+  backend.session_changed (e);
+  e.ended_at = 2000;
+  e.reason = "expired";
+  backend.session_changed (e);
+  backend.write_again (); // both are still under way
+  for (int i = 0; i < 2; ++i)
+    run_one ();
+  EXPECT_FALSE (backend.healthy ());
+  ASSERT_EQ (lines.size (), 1u) << "once, not for each";
+  EXPECT_EQ (lines[0].find ("level=error event=store-down reason="), 0u);
+  backend.write_again ();
+  run_one ();
+  EXPECT_TRUE (posted.empty ());
+
+  *connect () << "ALTER TABLE away RENAME TO sessions";
+  backend.write_again ();
+  run_one ();
+  EXPECT_TRUE (backend.healthy ());
+  EXPECT_EQ (lines.back (), "level=info event=store-up");
+  auto rows = Store::open (url)->audit (AuditQuery ());
+  ASSERT_EQ (rows.size (), 1u);
+  EXPECT_EQ (rows[0].ended_at, 2000);
+  EXPECT_EQ (rows[0].reason, "expired");
+  backend.write_again ();
+  EXPECT_TRUE (posted.empty ()) << "nothing is left";
 }
 
 } // namespace
