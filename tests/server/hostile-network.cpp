@@ -189,6 +189,21 @@ TEST (HostileHttp, OriginsAndProxies)
                  "/socket.io/?EIO=4&transport=websocket")
                  .find (R"({"code":4,"message":"Forbidden"})"),
       std::string::npos);
+  // What is no Socket.IO answers all, and tells the browser who may read it.
+  const std::string may_read = "Access-Control-Allow-Origin: ";
+  EXPECT_NE (get ("Origin: https://console.example\r\n", "/who")
+                 .find (may_read + "https://console.example\r\n"),
+      std::string::npos);
+  EXPECT_EQ (get ("Origin: https://evil.example\r\n", "/who").find (may_read),
+      std::string::npos);
+  for (auto [origin, status] : {std::pair ("https://console.example", 204),
+           std::pair ("https://evil.example", 403)})
+    EXPECT_EQ (status_of (server.port (),
+                   "OPTIONS /who HTTP/1.1\r\nHost: robots.example:8080\r\n"
+                   "Origin: " +
+                       std::string (origin) +
+                       "\r\nAccess-Control-Request-Method: PUT\r\n\r\n"),
+        status);
   // The last address that no trusted proxy has.
   EXPECT_NE (get ("X-Forwarded-For: 9.9.9.9, 192.0.2.1, 127.0.0.2\r\n"
                   "X-Forwarded-Proto: https\r\n",
@@ -455,6 +470,29 @@ TEST (HostileSocketIo, MessageRate)
       std::string::npos);
   EXPECT_EQ (server.counters ().rate_limited, 1u);
   EXPECT_TRUE (answers (server.port ()));
+}
+
+TEST (HostileSocketIo, MessageRatePerAddress)
+{
+  ServerOptions o = options ();
+  o.trusted_proxies = {"127.0.0.0/8"};
+  o.message_rate_per_address = {0.001, 20};
+  RunningServer server (o);
+  // Each says 12 things, the first of which is CONNECT.
+  auto speaks = [] (RawClient &client, const std::string &from) {
+    std::string burst = text ("40");
+    for (int i = 0; i < 11; i++)
+      burst += text ("42[\"m\"," + std::to_string (i) + "]");
+    return client.open_websocket ("X-Forwarded-For: " + from + "\r\n") &&
+           client.send (burst) &&
+           client.receive_until (R"(42["message-back",10])");
+  };
+  RawClient one (server.port ()), two (server.port ()), other (server.port ());
+  EXPECT_TRUE (speaks (one, "192.0.2.1"));
+  EXPECT_FALSE (speaks (two, "192.0.2.1"));
+  EXPECT_TRUE (two.wait_closed ());
+  EXPECT_NE (two.received.find (R"("code":"rate-limited")"), std::string::npos);
+  EXPECT_TRUE (speaks (other, "192.0.2.2"));
 }
 
 TEST (HostileSocketIo, SlowReadersAreCutOff)

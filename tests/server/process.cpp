@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
+#include <sys/resource.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <thread>
@@ -108,11 +109,18 @@ protected:
       ::close (listener);
     std::filesystem::remove_all (folder);
   }
-  void start (const std::string &pid = "")
+  // *files*: how many it may open; 0: as many as this process.
+  void start (const std::string &pid = "", rlim_t files = 0)
   {
     child = fork ();
-    if (child == 0)
+    if (child == 0) {
+      const rlimit limit{files, files};
+      if (files > 0 &&
+          (setrlimit (RLIMIT_NOFILE, &limit) != 0 ||
+              !freopen ((folder + "/errors").c_str (), "w", stderr)))
+        _exit (126);
       run (folder, listener, pid);
+    }
     ::close (listener);
     listener = -1;
   }
@@ -169,6 +177,31 @@ TEST_F (Process, TakesNoSocketThatIsForAnother)
   kill (child, SIGTERM);
   EXPECT_EQ (ended (), 0);
   EXPECT_FALSE (early.open_websocket ());
+}
+
+TEST_F (Process, SaysAtItsStartThatItMayOpenTooFewFiles)
+{
+  auto errors = [this] {
+    std::ifstream file (folder + "/errors");
+    return std::string (std::istreambuf_iterator<char> (file), {});
+  };
+  start ("", 64);
+  EXPECT_EQ (ended (), 1);
+  EXPECT_NE (errors ().find ("limit of open files, 64, leaves none"),
+      std::string::npos)
+      << errors ();
+  std::ofstream (folder + "/signaling.conf") << "[limits]\nconnections=200\n";
+  listener = listening_socket (&port);
+  start ("", 200);
+  EXPECT_EQ (ended (), 1);
+  EXPECT_NE (errors ().find ("allows 136 connections, not the wanted 200"),
+      std::string::npos)
+      << errors ();
+  listener = listening_socket (&port);
+  start ("", 264);
+  EXPECT_TRUE (manager->hears ("READY=1")) << errors ();
+  kill (child, SIGTERM);
+  EXPECT_EQ (ended (), 0);
 }
 
 // Whatever the store still has to say: the first word comes right after READY.

@@ -38,6 +38,25 @@ flood (RawClient &client, int megabytes)
   return false;
 }
 
+std::string
+polling_target (std::uint16_t port)
+{
+  RawClient client (port);
+  client.send ("GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\n"
+               "Host: a\r\n\r\n");
+  EXPECT_TRUE (client.receive_until ("maxPayload"));
+  return "/socket.io/?EIO=4&transport=polling&sid=" +
+         client.received.substr (client.received.find ("\"sid\":\"") + 7, 20);
+}
+
+int
+post (std::uint16_t port, const std::string &target, const std::string &body)
+{
+  return status_of (
+      port, "POST " + target + " HTTP/1.1\r\nHost: a\r\nContent-Length: " +
+                std::to_string (body.size ()) + "\r\n\r\n" + body);
+}
+
 double
 thread_cpu_seconds ()
 {
@@ -130,15 +149,11 @@ TEST (SlowPeers, WritingAfterTheClose)
 TEST (SlowPeers, ProbesByTheThousand)
 {
   RunningServer server (options ());
-  RawClient polling (server.port ());
-  polling.send ("GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\n"
-                "Host: a\r\n\r\n");
-  ASSERT_TRUE (polling.receive_until ("maxPayload"));
-  std::size_t at = polling.received.find ("\"sid\":\"") + 7;
+  const std::string target = polling_target (server.port ());
   RawClient client (server.port ());
   make_slow (client);
   client.send ("GET /socket.io/?EIO=4&transport=websocket&sid=" +
-               polling.received.substr (at, 20) +
+               target.substr (target.find ("sid=") + 4) +
                " HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\n"
                "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
@@ -153,4 +168,45 @@ TEST (SlowPeers, ProbesByTheThousand)
   ASSERT_NE (answer, std::string::npos);
   EXPECT_EQ (client.received.find ("3probe", answer + 1), std::string::npos);
   EXPECT_EQ (server.counters ().sessions_now, 1u);
+}
+
+TEST (SlowPeers, SessionsThatNobodyPolls)
+{
+  RunningServer server (options ());
+  const std::string target = polling_target (server.port ());
+  std::size_t before = resident_kb ();
+  EXPECT_EQ (post (server.port (), target, "40"), 200);
+  post (server.port (), target, R"(42["flood"])"); // 12 MB back
+  EXPECT_TRUE (server.eventually ([] (const Counters &c) {
+    return c.slow_readers == 1 && c.sessions_now == 0;
+  }));
+  EXPECT_LT (resident_kb (), before + 30000);
+  EXPECT_EQ (post (server.port (), target, "3"), 400);
+}
+
+TEST (SlowPeers, ProbesThatDoNotGoOn)
+{
+  ServerOptions o = options ();
+  o.upgrade_timeout = 300ms;
+  RunningServer server (o);
+  const std::string target = polling_target (server.port ());
+  EXPECT_EQ (post (server.port (), target, "40"), 200);
+  std::string probe_target = target;
+  probe_target.replace (probe_target.find ("polling"), 7, "websocket");
+  for (const char *probe : {"", "2probe"}) {
+    RawClient client (server.port ());
+    client.send ("GET " + probe_target +
+                 " HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\n"
+                 "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+    ASSERT_TRUE (client.receive_until ("\r\n\r\n"));
+    if (*probe)
+      client.text (probe);
+    EXPECT_TRUE (client.wait_closed ()) << probe;
+  }
+  // The session itself goes on by polling.
+  EXPECT_EQ (post (server.port (), target, R"(42["message",7])"), 200);
+  RawClient poll (server.port ());
+  poll.send ("GET " + target + " HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE (poll.receive_until (R"(42["message-back",7])"));
 }
