@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// What the server says of its own accord: who hears what at each turn of a
+// session, among others who have a session too, or none.
+#include "room-fixture.hpp"
+#include <map>
+#include <set>
+
+using namespace robotlive;
+using namespace robotlive::server;
+
+namespace {
+
+struct Crowd : testing::Test
+{
+  Crowd ()
+  {
+    names[r1 = w.join ("robot", "r1")] = "r1";
+    names[w.join ("robot", "r2")] = "r2";
+    names[v = w.join ("viewer", "v")] = "v";
+    names[tab = w.join ("viewer", "v")] = "tab";
+    names[root = w.join ("admin", "root")] = "root";
+    names[w.join ("viewer", "nobody")] = "nobody";
+    SocketId eve = w.join ("viewer", "eve");
+    names[eve] = "eve";
+    w.book ("eve", 0, 100000000, "r2", "");
+    w.offer (eve, "r2");
+    heard ();
+  }
+  // "who:what" of all that was sent since the last time, in order of names.
+  std::string heard ()
+  {
+    std::multiset<std::string> all;
+    for (const auto &sent : w.sockets.sent)
+      all.insert (names[sent.socket] + ":" +
+                  sent.payload.substr (2, sent.payload.find ('"', 2) - 2));
+    w.sockets.sent.clear ();
+    std::string text;
+    for (const std::string &one : all)
+      text += (text.empty () ? "" : " ") + one;
+    return text;
+  }
+  void book (TimeMs end)
+  {
+    w.backend.bookings["v"] = {{1, "r1", "", {w.backend.now, end}}};
+    w.room->recheck ("v", w.backend.now);
+  }
+  void start (SocketId viewer)
+  {
+    w.offer (viewer, "r1");
+    EXPECT_EQ (heard (), "r1:offer");
+  }
+  std::string reason_to (SocketId socket) const
+  {
+    auto ends = w.sockets.of (socket, "session-ended");
+    if (ends.size () != 1)
+      return std::to_string (ends.size ()) + " ends";
+    std::size_t at = ends[0].find ("\"reason\":\"") + 10;
+    return ends[0].substr (at, ends[0].find ('"', at) - at);
+  }
+
+  World w;
+  SocketId r1, v, tab, root;
+  std::map<SocketId, std::string> names;
+};
+
+const char both_ended[] = "r1:session-ended v:session-ended";
+const char both_updated[] = "r1:session-updated v:session-updated";
+
+TEST_F (Crowd, ASessionFromItsStartToItsEnd)
+{
+  book (kStart + 120000);
+  EXPECT_EQ (heard (), "tab:robot-available v:robot-available");
+  start (v);
+  for (TimeMs end : {180000, 150000}) { // extended, shortened
+    book (kStart + end);
+    EXPECT_EQ (heard (), both_updated);
+  }
+  w.pass (90000);
+  EXPECT_EQ (heard (), "v:session-expiring");
+  w.pass (60000);
+  EXPECT_EQ (reason_to (r1), "expired");
+  EXPECT_EQ (reason_to (v), "expired");
+  EXPECT_EQ (heard (), "r1:session-ended tab:robot-unavailable "
+                       "v:robot-unavailable v:session-ended");
+}
+
+TEST_F (Crowd, ASessionThatIsCancelledRevokedOrLeft)
+{
+  book (kStart + 120000);
+  heard ();
+  start (v);
+  w.backend.bookings["v"].clear ();
+  w.room->recheck ("v", w.backend.now);
+  EXPECT_EQ (reason_to (v), "revoked");
+  EXPECT_EQ (heard (), "r1:session-ended tab:robot-unavailable "
+                       "v:robot-unavailable v:session-ended");
+  book (kStart + 120000);
+  heard ();
+  start (v);
+  for (const auto &entry : w.room->sessions ())
+    if (entry.viewer_id == "v")
+      w.room->end_session (entry.peer_id, "revoked", w.backend.now);
+  EXPECT_EQ (reason_to (v), "revoked");
+  EXPECT_EQ (heard (), both_ended);
+  start (v);
+  w.send (v, "leave", R"({"to":"r1"})");
+  EXPECT_EQ (heard (), "r1:leave");
+  start (v);
+  w.send (r1, "leave", R"({"to":"v"})");
+  EXPECT_EQ (heard (), "v:leave");
+  start (v);
+  start (tab);
+  w.room->disconnect (tab, "transport close", w.backend.now);
+  EXPECT_EQ (reason_to (r1), "viewer-left");
+  EXPECT_EQ (heard (), "r1:session-ended");
+}
+
+TEST_F (Crowd, ARobotThatGoesIsReplacedOrRevoked)
+{
+  book (kStart + 100000000);
+  heard ();
+  start (v);
+  w.room->disconnect (r1, "ping timeout", w.backend.now);
+  EXPECT_EQ (heard (), "root:robot-unavailable tab:robot-unavailable "
+                       "v:robot-unavailable");
+  w.pass (w.config.robot_grace_ms);
+  EXPECT_EQ (reason_to (v), "robot-offline");
+  EXPECT_EQ (heard (), "v:session-ended");
+  names[r1 = w.join ("robot", "r1", ",\"instance\":\"a\"")] = "r1";
+  EXPECT_EQ (heard (), "r1:registered root:robot-available "
+                       "tab:robot-available v:robot-available");
+  start (v);
+  names[r1] = "old";
+  names[r1 = w.join ("robot", "r1", ",\"instance\":\"b\"")] = "r1";
+  EXPECT_EQ (reason_to (v), "replaced");
+  EXPECT_EQ (heard (), "old:session-ended r1:registered root:robot-available "
+                       "tab:robot-available v:robot-available v:session-ended");
+  start (v);
+  w.room->revoke_robot ("r1", w.backend.now);
+  EXPECT_EQ (reason_to (v), "revoked");
+  EXPECT_EQ (heard (), "r1:error r1:session-ended root:robot-unavailable "
+                       "tab:robot-unavailable v:robot-unavailable "
+                       "v:session-ended");
+}
+
+TEST_F (Crowd, AnAdminWhoLooksOn)
+{
+  book (kStart + 100000000);
+  heard ();
+  start (v);
+  start (root);
+  w.pass (w.config.admin_step_ms / 2);
+  EXPECT_EQ (heard (), "r1:session-updated root:session-updated");
+  w.room->disconnect (root, "transport close", w.backend.now);
+  EXPECT_EQ (heard (), "r1:session-ended");
+}
+
+TEST_F (Crowd, ARoomIsForThoseWhoMayWatch)
+{
+  book (kStart + 120000);
+  heard ();
+  const char room[] = R"({"roomId":"r1"})";
+  w.send (v, "join-room", room);
+  EXPECT_EQ (heard (), "v:joined-room");
+  w.send (root, "join-room", room);
+  EXPECT_EQ (heard (), "root:joined-room v:user-joined");
+  w.room->disconnect (root, "transport close", w.backend.now);
+  EXPECT_EQ (heard (), "v:user-left");
+  w.pass (120000); // out of the room with the booking
+  EXPECT_EQ (heard (), "tab:robot-unavailable v:robot-unavailable");
+  w.send (r1, "join-room", room);
+  EXPECT_EQ (heard (), "r1:joined-room");
+}
+
+} // namespace
