@@ -304,6 +304,10 @@ Room::register_robot (Peer &peer, const Message &message)
     if (!answer.token_valid)
       return refuse_register (
           *p, message, "unauthorized", "the token was revoked", true);
+    auto before = robots_.find (p->user_id);
+    bool first = before == robots_.end ();
+    bool back = first || (!p->instance.empty () &&
+                             p->instance == before->second.instance);
     robot_registered (*p, answer, now);
     if (log_)
       log_->write (LogLevel::Info, "robot-registered",
@@ -311,6 +315,8 @@ Room::register_robot (Peer &peer, const Message &message)
               {"address", p->info.address}});
     finish_register (*p, message, now);
     announce (p->user_id, true, now);
+    if (back)
+      tell_missed (p->user_id, first, now);
     drain (socket, now);
   };
   backend_.find_robot (*peer.identity, reply);
@@ -343,6 +349,33 @@ Room::robot_registered (Peer &peer, const RobotAnswer &answer, TimeMs now)
     }
     sockets_.disconnect (old);
   }
+}
+
+// To a robot that came back and still has its viewers: what went to its dead
+// link, or to none. Its sessions that ended for its absence it keeps until
+// those viewers offer anew. *first*: it may as well be another process; it is
+// told of nothing but what it cannot have heard.
+void
+Room::tell_missed (const std::string &robot_id, bool first, TimeMs now)
+{
+  SocketId socket = robots_[robot_id].socket;
+  for (const Ended &e : ended_)
+    if (e.robot_id == robot_id && now < e.at + config_.missed_ms &&
+        (first ? e.early : e.reason != "robot-offline"))
+      emit (socket, session_ended_payload (e.peer_id, robot_id, e.reason));
+  std::set<std::string> viewers;
+  for (const auto &[id, session] : sessions_)
+    if (session.entry.robot_id == robot_id) {
+      if (!first)
+        emit (socket, session_updated_payload (id, terms (session, now, true)));
+      viewers.insert (session.entry.viewer_id);
+    }
+  // Nobody could tell whether a booking covers a robot that was not there.
+  // Who needs no booking has none to ask for.
+  if (config_.allow_anonymous)
+    return;
+  for (const std::string &viewer : viewers)
+    recheck (viewer, now);
 }
 
 void

@@ -42,8 +42,10 @@ struct RoomConfig
   std::size_t max_viewers = 64; // sessions of one robot
   std::size_t max_rooms = 16;   // of one socket
   std::size_t max_sockets_per_user = 64;
-  TimeMs late_ms = 30000;       // messages of a session that is over
-  std::size_t max_ended = 1024; // sessions remembered for that
+  TimeMs late_ms = 30000; // messages of a session that is over
+  // A robot's link was dead for so long at most before it came back.
+  TimeMs missed_ms = 120000;
+  std::size_t max_ended = 1024; // sessions remembered for either
 };
 
 struct RoomCounters
@@ -170,7 +172,9 @@ private:
     std::string peer_id;
     std::string viewer_id;
     std::string robot_id;
+    std::string reason;
     TimeMs at = 0;
+    bool early = false; // before its robot came: after a restart
   };
 
   // room.cpp
@@ -180,6 +184,7 @@ private:
       std::string_view argument, TimeMs now);
   bool take_place (Peer &peer);
   void register_robot (Peer &peer, const Message &message);
+  void tell_missed (const std::string &robot_id, bool first, TimeMs now);
   void register_viewer (Peer &peer, const Message &message);
   void robot_registered (Peer &peer, const RobotAnswer &answer, TimeMs now);
   void finish_register (Peer &peer, const Message &message, TimeMs now);

@@ -376,9 +376,11 @@ Room::end (Sessions::iterator it, const char *reason, TimeMs now,
     log_->write (LogLevel::Info, "session-ended",
         {{"peer", entry.peer_id}, {"user", entry.viewer_id},
             {"robot", entry.robot_id}, {"reason", reason}});
-  ended_.push_back ({entry.peer_id, entry.viewer_id, entry.robot_id, now});
-  while (ended_.size () > config_.max_ended ||
-         ended_.front ().at + config_.late_ms <= now)
+  ended_.push_back ({entry.peer_id, entry.viewer_id, entry.robot_id, reason,
+      now, robot == robots_.end ()});
+  while (
+      ended_.size () > config_.max_ended ||
+      ended_.front ().at + std::max (config_.late_ms, config_.missed_ms) <= now)
     ended_.pop_front ();
   ++counters_.ended[reason];
   backend_.session_changed (session.entry);

@@ -383,6 +383,79 @@ TEST (Room, ARobotMayComeBackWithinItsGrace)
   EXPECT_EQ (w.sockets.of (v, "session-ended").size (), 2u); // a goodbye
 }
 
+// What was sent to its dead link, or could be sent to none, is told again: else
+// it would stream to somebody whose session was ended.
+TEST (Room, ARobotThatComesBackIsToldWhatItMissed)
+{
+  const std::string instance = ",\"instance\":\"i\"";
+  for (bool noticed : {false, true}) {
+    World w;
+    SocketId r = w.join ("robot", "r1", instance);
+    for (const char *user : {"v", "u", "x"}) {
+      w.book (user, 0, 60000);
+      w.offer (w.join ("viewer", user), "r1");
+    }
+    std::map<std::string, std::string> peers;
+    for (const SessionEntry &e : w.room->sessions ())
+      peers[e.viewer_id] = e.peer_id;
+    if (noticed)
+      w.room->disconnect (r, "ping timeout", w.backend.now);
+    EXPECT_TRUE (w.room->end_session (peers["v"], "revoked", w.backend.now));
+    w.backend.bookings["u"][0].window.ends_at = kStart + 30000;
+    w.room->recheck ("u", w.backend.now);
+    w.pass (1000);
+    r = w.join ("robot", "r1", instance);
+    EXPECT_EQ (w.room->sessions ().size (), 2u);
+    auto ended = w.sockets.of (r, "session-ended");
+    ASSERT_EQ (ended.size (), 1u);
+    EXPECT_NE (ended[0].find (peers["v"]), std::string::npos);
+    EXPECT_NE (ended[0].find ("revoked"), std::string::npos);
+    auto updated = w.sockets.of (r, "session-updated");
+    ASSERT_EQ (updated.size (), 2u);
+    std::string ends = std::to_string (kStart + 30000);
+    EXPECT_TRUE (std::any_of (
+        updated.begin (), updated.end (), [&] (const std::string &text) {
+          return text.find (peers["u"]) != text.npos &&
+                 text.find (ends) != text.npos;
+        }));
+  }
+}
+
+TEST (Room, ABookingCancelledWhileTheRobotWasAwayEndsItsSession)
+{
+  World before;
+  before.join ("robot", "r1");
+  for (const char *user : {"v", "u"}) {
+    before.book (user, 0, 60000);
+    before.offer (before.join ("viewer", user), "r1");
+  }
+  World after; // the server was started again
+  after.room->restore (before.room->sessions (), after.backend.now);
+  after.book ("v", 0, 60000);
+  after.room->recheck_all (after.backend.now);
+  auto running = after.room->sessions ();
+  ASSERT_EQ (running.size (), 2u);
+  SocketId r = after.join ("robot", "r1");
+  ASSERT_EQ (after.room->sessions ().size (), 1u);
+  EXPECT_EQ (after.room->sessions ()[0].viewer_id, "v");
+  EXPECT_EQ (after.sockets.of (r, "session-ended").size (), 1u);
+
+  World third; // one that an administrator ends before the robot is there
+  third.room->restore (running, third.backend.now);
+  third.book ("v", 0, 60000);
+  third.book ("u", 0, 60000);
+  third.room->end_session (running[0].peer_id, "revoked", third.backend.now);
+  r = third.join ("robot", "r1");
+  auto ended = third.sockets.of (r, "session-ended");
+  ASSERT_EQ (ended.size (), 1u);
+  EXPECT_NE (ended[0].find (running[0].peer_id), std::string::npos);
+  // What another process had before a goodbye is nothing to it.
+  third.room->disconnect (r, "client namespace disconnect", third.backend.now);
+  EXPECT_TRUE (third.room->sessions ().empty ());
+  r = third.join ("robot", "r1");
+  EXPECT_EQ (third.sockets.of (r, "session-ended"), ended);
+}
+
 TEST (Room, ARevokedRobotIsCutAtOnce)
 {
   World w;
