@@ -208,6 +208,7 @@ private:
       const std::string &type, TimeMs now) const;
   void update_presence (Peer &viewer, TimeMs now);
   void announce (const std::string &robot_id, bool again, TimeMs now);
+  bool may_join (const Peer &viewer, const std::string &room, TimeMs now) const;
   void on_join_room (Peer &peer, const Message &message,
       std::string_view argument, TimeMs now);
   void leave_room (Peer &peer, const std::string &room_id);

@@ -34,6 +34,11 @@ Room::update_presence (Peer &viewer, TimeMs now)
         leave_room (viewer, id);
     }
   viewer.visible = std::move (reach);
+  // Also those of robots that it was never told of, being offline.
+  std::set<std::string> rooms = viewer.rooms;
+  for (const std::string &room : rooms)
+    if (!may_join (viewer, room, now))
+      leave_room (viewer, room);
   for (const Booking &b : viewer.bookings)
     wake_at (b.window.next_change (now));
 }
@@ -50,6 +55,18 @@ Room::announce (const std::string &robot_id, bool again, TimeMs now)
   }
 }
 
+bool
+Room::may_join (const Peer &viewer, const std::string &room, TimeMs now) const
+{
+  const std::string own = "_" + viewer.user_id;
+  if (room.rfind ("robot_", 0) == 0 && room.size () >= own.size () &&
+      room.compare (room.size () - own.size (), own.size (), own) == 0)
+    return true;
+  auto robot = robots_.find (room);
+  return may_watch (
+      viewer, room, robot == robots_.end () ? "" : robot->second.type, now);
+}
+
 void
 Room::on_join_room (
     Peer &peer, const Message &message, std::string_view argument, TimeMs now)
@@ -57,10 +74,6 @@ Room::on_join_room (
   std::string room, error;
   if (!parse_join_room (argument, &room, &error))
     return fail (peer, message, {"bad-message", error});
-  auto ends_with = [] (const std::string &text, const std::string &end) {
-    return text.size () >= end.size () &&
-           text.compare (text.size () - end.size (), end.size (), end) == 0;
-  };
   bool allowed = false;
   if (peer.robot) {
     const std::string &type = robots_[peer.user_id].type;
@@ -69,13 +82,7 @@ Room::on_join_room (
         room == peer.user_id ||
         (!type.empty () && (room == own || room.rfind (own + "_", 0) == 0));
   } else {
-    std::string type;
-    auto robot = robots_.find (room);
-    if (robot != robots_.end ())
-      type = robot->second.type;
-    allowed = (room.rfind ("robot_", 0) == 0 &&
-                  ends_with (room, "_" + peer.user_id)) ||
-              may_watch (peer, room, type, now);
+    allowed = may_join (peer, room, now);
   }
   if (!allowed)
     return fail (peer, message, {"forbidden", "not your room"});

@@ -174,3 +174,20 @@ TEST_F (Crowd, ARoomIsForThoseWhoMayWatch)
 }
 
 } // namespace
+
+// A robot that is offline is in nobody's reach: its room must be left as well.
+TEST (Room, ARoomIsLeftWithItsBooking)
+{
+  World w;
+  w.book ("v", 0, 60000);
+  w.book ("u", 60000, 120000);
+  SocketId v = w.join ("viewer", "v");
+  w.send (v, "join-room", R"({"roomId":"r1"})");
+  w.send (v, "join-room", R"({"roomId":"robot_pi_v"})");
+  EXPECT_EQ (w.sockets.of (v, "joined-room").size (), 2u);
+  w.pass (60000);
+  w.send (w.join ("viewer", "u"), "join-room", R"({"roomId":"r1"})");
+  EXPECT_TRUE (w.sockets.of (v, "user-joined").empty ());
+  w.send (w.join ("robot", "r1"), "join-room", R"({"roomId":"robot_pi_v"})");
+  EXPECT_EQ (w.sockets.of (v, "user-joined").size (), 1u); // its own
+}
