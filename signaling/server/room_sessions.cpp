@@ -285,12 +285,13 @@ Room::open_session (Peer &peer, const std::string &robot_id,
     session.entry.peer_id = new_id ();
     session.entry.viewer_id = peer.user_id;
     session.entry.robot_id = robot_id;
-    session.entry.role = peer.identity->role == "admin" ? "admin" : "viewer";
     session.entry.address = peer.info.address;
     session.entry.started_at = now;
     it = sessions_.emplace (session.entry.peer_id, session).first;
   }
   Session &session = it->second;
+  // Not that of the first offer: the robot lets a viewer drive.
+  session.entry.role = peer.identity->role == "admin" ? "admin" : "viewer";
   session.viewer_socket = peer.socket;
   session.identity = *peer.identity;
   session.token = peer.token;

@@ -464,9 +464,10 @@ Store::write_session (const SessionEntry &e)
     soci::transaction transaction (sql);
     int n = 0;
     // A write first: no two writers wait for each other's read lock.
-    sql << "UPDATE sessions SET expires_at = :x, ended_at = :d, reason = :r "
-           "WHERE peer_id = :p",
-        use (e.expires_at), use (e.ended_at), use (reason), use (e.peer_id);
+    sql << "UPDATE sessions SET role = :o, expires_at = :x, ended_at = :d, "
+           "reason = :r WHERE peer_id = :p",
+        use (e.role), use (e.expires_at), use (e.ended_at), use (reason),
+        use (e.peer_id);
     sql << "SELECT COUNT(*) FROM sessions WHERE peer_id = :p", use (e.peer_id),
         into (n);
     if (n == 0)

@@ -191,3 +191,25 @@ TEST (Room, ARoomIsLeftWithItsBooking)
   w.send (w.join ("robot", "r1"), "join-room", R"({"roomId":"robot_pi_v"})");
   EXPECT_EQ (w.sockets.of (v, "user-joined").size (), 1u); // its own
 }
+
+// The robot lets a "viewer" drive: an administrator does not become one by
+// going on with a viewer's peer, nor the other way round.
+TEST (Room, ASessionHasTheRoleOfItsNewestOffer)
+{
+  World w;
+  w.book ("v", 0, 60000);
+  SocketId r = w.join ("robot", "r1");
+  for (const char *role : {"viewer", "admin", "viewer"}) {
+    SocketId v = w.join (role, "v");
+    auto running = w.room->sessions ();
+    w.offer (v, "r1",
+        running.empty () ? "" : ",\"peerId\":\"" + w.peer_id () + "\"");
+    ASSERT_EQ (w.room->sessions ().size (), 1u);
+    EXPECT_EQ (w.room->sessions ()[0].role, role);
+    EXPECT_EQ (w.backend.log.back ().role, role);
+    EXPECT_NE (w.sockets.of (r, "offer")
+                   .back ()
+                   .find (std::string ("\"role\":\"") + role + "\""),
+        std::string::npos);
+  }
+}

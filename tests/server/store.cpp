@@ -184,6 +184,7 @@ TEST_F (StoreTest, KeepsTheAuditLog)
   EXPECT_EQ (std::count (ends.begin (), ends.end (), e.peer_id), 1);
   e.ended_at = base + 1000;
   e.reason = "revoked";
+  e.role = "admin"; // of a later offer
   store->write_session (e);
   EXPECT_EQ (
       error ([&] { store->request_end (e.peer_id); }), StoreError::NotFound);
@@ -191,6 +192,7 @@ TEST_F (StoreTest, KeepsTheAuditLog)
   auto rows = store->audit (query);
   ASSERT_EQ (rows.size (), 1u);
   EXPECT_EQ (rows[0].reason, "revoked");
+  EXPECT_EQ (rows[0].role, "admin");
   EXPECT_EQ (rows[0].ended_at, base + 1000);
   query.robot_id = "r";
   query.viewer_id = "v";
