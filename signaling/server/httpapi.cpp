@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/httpapi.hpp"
 #include "protocol/json.hpp"
+#include "server/net/address.hpp"
 #include <algorithm>
 #include <cstring>
 #include <glib.h>
@@ -17,6 +18,14 @@ loopback (const std::string &address)
 {
   return address == "::1" || address.rfind ("127.", 0) == 0 ||
          address.rfind ("::ffff:127.", 0) == 0;
+}
+
+// Whose guesses are counted together.
+std::string
+guesser (const std::string &address)
+{
+  auto parsed = net::Address::parse (address);
+  return parsed ? parsed->limit_key ().text () : address;
 }
 
 // coturn's "use-auth-secret": base64 (HMAC-SHA1 (secret, username)).
@@ -339,8 +348,9 @@ HttpApi::login (const CallPtr &call)
         422, "bad-message", "\"email\" and \"password\" are needed"));
   std::string email = normal_email (std::string (email_text));
   std::string password (password_text);
-  std::string account_key = call->request.address + " " + email;
-  TimeMs wait = std::max (by_address_.wait (call->request.address, call->now),
+  std::string address_key = guesser (call->request.address);
+  std::string account_key = address_key + " " + email;
+  TimeMs wait = std::max (by_address_.wait (address_key, call->now),
       by_account_.wait (account_key, call->now));
   if (wait > 0) {
     services_.log->limited (LogLevel::Warning, "login-throttled",
@@ -352,9 +362,9 @@ HttpApi::login (const CallPtr &call)
     return call->reply (std::move (response));
   }
   // Counted before the hash, so that parallel guesses do not slip through.
-  by_address_.failed (call->request.address, call->now);
+  by_address_.failed (address_key, call->now);
   by_account_.failed (account_key, call->now);
-  auto verified = [this, call, account_key] (
+  auto verified = [this, call, address_key, account_key] (
                       const std::optional<User> &user, bool right) {
     // The e-mail address is left out: people type passwords there.
     std::string user_id = user ? std::to_string (user->id) : "";
@@ -365,7 +375,8 @@ HttpApi::login (const CallPtr &call)
       return call->reply (error_response (
           401, "unauthorized", "e-mail address or password is wrong"));
     by_account_.succeeded (account_key);
-    by_address_.succeeded (call->request.address);
+    // Else who has one account could guess at all others without an end.
+    by_address_.forgive (address_key);
     std::string id = std::to_string (user->id);
     Identity identity = new_identity (
         id, user->role, call->now, services_.config->login_ttl_ms);

@@ -166,6 +166,14 @@ Throttle::failed (const std::string &key, TimeMs now)
   ++f.count;
 }
 
+void
+Throttle::forgive (const std::string &key)
+{
+  auto it = failures_.find (key);
+  if (it != failures_.end () && --it->second.count == 0)
+    failures_.erase (it);
+}
+
 std::string
 normal_email (const std::string &text)
 {

@@ -55,6 +55,8 @@ public:
   TimeMs wait (const std::string &key, TimeMs now) const;
   void failed (const std::string &key, TimeMs now);
   void succeeded (const std::string &key) { failures_.erase (key); }
+  // Takes back one failed (); the others stay.
+  void forgive (const std::string &key);
   std::size_t size () const { return failures_.size (); }
 
 private:

@@ -84,6 +84,31 @@ describe('HTTP API', () => {
       { email: 'alice@example.org', password: 'correct horse' })).status, 200);
   });
 
+  it('counts guesses by household, whatever the guesser may log in to', async () => {
+    const guarded = new Signaling({ config: '[server]\ntrusted-proxies=127.0.0.1/32\n' });
+    guarded.cli(['user', 'add', 'own@example.org'], 'correct horse');
+    await guarded.start();
+    const guess = async (address, email, password = 'guess') =>
+      (await guarded.http('POST', '/auth/login', { body: { email, password },
+        headers: { 'x-forwarded-for': address } })).status;
+    // An IPv6 host has a /64 of addresses.
+    const statuses = [];
+    for (let i = 1; i <= 10; ++i)
+      statuses.push(await guess(`2001:db8::${i}`, 'victim@example.org'));
+    assert.deepEqual(statuses, [...Array(8).fill(401), 429, 429]);
+    assert.equal(await guess('2001:db8:0:1::1', 'victim@example.org'), 401);
+    // A login of one's own in between does not start the count anew.
+    let wrong = 0;
+    for (let i = 0; i < 40; ++i) {
+      if (i % 10 === 9)
+        await guess('192.0.2.1', 'own@example.org', 'correct horse');
+      else if (await guess('192.0.2.1', `user${i}@example.org`) === 401)
+        ++wrong;
+    }
+    assert.equal(wrong, 30);
+    await guarded.close();
+  });
+
   it('books, lists, moves and cancels', async () => {
     const day = '2030-07-01';
     const made = await as(user, 'POST', '/bookings',
