@@ -515,7 +515,12 @@ Room::tick_peer (Peer &peer, TimeMs now, std::vector<SocketId> *late)
         wake_at (peer.connected_at + config_.register_wait_ms);
     }
   }
-  update_presence (peer, now);
+  // Not of everybody each time: strangers and offers make many ticks. A clock
+  // that was set back changes what is open.
+  if (now >= peer.presence_until || now < peer.presence_at)
+    update_presence (peer, now);
+  else
+    wake_at (peer.presence_until);
 }
 
 void

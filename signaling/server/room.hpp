@@ -54,6 +54,7 @@ struct RoomCounters
   std::map<std::string, std::uint64_t> refusals; // by error code
   std::uint64_t relayed = 0;                     // answers, candidates, leaves
   std::map<std::string, std::uint64_t> ended;    // sessions by reason
+  std::uint64_t presence_checks = 0;
 };
 
 class Room
@@ -137,6 +138,9 @@ private:
     TimeMs connected_at = 0;
     std::vector<Booking> bookings; // a viewer's, for presence
     std::set<std::string> visible; // robots it was told of
+    // When that was worked out, and when time alone changes it.
+    TimeMs presence_at = 0;
+    TimeMs presence_until = 0;
     std::set<std::string> rooms;
     // May watch without a booking.
     bool unlimited () const;

@@ -3,6 +3,7 @@
 // The Room's presence: which robots a viewer is told of, and the rooms that
 // members of one robot meet in. No media signalling passes through a room.
 #include "server/room.hpp"
+#include <algorithm>
 
 namespace robotlive::server {
 
@@ -20,6 +21,7 @@ Room::update_presence (Peer &viewer, TimeMs now)
 {
   if (viewer.robot || viewer.state != State::Registered)
     return;
+  ++counters_.presence_checks;
   std::set<std::string> reach;
   for (const auto &[id, robot] : robots_)
     if (robot.socket != 0 && may_watch (viewer, id, robot.type, now)) {
@@ -39,8 +41,12 @@ Room::update_presence (Peer &viewer, TimeMs now)
   for (const std::string &room : rooms)
     if (!may_join (viewer, room, now))
       leave_room (viewer, room);
+  viewer.presence_at = now;
+  viewer.presence_until = kNever;
   for (const Booking &b : viewer.bookings)
-    wake_at (b.window.next_change (now));
+    viewer.presence_until =
+        std::min (viewer.presence_until, b.window.next_change (now));
+  wake_at (viewer.presence_until);
 }
 
 // A robot came or went. *again*: viewers that know it are told as well, since

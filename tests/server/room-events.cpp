@@ -213,3 +213,30 @@ TEST (Room, ASessionHasTheRoleOfItsNewestOffer)
         std::string::npos);
   }
 }
+
+// Strangers and offers make the Room tick: that must not be work for each
+// viewer and robot that is here.
+TEST (Room, ATickLooksAtThoseWhoseBookingChanges)
+{
+  World w;
+  w.join ("robot", "r1");
+  w.book ("v", 60000, 120000);
+  SocketId v = w.join ("viewer", "v");
+  SocketId u = w.join ("viewer", "u");
+  w.book ("u", 0, 600000);
+  w.offer (u, "r1");
+  auto checks = w.room->counters ().presence_checks;
+  for (int i = 0; i < 10; i++)
+    w.send (w.connect (""), "join-room", R"({"roomId":"r1"})");
+  w.pass (w.config.register_wait_ms);
+  w.pass (w.config.register_limit_ms);
+  EXPECT_EQ (w.room->counters ().presence_checks, checks);
+  EXPECT_TRUE (w.sockets.of (v, "robot-available").empty ());
+  w.pass (60000 - w.config.register_wait_ms - w.config.register_limit_ms);
+  EXPECT_EQ (w.room->counters ().presence_checks, checks + 1);
+  EXPECT_EQ (w.sockets.of (v, "robot-available").size (), 1u);
+  w.pass (60000);
+  EXPECT_EQ (w.sockets.of (v, "robot-unavailable").size (), 1u);
+  w.pass (-30000); // the clock was set back
+  EXPECT_EQ (w.sockets.of (v, "robot-available").size (), 2u);
+}
