@@ -30,7 +30,7 @@ class Socket
 {
 public:
   Socket (const std::string &host, int port, bool tls)
-      : fd_ (::socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0))
+      : fd_ (::socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), bio_{fd_}
   {
     sockaddr_in to = {};
     to.sin_family = AF_INET;
@@ -45,9 +45,14 @@ public:
       return;
     static SSL_CTX *context = make_context ();
     ssl_.reset (SSL_new (context));
-    if (!server::net::set_socket_bio (ssl_.get (), fd_) ||
-        SSL_connect (ssl_.get ()) != 1)
-      throw std::runtime_error ("no TLS");
+    if (!server::net::set_socket_bio (ssl_.get (), &bio_))
+      throw std::runtime_error ("no memory");
+    int done;
+    while ((done = SSL_connect (ssl_.get ())) != 1) {
+      if (!again (done))
+        throw std::runtime_error ("no TLS");
+      bio_.may_read = true;
+    }
   }
   ~Socket () { ::close (fd_); }
   Socket (const Socket &) = delete;
@@ -64,8 +69,7 @@ public:
            "Sec-WebSocket-Version: 13\r\n"
            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
     while (input_.find ("\r\n\r\n") == std::string::npos)
-      if (!fill ())
-        throw std::runtime_error ("no answer to the upgrade");
+      fill ();
     if (input_.compare (0, 12, "HTTP/1.1 101") != 0)
       throw std::runtime_error (input_.substr (0, input_.find ('\r')));
     input_.erase (0, input_.find ("\r\n\r\n") + 4);
@@ -102,9 +106,7 @@ public:
     for (;;) {
       std::string_view text;
       while (!next (input_, &text))
-        if (!fill ())
-          throw std::runtime_error (
-              "closed while waiting for " + std::string (start));
+        fill ();
       std::string message (text);
       input_.erase (0, used_);
       if (message == "2")
@@ -172,10 +174,11 @@ private:
     return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE;
   }
 
-  // One read; false: nothing came.
+  // One read; false: nothing came, or nothing but what is OpenSSL's.
   bool fill ()
   {
     static char buffer[buffer_size];
+    bio_.may_read = true;
     long n = ssl_ ? SSL_read (ssl_.get (), buffer, buffer_size)
                   : ::recv (fd_, buffer, buffer_size, 0);
     if (n > 0) {
@@ -212,6 +215,7 @@ private:
   }
 
   int fd_;
+  server::net::BioSocket bio_;
   std::unique_ptr<SSL, Free> ssl_;
   std::string input_;
   std::size_t used_ = 0;
