@@ -246,7 +246,9 @@ App::heartbeat ()
 }
 
 // Other processes (the command line, another server) write to the database as
-// well: its revision tells.
+// well: its revision tells. Not of this one's writes: who makes them looks at
+// the one viewer concerned, and a viewer who books must not cause all others to
+// be looked at.
 void
 App::poll_store ()
 {
@@ -261,7 +263,7 @@ App::poll_store ()
   store_->ask<News> (
       [known = revision_] (Store &store) {
         News news;
-        news.revision = store.revision ();
+        news.revision = store.others_revision ();
         if (news.revision != known)
           news.ends = store.requested_ends ();
         return news;

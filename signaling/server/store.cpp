@@ -10,6 +10,7 @@ struct Store::Impl
 {
   DatabaseAddress address;
   std::unique_ptr<soci::session> sql;
+  std::int64_t writes = 0; // that went into the revision
 
   // Runs *fn* with the session; a lost connection is made anew, once.
   template <typename Fn> auto with_session (Fn fn) -> decltype (fn (*sql))
@@ -54,9 +55,11 @@ struct Store::Impl
       if constexpr (std::is_void_v<decltype (fn (s))>) {
         fn (s);
         transaction.commit ();
+        ++writes;
       } else {
         auto result = fn (s);
         transaction.commit ();
+        ++writes;
         return result;
       }
     });
@@ -258,6 +261,12 @@ Store::revision ()
     sql << "SELECT value FROM meta WHERE name = 'revision'", into (value);
     return value;
   });
+}
+
+std::int64_t
+Store::others_revision ()
+{
+  return revision () - impl_->writes;
 }
 
 std::int64_t

@@ -89,6 +89,8 @@ public:
       const std::string &name, const std::function<std::string ()> &make);
   // Grows with each change of bookings, robots or requested session ends.
   std::int64_t revision ();
+  // The same without what this Store has written itself.
+  std::int64_t others_revision ();
 
   std::int64_t add_user (const User &user); // Conflict: the e-mail exists
   std::optional<User> user_by_email (const std::string &email);

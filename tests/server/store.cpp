@@ -127,8 +127,13 @@ TEST_F (StoreTest, MovesCancelsAndLists)
   EXPECT_EQ (store->open_bookings (b.user_id, base - 1).size (), 2u);
   EXPECT_TRUE (store->open_bookings (b.user_id + " ", base - 1).empty ());
   std::int64_t revision = store->revision ();
+  auto other = Store::open (database);
+  std::int64_t seen = store->others_revision ();
+  std::int64_t seen_there = other->others_revision ();
   store->cancel_booking (next.id);
   EXPECT_GT (store->revision (), revision);
+  EXPECT_EQ (store->others_revision (), seen);
+  EXPECT_GT (other->others_revision (), seen_there);
   EXPECT_EQ (
       error ([&] { store->cancel_booking (next.id); }), StoreError::NotFound);
   EXPECT_EQ (store->bookings_of (b.user_id).size (), 2u);
