@@ -238,8 +238,10 @@ private:
   void set_window (Session &session, const Window &window, TimeMs now);
   void end (Sessions::iterator session, const char *reason, TimeMs now,
       bool tell_robot, bool tell_viewer);
-  void apply (
-      const std::string &viewer_id, const ViewerAnswer &answer, TimeMs now);
+  void recheck_viewers (const std::string *only);
+  void apply (const std::string &viewer_id,
+      const std::vector<SocketId> &sockets, const ViewerAnswer &answer,
+      TimeMs now);
   void renew (Session &session, TimeMs now);
   void tick_sessions (TimeMs now);
   void end_robot_sessions (

@@ -421,58 +421,67 @@ Room::end_viewer_sessions (SocketId socket, TimeMs now)
 }
 
 void
-Room::recheck (const std::string &viewer_id, TimeMs now)
+Room::recheck (const std::string &viewer_id, TimeMs)
 {
-  const Identity *identity = nullptr;
-  std::string token;
-  for (auto &[socket, peer] : peers_)
-    if (peer.user_id == viewer_id && !peer.robot && !peer.anonymous &&
-        peer.state == State::Registered) {
-      identity = &*peer.identity;
-      token = peer.token;
-    }
-  for (auto &[id, session] : sessions_)
-    if (!identity && session.entry.viewer_id == viewer_id &&
-        !session.identity.subject.empty ()) {
-      identity = &session.identity;
-      token = session.token;
-    }
-  if (!identity)
-    return;
-  (void)now;
-  backend_.find_viewer (*identity, token, "",
-      [this, alive = std::weak_ptr<bool> (alive_), viewer_id] (
-          const ViewerAnswer &answer, TimeMs at) {
-        if (!alive.expired ())
-          apply (viewer_id, answer, at);
-      });
+  recheck_viewers (&viewer_id);
 }
 
 void
-Room::recheck_all (TimeMs now)
+Room::recheck_all (TimeMs)
 {
-  std::set<std::string> viewers;
+  recheck_viewers (nullptr);
+}
+
+// *only*: null for all. Whom each asks for is found in one pass: what a pass
+// for each would take grows with the square of the viewers.
+void
+Room::recheck_viewers (const std::string *only)
+{
+  struct Asked
+  {
+    std::optional<Identity> identity;
+    std::string token;
+    std::vector<SocketId> sockets;
+  };
+  std::map<std::string, Asked> viewers;
   for (auto &[socket, peer] : peers_)
-    if (!peer.robot && peer.state == State::Registered)
-      viewers.insert (peer.user_id);
+    if (!peer.robot && !peer.anonymous && peer.state == State::Registered &&
+        (!only || peer.user_id == *only)) {
+      Asked &asked = viewers[peer.user_id];
+      asked.identity = peer.identity;
+      asked.token = peer.token;
+      asked.sockets.push_back (socket);
+    }
   for (auto &[id, session] : sessions_)
-    viewers.insert (session.entry.viewer_id);
-  for (const std::string &viewer : viewers)
-    recheck (viewer, now);
+    if (!session.identity.subject.empty () &&
+        (!only || session.entry.viewer_id == *only)) {
+      Asked &asked = viewers[session.entry.viewer_id];
+      if (asked.identity)
+        continue;
+      asked.identity = session.identity;
+      asked.token = session.token;
+    }
+  for (const auto &[viewer_id, asked] : viewers)
+    backend_.find_viewer (*asked.identity, asked.token, "",
+        [this, alive = std::weak_ptr<bool> (alive_), viewer_id = viewer_id,
+            sockets = asked.sockets] (const ViewerAnswer &answer, TimeMs at) {
+          if (!alive.expired ())
+            apply (viewer_id, sockets, answer, at);
+        });
 }
 
 // The viewer's bookings as they are now. A store that cannot be asked changes
 // nothing: running sessions keep their granted end.
 void
-Room::apply (
-    const std::string &viewer_id, const ViewerAnswer &answer, TimeMs now)
+Room::apply (const std::string &viewer_id, const std::vector<SocketId> &sockets,
+    const ViewerAnswer &answer, TimeMs now)
 {
   if (!answer.available)
     return;
-  for (auto &[socket, peer] : peers_)
-    if (peer.user_id == viewer_id && !peer.robot && !peer.anonymous) {
-      peer.bookings = answer.bookings;
-      update_presence (peer, now);
+  for (SocketId socket : sockets)
+    if (Peer *peer = find (socket)) {
+      peer->bookings = answer.bookings;
+      update_presence (*peer, now);
     }
   for (auto it = sessions_.begin (); it != sessions_.end ();) {
     auto next = std::next (it);
