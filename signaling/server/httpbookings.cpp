@@ -9,6 +9,9 @@ namespace robotlive::server {
 namespace {
 
 constexpr std::size_t kMaxOpenBookings = 100; // of one viewer
+// Cancelled ones stay in the store, and are listed.
+constexpr std::size_t kMaxBookingsADay = 200;
+constexpr TimeMs kDay = 24 * 3600 * 1000;
 
 using Element = simdjson::dom::element;
 
@@ -220,6 +223,10 @@ HttpApi::create_booking (const CallPtr &call)
         if (limited &&
             store.open_bookings (b.user_id, now).size () >= kMaxOpenBookings)
           throw StoreError (StoreError::Conflict, "you have too many bookings");
+        if (limited &&
+            store.bookings_made (b.user_id, now - kDay) >= kMaxBookingsADay)
+          throw StoreError (StoreError::Conflict,
+              "you have made too many bookings within a day");
         b.id = store.add_booking (b);
         return b;
       },

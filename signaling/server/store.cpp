@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/store_schema.hpp"
+#include <algorithm>
 
 namespace robotlive::server {
 
@@ -67,6 +68,9 @@ struct Store::Impl
 };
 
 namespace {
+
+// Of one user's bookings, the latest.
+constexpr int kMaxListed = 500;
 
 // Within write () only.
 std::int64_t
@@ -432,8 +436,24 @@ std::vector<BookingRecord>
 Store::bookings_of (const std::string &user_id)
 {
   return impl_->with_session ([&] (soci::session &sql) {
-    return read_bookings (sql, "WHERE user_id = :u ORDER BY starts_at",
+    auto list = read_bookings (sql,
+        "WHERE user_id = :u ORDER BY starts_at DESC, id DESC LIMIT " +
+            std::to_string (kMaxListed),
         [&] (soci::statement &st) { st.exchange (use (user_id)); });
+    std::reverse (list.begin (), list.end ());
+    return list;
+  });
+}
+
+std::size_t
+Store::bookings_made (const std::string &user_id, TimeMs since)
+{
+  return impl_->with_session ([&] (soci::session &sql) {
+    std::int64_t n = 0;
+    sql << "SELECT COUNT(*) FROM bookings WHERE user_id = :u AND created_at > "
+           ":s",
+        use (user_id), use (since), into (n);
+    return static_cast<std::size_t> (n);
   });
 }
 

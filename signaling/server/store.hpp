@@ -109,7 +109,10 @@ public:
   void update_booking (const BookingRecord &booking);
   void cancel_booking (std::int64_t id); // NotFound
   std::optional<BookingRecord> booking (std::int64_t id);
+  // The latest 500, by their start.
   std::vector<BookingRecord> bookings_of (const std::string &user_id);
+  // How many were made after *since*, whatever became of them.
+  std::size_t bookings_made (const std::string &user_id, TimeMs since);
   std::vector<BookingRecord> bookings ();
   // Active ones of the user that end after *now*.
   std::vector<Booking> open_bookings (const std::string &user_id, TimeMs now);

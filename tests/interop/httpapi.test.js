@@ -84,6 +84,24 @@ describe('HTTP API', () => {
       { email: 'alice@example.org', password: 'correct horse' })).status, 200);
   });
 
+  it('bounds what a user who cancels again leaves behind', async () => {
+    const bounded = new Signaling();
+    bounded.cli(['user', 'add', 'own@example.org'], 'correct horse');
+    bounded.cli(['robot', 'add', 'robot_1', '--type', 'pi']);
+    await bounded.start();
+    const { access_token: token } = await bounded.login('own@example.org', 'correct horse');
+    const body = { robot_id: 'robot_1', date: '2030-07-01', start_time: '10:00', end_time: '11:00' };
+    for (let i = 0; i < 200; ++i) {
+      const made = await bounded.http('POST', '/bookings', { token, body });
+      assert.equal(made.status, 201);
+      const gone = await bounded.http('DELETE', `/bookings/${made.body.id}`, { token });
+      assert.equal(gone.status, 200);
+    }
+    const refused = await bounded.http('POST', '/bookings', { token, body });
+    assert.deepEqual([refused.status, refused.body.code], [409, 'conflict']);
+    await bounded.close();
+  });
+
   it('counts guesses by household, whatever the guesser may log in to', async () => {
     const guarded = new Signaling({ config: '[server]\ntrusted-proxies=127.0.0.1/32\n' });
     guarded.cli(['user', 'add', 'own@example.org'], 'correct horse');

@@ -173,6 +173,24 @@ TEST_F (StoreTest, AccountsRobotsAndSecrets)
   EXPECT_EQ (again->secret (name, [] { return "second"; }), "first");
 }
 
+TEST_F (StoreTest, ListsTheLatestBookingsOfAUser)
+{
+  for (int i = 0; i < 501; i++) {
+    auto b = booking ("l", i * kHour, (i + 1) * kHour);
+    b.user_id = "many-" + suffix;
+    b.created_at = base + i;
+    store->add_booking (b);
+  }
+  auto list = store->bookings_of ("many-" + suffix);
+  ASSERT_EQ (list.size (), 500u);
+  EXPECT_EQ (list.front ().window.starts_at, base + kHour);
+  EXPECT_EQ (list.back ().window.starts_at, base + 500 * kHour);
+  EXPECT_EQ (store->bookings_made ("many-" + suffix, base), 500u);
+  store->cancel_booking (list.back ().id);
+  EXPECT_EQ (store->bookings_made ("many-" + suffix, base), 500u);
+  EXPECT_EQ (store->bookings_made ("many", base), 0u);
+}
+
 TEST_F (StoreTest, KeepsTheAuditLog)
 {
   SessionEntry e;
