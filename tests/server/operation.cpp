@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What an operator meets: the configuration's sample, and the log.
+// What an operator meets: the configuration's sample, keys and passwords, and
+// the log.
 #include "server/config.hpp"
+#include "server/identity.hpp"
 #include "server/log.hpp"
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <glib.h>
 #include <gtest/gtest.h>
 #include <sstream>
 #include <unistd.h>
 
+using namespace robotlive;
 using namespace robotlive::server;
 
 namespace {
@@ -75,9 +80,71 @@ TEST (Configuration, EveryValueOfTheSampleIsGood)
   }
   EXPECT_NE (load ("[server]\nlog-level=loud\n").find ("log-level"),
       std::string::npos);
+  EXPECT_NE (load ("[identity]\nleeway=61s\n").find ("at most 60s"),
+      std::string::npos);
   EXPECT_NE (
       load ("[console]\ntimeout=2m\n").find ("at most 60s"), std::string::npos);
   unlink (path.c_str ());
+}
+
+TEST (Password, IsKeptByAHashThatNeedsMemory)
+{
+  const std::string password = "correct horse";
+  const std::string hash = hash_password (password);
+  EXPECT_EQ (hash.find ("$argon2id$v=19$m=65536,t=2,p=1$"), 0u) << hash; // kB
+  EXPECT_NE (hash, hash_password (password)) << "each has its salt";
+  EXPECT_TRUE (check_password (hash, password));
+  for (const std::string &wrong : {std::string (), password + " ", hash})
+    EXPECT_FALSE (check_password (hash, wrong)) << wrong;
+  for (const std::string &no_hash :
+      {std::string (), password, hash.substr (0, hash.size () - 1)})
+    EXPECT_FALSE (check_password (no_hash, password)) << no_hash;
+}
+
+TEST (Password, AGuesserWaits)
+{
+  Throttle throttle (3, 60000);
+  for (TimeMs now : {0, 10000, 20000}) {
+    EXPECT_EQ (throttle.wait ("a", now), 0);
+    throttle.failed ("a", now);
+  }
+  EXPECT_EQ (throttle.wait ("a", 20000), 40000);
+  EXPECT_EQ (throttle.wait ("b", 20000), 0);
+  EXPECT_EQ (throttle.wait ("a", 60000), 0) << "and then begins anew";
+  throttle.failed ("a", 60000);
+  EXPECT_EQ (throttle.wait ("a", 60000), 0);
+  for (int i = 0; i < 20000; ++i)
+    throttle.failed (std::to_string (i), 60000);
+  EXPECT_LE (throttle.size (), 10000u);
+}
+
+// The algorithm is that of the key, whatever a token says of itself.
+TEST (Keys, OfAnIssuerElsewhereCheckItsTokensAndNoOthers)
+{
+  char folder[] = "/tmp/robotlive-keys-XXXXXX";
+  ASSERT_TRUE (mkdtemp (folder));
+  const JwtKey issuer = JwtKey::generate_es256 ();
+  Config config;
+  config.public_key_file = std::string (folder) + "/public.pem";
+  config.grant_key_file = std::string (folder) + "/grant.pem";
+  std::ofstream (config.public_key_file) << issuer.public_pem ();
+  std::ofstream (config.grant_key_file)
+      << JwtKey::generate_es256 ().private_pem ();
+  const Keys keys = Keys::load (config, nullptr);
+  EXPECT_FALSE (keys.can_issue ());
+  const Identity identity = new_identity ("7", "viewer", 1000, 60000);
+  auto check = [&] (const JwtKey &signer, TimeMs now) {
+    Identity out;
+    return keys.check (
+        JwtCodec::sign_identity (signer, identity, {}), now, &out);
+  };
+  EXPECT_EQ (check (issuer, 2000), TokenError::None);
+  EXPECT_EQ (check (issuer, 200000), TokenError::Expired);
+  EXPECT_NE (check (JwtKey::generate_es256 (), 2000), TokenError::None);
+  const auto forged = JwtKey::from_secret (issuer.public_pem ());
+  ASSERT_TRUE (forged);
+  EXPECT_NE (check (*forged, 2000), TokenError::None);
+  std::filesystem::remove_all (folder);
 }
 
 struct Lines
