@@ -188,7 +188,12 @@ HttpApi::on_request (
   auto call = std::make_shared<Call> ();
   call->request = request;
   call->now = wall_now ();
-  call->reply = [reply, secure = request.secure] (HttpResponse response) {
+  call->id = random_text (8);
+  // Raw: it is the call itself that is asked to reply.
+  call->reply = [this, reply, c = call.get (), secure = request.secure] (
+                    HttpResponse response) {
+    log_request (*c, response.status);
+    response.headers.emplace_back ("X-Request-Id", c->id);
     response.headers.emplace_back ("X-Content-Type-Options", "nosniff");
     response.headers.emplace_back ("X-Frame-Options", "DENY");
     response.headers.emplace_back ("Referrer-Policy", "no-referrer");
@@ -221,6 +226,20 @@ HttpApi::on_request (
           error_response (files_.get (request.path).status == 200 ? 405 : 404,
               "not-found", "there is no such method or path"));
   }
+}
+
+// Without the query, and without a path that is not ours: both are a stranger's
+// words.
+void
+HttpApi::log_request (const Call &call, int status) const
+{
+  services_.log->limited (status >= 500 ? LogLevel::Warning : LogLevel::Debug,
+      "request",
+      {{"request", call.id}, {"method", call.request.method},
+          {"path", status == 404 ? "" : call.request.path},
+          {"status", std::to_string (status)},
+          {"user", call.identity ? call.identity->subject : ""},
+          {"address", call.request.address}});
 }
 
 bool
@@ -354,7 +373,7 @@ HttpApi::login (const CallPtr &call)
       by_account_.wait (account_key, call->now));
   if (wait > 0) {
     services_.log->limited (LogLevel::Warning, "login-throttled",
-        {{"address", call->request.address}});
+        {{"address", call->request.address}, {"request", call->id}});
     HttpResponse response = error_response (
         429, "rate-limited", "too many failed logins: wait and try again");
     response.headers.emplace_back (
@@ -370,7 +389,8 @@ HttpApi::login (const CallPtr &call)
     std::string user_id = user ? std::to_string (user->id) : "";
     services_.log->limited (right ? LogLevel::Info : LogLevel::Warning,
         right ? "login" : "login-failed",
-        {{"user", user_id}, {"address", call->request.address}});
+        {{"user", user_id}, {"address", call->request.address},
+            {"request", call->id}});
     if (!right)
       return call->reply (error_response (
           401, "unauthorized", "e-mail address or password is wrong"));

@@ -63,6 +63,7 @@ private:
   struct Call
   {
     HttpRequest request;
+    std::string id;                // X-Request-Id, and "request" in the log
     std::vector<std::string> path; // segments
     std::optional<Identity> identity;
     std::string token;
@@ -76,6 +77,7 @@ private:
   };
   using CallPtr = std::shared_ptr<Call>;
 
+  void log_request (const Call &call, int status) const;
   bool route (const CallPtr &call);
   bool route_bookings (const CallPtr &call); // httpbookings.cpp
   bool route_admin (const CallPtr &call);    // httpadmin.cpp

@@ -12,18 +12,6 @@ namespace {
 
 constexpr std::size_t kMaxThrottled = 10000;
 
-std::string
-random_text (std::size_t bytes)
-{
-  std::string raw (bytes, '\0');
-  randombytes_buf (raw.data (), raw.size ());
-  std::string text (2 * bytes + 1, '\0');
-  sodium_bin2hex (text.data (), text.size (),
-      reinterpret_cast<const unsigned char *> (raw.data ()), raw.size ());
-  text.pop_back ();
-  return text;
-}
-
 JwtKey
 parse_key (const std::string &file, bool must_sign)
 {
@@ -46,6 +34,18 @@ secret_key (const std::string &secret, const std::string &where)
 }
 
 } // namespace
+
+std::string
+random_text (std::size_t bytes)
+{
+  std::string raw (bytes, '\0');
+  randombytes_buf (raw.data (), raw.size ());
+  std::string text (2 * bytes + 1, '\0');
+  sodium_bin2hex (text.data (), text.size (),
+      reinterpret_cast<const unsigned char *> (raw.data ()), raw.size ());
+  text.pop_back ();
+  return text;
+}
 
 Keys::Keys (JwtKey identity, JwtKey grant, TokenPolicy policy)
     : identity_ (std::move (identity)), grant_ (std::move (grant)),

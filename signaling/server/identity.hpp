@@ -70,6 +70,9 @@ private:
   std::map<std::string, Failures> failures_;
 };
 
+// Twice as many hexadecimal digits, from the kernel's random source.
+std::string random_text (std::size_t bytes);
+
 // What is a usable e-mail address or id, as accounts and robots have them.
 std::string normal_email (const std::string &text); // empty: not usable
 bool valid_id (const std::string &text);

@@ -114,8 +114,12 @@ describe('console backend', () => {
 
   it('keeps what runs while the console is down, and admits nobody', async () => {
     broken = true;
-    await until('it is noticed', async () =>
-      (await server.http('GET', '/health')).status === 503);
+    const { headers } = await until('it is noticed', async () => {
+      const health = await server.http('GET', '/health');
+      return health.status === 503 && health;
+    });
+    assert.match(server.output, new RegExp('level=warning event=request request=' +
+      `${headers.get('x-request-id')} method=GET path=/health status=503 `));
     const a = connect(alice);
     assert.equal((await a.register('7', 'viewer')).success, true);
     assert.equal((await a.ask('offer', offer('robot_1'))).code, 'unavailable');

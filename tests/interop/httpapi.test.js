@@ -71,6 +71,10 @@ describe('HTTP API', () => {
       wrong.push(await as(null, 'POST', '/auth/login', { email, password: 'not this' }));
     for (const { status, body } of wrong)
       assert.deepEqual([status, body], [401, wrong[0].body]);
+    const ids = wrong.map(({ headers }) => headers.get('x-request-id'));
+    assert.equal(new Set(ids).size, 3);
+    for (const id of ids)
+      assert.match(server.output, new RegExp(`event=login-failed .*request=${id}\n`));
     for (const body of [{}, [], 'x', { email: 1, password: 2 },
       { email: 'alice@example.org', password: 'x'.repeat(2000) }])
       assert.equal((await as(null, 'POST', '/auth/login', body)).status, 422);
@@ -295,7 +299,7 @@ describe('HTTP API', () => {
 
   it('keeps its secrets to itself', () => {
     assert.equal(fs.statSync(path.join(server.work, 'signaling.db')).mode & 0o777, 0o600);
-    assert.match(server.output, /level=warning event=login-failed user=1 address=127\.0\.0\.1\n/);
+    assert.match(server.output, /level=warning event=login-failed user=1 address=127\.0\.0\.1 request=\w+\n/);
     assert.match(server.output, /level=warning event=login-failed address=/); // nobody's
     assert.match(server.output, /level=warning event=login-throttled address=/);
     assert.match(server.output, /level=info event=login user=1 address=/);
