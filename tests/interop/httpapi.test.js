@@ -44,6 +44,17 @@ describe('HTTP API', () => {
     const metrics = await as(null, 'GET', '/metrics');
     assert.match(metrics.body, /^robotlive_store_up 1$/m);
     assert.match(metrics.body, /^# TYPE robotlive_offers_admitted_total counter$/m);
+    assert.match(metrics.body, /^robotlive_received_bytes_total [1-9]\d*$/m);
+    // Names as Prometheus wants them: counters, and they alone, are totals.
+    const types = [...metrics.body.matchAll(/^# TYPE (\S+) (\S+)$/gm)];
+    assert.ok(types.length > 20);
+    for (const [, name, type] of types) {
+      assert.match(name, /^robotlive_[a-z]+(_[a-z]+)*$/);
+      assert.equal(type, name.endsWith('_total') ? 'counter' : 'gauge', name);
+      assert.match(metrics.body, new RegExp(`^# HELP ${name} [A-Z1].+\\.$`, 'm'));
+    }
+    for (const line of metrics.body.trimEnd().split('\n'))
+      assert.match(line, /^(# (HELP|TYPE) |robotlive_\w+(\{\w+="[^"]*"\})? \d+$)/);
   });
 
   it('serves the page with headers that keep others out', async () => {
@@ -54,6 +65,9 @@ describe('HTTP API', () => {
     assert.match(headers.get('content-security-policy'), /frame-ancestors 'none'/);
     assert.doesNotMatch(headers.get('content-security-policy'), /unsafe/);
     assert.equal(headers.get('x-content-type-options'), 'nosniff');
+    assert.equal(headers.get('x-frame-options'), 'DENY');
+    assert.equal(headers.get('referrer-policy'), 'no-referrer');
+    assert.equal(headers.get('strict-transport-security'), null); // no TLS here
     for (const [, file] of body.matchAll(/(?:src|href)="([\w.]+)"/g))
       assert.equal((await as(null, 'GET', `/${file}`)).status, 200, file);
     for (const hostile of ['/..%2f..%2fetc/passwd', '/%2e%2e/meson.build', '/nothing', '/meson.build'])

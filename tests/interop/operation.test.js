@@ -7,6 +7,7 @@ const { describe, it } = require('node:test');
 const assert = require('node:assert/strict');
 const { execFileSync, spawn } = require('node:child_process');
 const fs = require('node:fs');
+const https = require('node:https');
 const net = require('node:net');
 const path = require('node:path');
 const tls = require('node:tls');
@@ -107,6 +108,10 @@ describe('TLS', () => {
     make('first');
     await server.start('--tls-certificate', certificate, '--tls-key', key);
     assert.equal(await presented(), 'first');
+    const page = await new Promise((resolve, reject) => https.get(server.url,
+      { rejectUnauthorized: false }, (response) => resolve(response.resume()))
+      .on('error', reject));
+    assert.match(page.headers['strict-transport-security'], /^max-age=\d{8}$/);
     const token = server.cli(['token', '--role', 'viewer', '--sub', '1']);
     const peer = new Peer(io, server.url,
       { token, rejectUnauthorized: false, transports: ['websocket'] });
