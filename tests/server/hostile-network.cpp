@@ -472,6 +472,25 @@ TEST (HostileSocketIo, MessageRate)
   EXPECT_TRUE (answers (server.port ()));
 }
 
+// Pongs that nobody asked for are work as well.
+TEST (HostileSocketIo, PongRate)
+{
+  ServerOptions o = options ();
+  o.message_rate = {1, 20};
+  for (const std::string &pong : {text ("3"), RawClient::frame (0x8a, "")}) {
+    RunningServer server (o);
+    RawClient client (server.port ());
+    ASSERT_TRUE (client.open_socket ());
+    std::string burst;
+    for (int i = 0; i < 200; i++)
+      burst += pong;
+    client.send (burst + text ("42[\"m\"]"));
+    EXPECT_TRUE (client.wait_closed ());
+    EXPECT_EQ (server.counters ().rate_limited, 1u);
+    EXPECT_EQ (client.received.find ("message-back"), std::string::npos);
+  }
+}
+
 TEST (HostileSocketIo, MessageRatePerAddress)
 {
   ServerOptions o = options ();

@@ -546,7 +546,9 @@ Connection::process_websocket (char *data, std::size_t size)
           write (pong);
         }
         break;
-      case WsMessage::Kind::pong:
+      case WsMessage::Kind::pong: // nobody asked for it
+        if (session)
+          session->take_message_token ();
         break;
       case WsMessage::Kind::close: {
         std::uint16_t code = message->close_code;

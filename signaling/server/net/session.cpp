@@ -201,6 +201,8 @@ Session::on_packet (PacketType type, bool binary, std::string_view payload)
         pong_due_ = false;
         heartbeat_ = Clock::now () + context_.options.ping_interval;
         arm ();
+      } else {
+        take_message_token (); // nobody asked for it
       }
       return true;
     case PacketType::message:
