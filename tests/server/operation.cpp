@@ -144,6 +144,20 @@ TEST (Keys, OfAnIssuerElsewhereCheckItsTokensAndNoOthers)
   const auto forged = JwtKey::from_secret (issuer.public_pem ());
   ASSERT_TRUE (forged);
   EXPECT_NE (check (*forged, 2000), TokenError::None);
+  config.issuer = "console";
+  config.audience = "robots";
+  const Keys strict = Keys::load (config, nullptr);
+  for (auto [policy, error] :
+      {std::pair (TokenPolicy{"console", "robots", 0}, TokenError::None),
+          std::pair (
+              TokenPolicy{"other", "robots", 0}, TokenError::WrongIssuer),
+          std::pair (
+              TokenPolicy{"console", "other", 0}, TokenError::WrongAudience)}) {
+    Identity out;
+    EXPECT_EQ (strict.check (JwtCodec::sign_identity (issuer, identity, policy),
+                   2000, &out),
+        error);
+  }
   std::filesystem::remove_all (folder);
 }
 
