@@ -22,6 +22,7 @@ enum State
 {
   unregistered,
   registered, // in no session
+  booked,     // and the viewer may begin one
   in_session, // with the one it speaks to
   elsewhere,  // a session, but of others than the one it speaks to
   over,       // the session has ended
@@ -30,7 +31,7 @@ enum State
 
 const char *const role_names[] = {"viewer", "robot", "admin", "anonymous"};
 const char *const state_names[] = {
-    "unregistered", "registered", "in session", "elsewhere", "over"};
+    "unregistered", "registered", "booked", "in session", "elsewhere", "over"};
 
 // An answer: ok, an error's code, or
 constexpr char ok[] = "";
@@ -50,59 +51,62 @@ struct Row
 // The columns are the states, the lines the roles.
 const Row rows[] = {
     {"offer", R"({"to":"r1","offer":{"type":"offer","sdp":"v=0"}})",
-        {{waits, unbooked, ok, unbooked, unbooked},
-            {waits, forbidden, forbidden, forbidden, forbidden},
-            {waits, ok, ok, ok, ok}, {waits, ok, ok, ok, ok}}},
+        {{waits, unbooked, ok, ok, unbooked, unbooked},
+            {waits, forbidden, forbidden, forbidden, forbidden, forbidden},
+            {waits, ok, ok, ok, ok, ok}, {waits, ok, ok, ok, ok, ok}}},
     {"answer", R"({"to":"OTHER","answer":{"type":"answer","sdp":"v=0"}})",
-        {{waits, forbidden, forbidden, forbidden, forbidden},
-            {waits, forbidden, ok, forbidden, forbidden},
-            {waits, forbidden, forbidden, forbidden, forbidden},
-            {waits, forbidden, forbidden, forbidden, forbidden}}},
+        {{waits, forbidden, forbidden, forbidden, forbidden, forbidden},
+            {waits, forbidden, forbidden, ok, forbidden, forbidden},
+            {waits, forbidden, forbidden, forbidden, forbidden, forbidden},
+            {waits, forbidden, forbidden, forbidden, forbidden, forbidden}}},
     {"ice-candidate", R"({"to":"OTHER","candidate":null})",
-        {{waits, forbidden, ok, forbidden, forbidden},
-            {waits, forbidden, ok, forbidden, forbidden},
-            {waits, forbidden, ok, forbidden, forbidden},
-            {waits, forbidden, ok, forbidden, forbidden}}},
+        {{waits, forbidden, forbidden, ok, forbidden, forbidden},
+            {waits, forbidden, forbidden, ok, forbidden, forbidden},
+            {waits, forbidden, forbidden, ok, forbidden, forbidden},
+            {waits, forbidden, forbidden, ok, forbidden, forbidden}}},
     // By the session's id: it is exact, whatever "to" says, and no key for
     // those who are not in it.
     {"ice-candidate", R"({"to":"OTHER","candidate":null,"peerId":"PEER"})",
-        {{waits, forbidden, ok, ok, forbidden},
-            {waits, forbidden, ok, forbidden, forbidden},
-            {waits, forbidden, ok, ok, forbidden},
-            {waits, forbidden, ok, ok, forbidden}}},
+        {{waits, forbidden, forbidden, ok, ok, forbidden},
+            {waits, forbidden, forbidden, ok, forbidden, forbidden},
+            {waits, forbidden, forbidden, ok, ok, forbidden},
+            {waits, forbidden, forbidden, ok, ok, forbidden}}},
     {"leave", R"({"to":"OTHER"})",
-        {{waits, forbidden, ok, forbidden, forbidden},
-            {waits, forbidden, ok, forbidden, forbidden},
-            {waits, forbidden, ok, forbidden, forbidden},
-            {waits, forbidden, ok, forbidden, forbidden}}},
+        {{waits, forbidden, forbidden, ok, forbidden, forbidden},
+            {waits, forbidden, forbidden, ok, forbidden, forbidden},
+            {waits, forbidden, forbidden, ok, forbidden, forbidden},
+            {waits, forbidden, forbidden, ok, forbidden, forbidden}}},
     {"picture-limit", R"({"to":"OTHER","limit":"loss"})",
-        {{waits, forbidden, forbidden, forbidden, forbidden},
-            {waits, forbidden, ok, forbidden, forbidden},
-            {waits, forbidden, forbidden, forbidden, forbidden},
-            {waits, forbidden, forbidden, forbidden, forbidden}}},
+        {{waits, forbidden, forbidden, forbidden, forbidden, forbidden},
+            {waits, forbidden, forbidden, ok, forbidden, forbidden},
+            {waits, forbidden, forbidden, forbidden, forbidden, forbidden},
+            {waits, forbidden, forbidden, forbidden, forbidden, forbidden}}},
     {"join-room", R"({"roomId":"r1"})",
-        {{waits, forbidden, ok, forbidden, forbidden}, {waits, ok, ok, ok, ok},
-            {waits, ok, ok, ok, ok}, {waits, ok, ok, ok, ok}}},
+        {{waits, forbidden, ok, ok, forbidden, forbidden},
+            {waits, ok, ok, ok, ok, ok}, {waits, ok, ok, ok, ok, ok},
+            {waits, ok, ok, ok, ok, ok}}},
     {"join-room", R"({"roomId":"robot_pi_someone"})",
-        {{waits, forbidden, forbidden, forbidden, forbidden},
-            {waits, ok, ok, ok, ok}, {waits, ok, ok, ok, ok},
-            {waits, ok, ok, ok, ok}}},
+        {{waits, forbidden, forbidden, forbidden, forbidden, forbidden},
+            {waits, ok, ok, ok, ok, ok}, {waits, ok, ok, ok, ok, ok},
+            {waits, ok, ok, ok, ok, ok}}},
     {"no-such", "{}",
-        {{waits, bad, bad, bad, bad}, {waits, bad, bad, bad, bad},
-            {waits, bad, bad, bad, bad}, {waits, bad, bad, bad, bad}}},
+        {{waits, bad, bad, bad, bad, bad}, {waits, bad, bad, bad, bad, bad},
+            {waits, bad, bad, bad, bad, bad},
+            {waits, bad, bad, bad, bad, bad}}},
     {"session-ended", R"({"peerId":"PEER","reason":"expired"})",
-        {{waits, bad, bad, bad, bad}, {waits, bad, bad, bad, bad},
-            {waits, bad, bad, bad, bad}, {waits, bad, bad, bad, bad}}},
+        {{waits, bad, bad, bad, bad, bad}, {waits, bad, bad, bad, bad, bad},
+            {waits, bad, bad, bad, bad, bad},
+            {waits, bad, bad, bad, bad, bad}}},
     {"register", R"({"userId":"other","userType":"viewer"})",
-        {{closed, forbidden, forbidden, forbidden, forbidden},
-            {closed, forbidden, forbidden, forbidden, forbidden},
-            {closed, forbidden, forbidden, forbidden, forbidden},
-            {ok, forbidden, forbidden, forbidden, forbidden}}},
+        {{closed, forbidden, forbidden, forbidden, forbidden, forbidden},
+            {closed, forbidden, forbidden, forbidden, forbidden, forbidden},
+            {closed, forbidden, forbidden, forbidden, forbidden, forbidden},
+            {ok, forbidden, forbidden, forbidden, forbidden, forbidden}}},
     {"register", R"({"userId":"other","userType":"robot"})",
-        {{closed, forbidden, forbidden, forbidden, forbidden},
-            {closed, forbidden, forbidden, forbidden, forbidden},
-            {closed, forbidden, forbidden, forbidden, forbidden},
-            {ok, forbidden, forbidden, forbidden, forbidden}}},
+        {{closed, forbidden, forbidden, forbidden, forbidden, forbidden},
+            {closed, forbidden, forbidden, forbidden, forbidden, forbidden},
+            {closed, forbidden, forbidden, forbidden, forbidden, forbidden},
+            {ok, forbidden, forbidden, forbidden, forbidden, forbidden}}},
 };
 
 // One cell: a world in that state, and the event in it.
@@ -125,8 +129,12 @@ public:
       viewer_ = join ();
     if (state != unregistered)
       speaker_ = role == robot ? r1_ : viewer_;
-    if (state >= in_session)
+    if (state == booked) {
+      w_.book ("x", -1000, 60000, "r1", "");
+      w_.room->recheck ("x", w_.backend.now);
+    } else if (state >= in_session) {
       open_session ();
+    }
   }
 
   void run ()
