@@ -74,21 +74,34 @@ Zone::parse (const std::string &date, const std::string &time) const
       hour < 0 || minute < 0 || second < 0)
     return std::nullopt;
   bool midnight = hour == 24 && minute == 0 && second == 0;
-  DateTime at = own (g_date_time_new (
-      zone_.get (), year, month, day, midnight ? 0 : hour, minute, second));
-  if (at && midnight)
-    at = own (g_date_time_add_days (at.get (), 1));
+  if (midnight) {
+    // The next day's first moment, by way of noon: clocks may skip a midnight.
+    DateTime noon =
+        own (g_date_time_new (zone_.get (), year, month, day, 12, 0, 0));
+    DateTime next =
+        noon ? own (g_date_time_add_days (noon.get (), 1)) : DateTime ();
+    if (!next)
+      return std::nullopt;
+    g_date_time_get_ymd (next.get (), &year, &month, &day);
+    hour = 0;
+  }
+  DateTime at = own (
+      g_date_time_new (zone_.get (), year, month, day, hour, minute, second));
   if (!at)
     return std::nullopt;
   // GLib moves a time that the clocks skip: it is another one then.
   if (!midnight && (g_date_time_get_hour (at.get ()) != hour ||
                        g_date_time_get_minute (at.get ()) != minute))
     return std::nullopt;
-  // Of a repeated hour, the first.
-  DateTime before = own (g_date_time_add_hours (at.get (), -1));
-  if (!midnight && before && g_date_time_get_hour (before.get ()) == hour &&
-      g_date_time_get_minute (before.get ()) == minute)
-    at = before;
+  // Of a repeated hour (on Lord Howe Island: half an hour), the first.
+  for (int minutes : {-30, -60}) {
+    DateTime before = own (g_date_time_add_minutes (at.get (), minutes));
+    if (before && g_date_time_get_hour (before.get ()) == hour &&
+        g_date_time_get_minute (before.get ()) == minute) {
+      at = before;
+      break;
+    }
+  }
   return TimeMs{g_date_time_to_unix (at.get ())} * 1000;
 }
 

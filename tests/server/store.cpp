@@ -314,6 +314,9 @@ TEST (Zone, BookingsAcrossTheChangesOfTheClocks)
 {
   auto berlin = *Zone::find ("Europe/Berlin");
   auto york = *Zone::find ("America/New_York");
+  // Whose clocks skip a midnight, and where they change by half an hour.
+  auto santiago = *Zone::find ("America/Santiago");
+  auto howe = *Zone::find ("Australia/Lord_Howe");
   struct
   {
     const Zone *zone;
@@ -326,6 +329,9 @@ TEST (Zone, BookingsAcrossTheChangesOfTheClocks)
       {&york, "2026-03-08", "01:00", "04:00", 2},
       {&york, "2026-11-01", "00:30", "03:00", 3.5},
       {&york, "2026-07-01", "01:00", "04:00", 3},
+      {&santiago, "2024-09-07", "23:00", "24:00", 1},
+      {&santiago, "2024-09-08", "22:00", "24:00", 2},
+      {&howe, "2024-04-07", "01:00", "02:30", 2},
   };
   for (const auto &row : rows) {
     auto start = row.zone->parse (row.date, row.start);
@@ -343,6 +349,8 @@ TEST (Zone, BookingsAcrossTheChangesOfTheClocks)
       "2026-10-25T02:30:00+02:00");
   EXPECT_EQ (york.iso8601 (*york.parse ("2026-11-01", "01:30")),
       "2026-11-01T01:30:00-04:00");
+  EXPECT_EQ (howe.iso8601 (*howe.parse ("2024-04-07", "01:45")),
+      "2024-04-07T01:45:00+11:00");
   for (const char *bad : {"2026-02-30", "26-1-1", "2026-13-01", "", "x"})
     EXPECT_FALSE (berlin.parse (bad, "10:00")) << bad;
   for (const char *bad : {"25:00", "10:60", "1:00", "10:00:61", "", "-1:00"})
