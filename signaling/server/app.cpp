@@ -177,8 +177,6 @@ App::reload_config ()
 {
   systemd_notify ("RELOADING=1");
   try {
-    if (!config_.network.tls_certificate_file.empty ())
-      network_->reload_certificate ();
     Config fresh = reload_ ();
     // Addresses, database and limits of the network need a restart.
     fresh.listen = config_.listen;
@@ -188,6 +186,11 @@ App::reload_config ()
     auto zone = Zone::find (fresh.time_zone);
     if (!zone)
       throw ConfigError ("time-zone is not known");
+    // All is taken or nothing: what can be refused comes first.
+    if (!fresh.turn_secret_file.empty ())
+      read_secret_file (fresh.turn_secret_file);
+    if (!config_.network.tls_certificate_file.empty ())
+      network_->reload_certificate ();
     config_ = std::move (fresh);
     *zone_ = *zone;
     room_->set_config (room_config ());

@@ -76,6 +76,33 @@ describe('environment', () => {
     await server.close();
   });
 
+  it('is taken as a whole on SIGHUP, or not at all', async () => {
+    const server = new Signaling();
+    const secret = path.join(server.work, 'turn.secret');
+    const configure = (host) => fs.writeFileSync(server.config,
+      `[ice]\nstun-urls=stun:${host}:1\nturn-urls=turn:${host}:1\n` +
+      `turn-secret-file=${secret}\n`);
+    const failures = () => server.output.split('event=reload-failed').length - 1;
+    const stun = async () =>
+      (await server.http('GET', '/config')).body.iceServers[0].urls[0];
+    fs.writeFileSync(secret, '0123456789abcdef0123456789abcdef\n',
+      { mode: 0o600 });
+    configure('first.example');
+    await server.start();
+    configure('second.example');
+    fs.renameSync(secret, `${secret}.away`);
+    server.child.kill('SIGHUP');
+    await until('the complaint', () => failures() === 1);
+    assert.match(server.output, /event=reload-failed .*turn\.secret/);
+    assert.equal(await stun(), 'stun:first.example:1');
+    fs.renameSync(`${secret}.away`, secret);
+    server.child.kill('SIGHUP');
+    await until('the second', async () =>
+      (await stun()) === 'stun:second.example:1');
+    assert.equal(failures(), 1);
+    await server.close();
+  });
+
   it('says what is wrong with it', () => {
     const server = new Signaling();
     process.env.SIGNALING_PORT = 'eighty';
