@@ -100,12 +100,18 @@ node_suite() {
   for file in "${files[@]}"; do
     [ -f "$file" ] || continue
     echo "-- ${file#"$top"/}"
-    BUILD_DIR=$build node --test "$file" >"$log" 2>&1 || true
-    local fp ff fs
+    local fp ff fs status=0
+    # None takes a third of that; one that hangs is a failure and not the end.
+    BUILD_DIR=$build timeout --kill-after=10 900 node --test "$file" \
+      >"$log" 2>&1 || status=$?
     fp=$(sed -nE 's/^[#ℹ] pass ([0-9]+)$/\1/p' "$log" | tail -1)
     ff=$(sed -nE 's/^[#ℹ] (fail|cancelled) ([0-9]+)$/\2/p' "$log" | awk '{n+=$1} END {print n+0}')
     fs=$(sed -nE 's/^[#ℹ] skipped ([0-9]+)$/\1/p' "$log" | tail -1)
     [ -n "$fp" ] || { fp=0 ff=1; }
+    [ "$status" -ne 124 ] && [ "$status" -ne 137 ] || {
+      echo "not ok ${file#"$top"/} did not end within 15 minutes" >>"$log"
+      ff=$((ff + 1))
+    }
     grep -E '^ *(ok|not ok|✔|✖|﹣)|# SKIP' "$log" | sed 's/^/   /' || true
     [ "$ff" -eq 0 ] || cat "$log"
     p=$((p + fp)) f=$((f + ff)) s=$((s + ${fs:-0}))

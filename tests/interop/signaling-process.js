@@ -7,10 +7,19 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { execFileSync, spawn, spawnSync } = require('node:child_process');
+const { after } = require('node:test');
 
 const top = path.resolve(__dirname, '../..');
 const build = process.env.BUILD_DIR ?? path.join(top, 'build');
 const binary = path.join(build, 'signaling', 'server', 'robotlive-signaling');
+
+// A test that fails does not come to its close (), and Node.js would wait for
+// the server.
+const running = new Set();
+after(() => {
+  for (const child of running)
+    child.kill('SIGKILL');
+});
 
 async function until(what, condition, seconds = 30) {
   const end = Date.now() + 1000 * seconds;
@@ -52,7 +61,12 @@ class Signaling {
       ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.child.stdout, this.child.stderr])
       stream.on('data', (data) => { this.output += data; });
-    this.ended = new Promise((resolve) => this.child.on('exit', resolve));
+    const child = this.child;
+    running.add(child);
+    this.ended = new Promise((resolve) => child.on('exit', (status) => {
+      running.delete(child);
+      resolve(status);
+    }));
     const match = await until('the server listens', () => {
       assert.equal(this.child.exitCode, null, this.output);
       return /listening on (https?:\/\/127\.0\.0\.1:(\d+))\n/.exec(this.output);
