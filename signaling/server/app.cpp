@@ -258,6 +258,8 @@ App::poll_store ()
   if (polling_)
     return;
   polling_ = true;
+  // What was asked for then has had no answer, and is not asked for again.
+  bool down = !store_->healthy ();
   struct News
   {
     std::int64_t revision = -1;
@@ -271,18 +273,18 @@ App::poll_store ()
           news.ends = store.requested_ends ();
         return news;
       },
-      [this, alive = std::weak_ptr<bool> (alive_)] (
+      [this, down, alive = std::weak_ptr<bool> (alive_)] (
           News news, const StoreError *error) {
         if (alive.expired ())
           return;
         polling_ = false;
-        if (error || news.revision == revision_)
+        if (error || (news.revision == revision_ && !down))
           return;
         bool first = revision_ < 0;
         revision_ = news.revision;
         for (const std::string &peer_id : news.ends)
           room_->end_session (peer_id, "revoked", wall_now ());
-        if (!first && !console_)
+        if ((!first || down) && !console_)
           room_->recheck_all (wall_now ());
         arm ();
       });

@@ -12,7 +12,7 @@ const net = require('node:net');
 const path = require('node:path');
 const tls = require('node:tls');
 const { io } = require('socket.io-client');
-const { Signaling, Peer, binary, until } = require('./signaling-process.js');
+const { Signaling, Peer, binary, offer, until } = require('./signaling-process.js');
 
 describe('environment', () => {
   // Runs with *env* and without --listen; {url, child, server}.
@@ -111,6 +111,37 @@ describe('environment', () => {
     assert.equal(status, 1);
     assert.match(stderr, /SIGNALING_PORT is not a port number/);
     fs.rmSync(server.work, { recursive: true });
+  });
+});
+
+describe('store', () => {
+  it('is asked for all bookings when it is back', async () => {
+    const server = new Signaling();
+    const robot = server.cli(['robot', 'add', 'r1']);
+    server.cli(['booking', 'add', '--user', '7', '--robot', 'r1', '--start',
+      'now', '--duration', '1h']);
+    const token = server.cli(['token', '--role', 'viewer', '--sub', '7']);
+    await server.start();
+    const pi = new Peer(io, server.url, { token: robot });
+    assert.equal((await pi.register('r1', 'robot')).success, true);
+    const viewer = new Peer(io, server.url, { token });
+    await viewer.register('7', 'viewer');
+    await viewer.next('robot-available');
+    // As if the answer after a cancellation had been lost: nothing else tells.
+    const sql = (...statements) => execFileSync('python3', ['-c',
+      'import sqlite3, sys\nwith sqlite3.connect(sys.argv[1]) as db:\n' +
+      '  for statement in sys.argv[2:]: db.execute(statement)',
+      server.database.replace('sqlite://', ''), ...statements]);
+    sql('ALTER TABLE bookings RENAME TO away',
+      "UPDATE away SET status = 'cancelled'");
+    viewer.emit('offer', offer('r1'));
+    assert.equal((await viewer.next('error')).code, 'unavailable');
+    assert.deepEqual(viewer.got('robot-unavailable'), []);
+    sql('ALTER TABLE away RENAME TO bookings');
+    await viewer.next('robot-unavailable');
+    viewer.close();
+    pi.close();
+    await server.close();
   });
 });
 
