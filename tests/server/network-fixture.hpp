@@ -276,6 +276,17 @@ status_of (std::uint16_t port, const std::string &request)
   return std::atoi (client.received.substr (9, 3).c_str ());
 }
 
+// Opens an Engine.IO session over polling: its sid.
+inline std::string
+open_polling (std::uint16_t port)
+{
+  RawClient client (port);
+  client.send ("GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\n"
+               "Host: a\r\n\r\n");
+  EXPECT_TRUE (client.receive_until ("maxPayload"));
+  return client.received.substr (client.received.find ("\"sid\":\"") + 7, 20);
+}
+
 // Whether the server still serves a newcomer.
 inline bool
 answers (std::uint16_t port)

@@ -41,12 +41,7 @@ flood (RawClient &client, int megabytes)
 std::string
 polling_target (std::uint16_t port)
 {
-  RawClient client (port);
-  client.send ("GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\n"
-               "Host: a\r\n\r\n");
-  EXPECT_TRUE (client.receive_until ("maxPayload"));
-  return "/socket.io/?EIO=4&transport=polling&sid=" +
-         client.received.substr (client.received.find ("\"sid\":\"") + 7, 20);
+  return "/socket.io/?EIO=4&transport=polling&sid=" + open_polling (port);
 }
 
 int

@@ -47,16 +47,6 @@ post (const std::string &sid, const std::string &body)
          std::to_string (body.size ()) + "\r\n\r\n" + body;
 }
 
-std::string
-open_polling (std::uint16_t port)
-{
-  RawClient client (port);
-  client.send ("GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\n"
-               "Host: a\r\n\r\n");
-  EXPECT_TRUE (client.receive_until ("maxPayload"));
-  return client.received.substr (client.received.find ("\"sid\":\"") + 7, 20);
-}
-
 // A server in a process of its own, because clients and server together would
 // need twice the descriptors of one process.
 class ServerProcess
