@@ -4,7 +4,7 @@
 // I/O and no clock; the caller says what CLOCK_BOOTTIME showed on arrival.
 #pragma once
 #include "client/signaller.hpp"
-#include "session/jwt.hpp"
+#include "grant/jwt.hpp"
 #include <cstdint>
 #include <optional>
 #include <string>

@@ -5,7 +5,7 @@
 // Not thread-safe: the element holds its lock.
 #pragma once
 #include "gatecore.hpp"
-#include "session/jwt.hpp"
+#include "grant/jwt.hpp"
 #include <string>
 
 namespace robotlive {

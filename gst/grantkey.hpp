@@ -5,7 +5,7 @@
 #pragma once
 #include "eventloop.hpp"
 #include "glibptr.hpp"
-#include "session/jwt.hpp"
+#include "grant/jwt.hpp"
 #include <functional>
 #include <gio/gio.h>
 #include <optional>

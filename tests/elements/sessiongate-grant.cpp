@@ -2,7 +2,7 @@
 //
 // The gate and signed grants: what opens it, and what it says when it does not.
 #include "gatetest.hpp"
-#include "session/jwt.hpp"
+#include "grant/jwt.hpp"
 #include <glib/gstdio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>

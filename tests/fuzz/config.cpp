@@ -2,7 +2,7 @@
 //
 // The server's configuration file: it is read, or refused by one sentence that
 // says where.
-#include "server/config.hpp"
+#include "server/app/config.hpp"
 #include "fuzz.hpp"
 #include <cstdio>
 #include <sys/mman.h>

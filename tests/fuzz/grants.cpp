@@ -4,7 +4,7 @@
 // tried as it is, and, cut at its first newline into header and claims, with a
 // right signature: else nothing would come as far as the claims.
 #include "fuzz.hpp"
-#include "session/jwt.hpp"
+#include "grant/jwt.hpp"
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <vector>

@@ -3,8 +3,8 @@
 // A console as the source of bookings: one that answers, is slow, fails, says
 // nonsense, is gone and comes back. The console is a libsoup server in here.
 #include "protocol/json.hpp"
-#include "server/config.hpp"
-#include "server/consolebackend.hpp"
+#include "server/app/config.hpp"
+#include "server/console/consolebackend.hpp"
 #include <atomic>
 #include <condition_variable>
 #include <gtest/gtest.h>

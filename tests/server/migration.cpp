@@ -2,8 +2,8 @@
 //
 // Databases of earlier and of later versions of the program, on the same
 // databases as store.cpp.
-#include "server/store_schema.hpp"
-#include "server/storebackend.hpp"
+#include "server/store/store_schema.hpp"
+#include "server/store/storebackend.hpp"
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>

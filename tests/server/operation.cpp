@@ -2,9 +2,9 @@
 //
 // What an operator meets: the configuration's sample, keys and passwords, and
 // the log.
-#include "server/config.hpp"
-#include "server/identity.hpp"
-#include "server/log.hpp"
+#include "server/app/config.hpp"
+#include "server/app/log.hpp"
+#include "server/auth/identity.hpp"
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>

@@ -4,7 +4,7 @@
 // when they are answered and what time it is.
 #pragma once
 #include "protocol/json.hpp"
-#include "server/room.hpp"
+#include "server/hub/room.hpp"
 #include <algorithm>
 #include <gtest/gtest.h>
 

@@ -2,8 +2,8 @@
 //
 // The Store on each database, given as URLs: an SQLite file of its own, and
 // what ROBOTLIVE_TEST_DATABASE names (with-database.sh starts such servers).
-#include "server/store.hpp"
-#include "server/times.hpp"
+#include "server/store/store.hpp"
+#include "server/app/times.hpp"
 #include <algorithm>
 #include <atomic>
 #include <csignal>

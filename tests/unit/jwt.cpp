@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "session/jwt.hpp"
-#include "session/keymaterial.hpp"
+#include "grant/jwt.hpp"
+#include "grant/keymaterial.hpp"
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>

@@ -5,8 +5,8 @@
 #include "server/net/address.hpp"
 #include "server/net/eventloop.hpp"
 #include "server/net/limits.hpp"
+#include "server/net/socketserver.hpp"
 #include "server/net/timers.hpp"
-#include "server/socketserver.hpp"
 
 #include <string>
 #include <unordered_set>

@@ -3,9 +3,9 @@
 // The Engine.IO endpoints: which session a request belongs to, and the errors
 // of those that belong to none. I/O thread only.
 #pragma once
+#include "server/hub/transport.hpp"
 #include "server/net/context.hpp"
 #include "server/net/session.hpp"
-#include "server/transport.hpp"
 
 #include <memory>
 #include <optional>

@@ -3,8 +3,8 @@
 // Token buckets, and what one address may have and do. I/O thread only.
 #pragma once
 #include "server/net/address.hpp"
+#include "server/net/socketserver.hpp"
 #include "server/net/timers.hpp"
-#include "server/socketserver.hpp"
 
 #include <memory>
 #include <unordered_map>

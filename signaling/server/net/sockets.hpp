@@ -5,8 +5,8 @@
 // never called from within one of its own calls. I/O thread only.
 #pragma once
 #include "protocol/socketio.hpp"
+#include "server/hub/transport.hpp"
 #include "server/net/session.hpp"
-#include "server/transport.hpp"
 
 #include <unordered_map>
 

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "server/app/app.hpp"
+#include "server/app/sdnotify.hpp"
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+
+namespace robotlive::server {
+
+namespace {
+
+constexpr std::size_t kMaxLogins = 64; // that wait for their hash
+constexpr auto kPollInterval = std::chrono::seconds (1);
+
+} // namespace
+
+App::App (Config config, std::function<Config ()> reload)
+    : config_ (std::move (config)), log_ (config_.log_level),
+      reload_ (std::move (reload))
+{
+  auto zone = Zone::find (config_.time_zone);
+  if (!zone)
+    throw ConfigError ("time-zone: \"" + config_.time_zone + "\" is not known");
+  zone_ = std::make_unique<Zone> (*zone);
+  auto console = console_url (config_.database);
+  auto store = Store::open (config_.store_url ());
+  keys_ = std::make_unique<Keys> (Keys::load (config_, store.get ()));
+  auto running = store->running_sessions ();
+
+  config_.network.log = [this] (std::string_view line) {
+    log_.limited (LogLevel::Warning, "network", {{"text", line}});
+  };
+  network_ = std::make_unique<NetworkServer> (config_.network);
+  auto post = [this] (std::function<void ()> fn) {
+    network_->post (std::move (fn));
+  };
+  store_ = std::make_unique<StoreBackend> (std::move (store), post, log_);
+  backend_ = store_.get ();
+  if (console) {
+    ConsoleOptions options;
+    options.url = *console;
+    options.ca_file = config_.console_ca_file;
+    options.timeout_ms = config_.console_timeout_ms;
+    options.cache_ms = config_.console_cache_ms;
+    console_ = std::make_unique<ConsoleBackend> (options, *zone_, post, log_);
+    console_->set_audit (store_.get ());
+    backend_ = console_.get ();
+  }
+  room_ = std::make_unique<Room> (
+      *network_, *backend_, room_config (),
+      [this] (std::string_view token, TimeMs now, Identity *out) {
+        return keys_->check (token, now, out);
+      },
+      [this] (const std::string &user, TimeMs now, TimeMs end) {
+        return http_->ice_for (user, now, end);
+      });
+  room_->set_log (&log_);
+  room_->set_grant_key (keys_->grant_key ());
+  room_->restore (running, wall_now ());
+  metrics_ = std::make_unique<Metrics> (
+      network_.get (), room_.get (), [this] { return healthy (); });
+  passwords_ = std::make_unique<Worker> (kMaxLogins);
+  http_ = std::make_unique<HttpApi> (services ());
+  network_->set_handlers (*this, *http_);
+}
+
+App::~App ()
+{
+  // Workers first: what they still post goes nowhere, and is dropped.
+  alive_.reset ();
+  passwords_.reset ();
+  http_.reset ();
+  room_.reset ();
+  console_.reset ();
+  store_.reset ();
+}
+
+bool
+App::healthy () const
+{
+  return store_->healthy () && (!console_ || console_->healthy ());
+}
+
+RoomConfig
+App::room_config () const
+{
+  RoomConfig r;
+  r.issuer = config_.grant_issuer;
+  r.allow_anonymous = config_.allow_anonymous;
+  r.admin_step_ms = config_.admin_step_ms;
+  r.expiry_warning_ms = config_.expiry_warning_ms;
+  r.robot_grace_ms = config_.robot_grace_ms;
+  r.max_viewers = config_.max_viewers;
+  r.max_sockets_per_user = config_.max_sockets_per_user;
+  return r;
+}
+
+Services
+App::services ()
+{
+  Services s;
+  s.config = &config_;
+  s.keys = keys_.get ();
+  s.zone = zone_.get ();
+  s.sockets = network_.get ();
+  s.room = room_.get ();
+  s.backend = backend_;
+  s.store = console_ ? nullptr : store_.get ();
+  s.audit = store_.get ();
+  s.passwords = passwords_.get ();
+  s.metrics = metrics_.get ();
+  s.post = [this] (
+               std::function<void ()> fn) { network_->post (std::move (fn)); };
+  s.healthy = [this] { return healthy (); };
+  s.log = &log_;
+  return s;
+}
+
+void
+App::listen ()
+{
+  bool tls = !config_.network.tls_certificate_file.empty ();
+  std::vector<std::string> lines;
+  auto add = [&] (const std::string &host, std::uint16_t port) {
+    bool v6 = host.find (':') != std::string::npos;
+    lines.push_back (
+        std::string ("listening on ") + (tls ? "https://" : "http://") +
+        (v6 ? "[" + host + "]" : host) + ":" + std::to_string (port));
+  };
+  for (int fd : systemd_sockets ())
+    add ("localhost", network_->listen_fd (fd, tls));
+  if (lines.empty ())
+    for (const ListenAddress &a : config_.listen) {
+      try {
+        add (a.host, network_->listen (a.host, a.port, tls));
+      } catch (const std::runtime_error &) {
+        if (a.host != "::")
+          throw;
+        // A machine without IPv6.
+        add ("0.0.0.0", network_->listen ("0.0.0.0", a.port, tls));
+      }
+    }
+  for (const std::string &line : lines)
+    std::cout << line << std::endl;
+}
+
+void
+App::run ()
+{
+  if (config_.allow_anonymous)
+    log_.write (LogLevel::Warning, "allow-anonymous",
+        {{"text", "whoever reaches this server may watch every robot and pose "
+                  "as one"}});
+  listen ();
+  network_->on_signal (SIGHUP, [this] { reload_config (); });
+  network_->on_signal (SIGTERM, [this] { stop (); });
+  network_->on_signal (SIGINT, [this] { stop (); });
+  systemd_notify ("READY=1\nSTATUS=Serving");
+  heartbeat ();
+  arm ();
+  network_->run ();
+}
+
+void
+App::stop ()
+{
+  if (stopping_)
+    return network_->stop (); // asked twice: at once
+  stopping_ = true;
+  systemd_notify ("STOPPING=1");
+  network_->drain (std::chrono::milliseconds (config_.drain_ms));
+}
+
+void
+App::reload_config ()
+{
+  systemd_notify ("RELOADING=1");
+  try {
+    Config fresh = reload_ ();
+    // Addresses, database and limits of the network need a restart.
+    fresh.listen = config_.listen;
+    fresh.database = config_.database;
+    fresh.audit_database = config_.audit_database;
+    fresh.network = config_.network;
+    auto zone = Zone::find (fresh.time_zone);
+    if (!zone)
+      throw ConfigError ("time-zone is not known");
+    // All is taken or nothing: what can be refused comes first.
+    if (!fresh.turn_secret_file.empty ())
+      read_secret_file (fresh.turn_secret_file);
+    if (!config_.network.tls_certificate_file.empty ())
+      network_->reload_certificate ();
+    config_ = std::move (fresh);
+    *zone_ = *zone;
+    room_->set_config (room_config ());
+    http_->set_services (services ());
+    log_.set_level (config_.log_level);
+    log_.write (LogLevel::Info, "reloaded");
+  } catch (const std::exception &error) {
+    log_.write (LogLevel::Error, "reload-failed",
+        {{"text", "nothing changed"}, {"reason", error.what ()}});
+  }
+  systemd_notify ("READY=1");
+}
+
+// The Room says when it wants to be called next.
+void
+App::arm ()
+{
+  TimeMs at = room_->next_deadline ();
+  if (at == timer_at_)
+    return;
+  if (timer_ != 0)
+    network_->cancel (timer_);
+  timer_ = 0;
+  timer_at_ = at;
+  if (at == kNever)
+    return;
+  // A day at most: the wall clock may be set meanwhile.
+  TimeMs wait = std::clamp<TimeMs> (at - wall_now (), 0, TimeMs{86400} * 1000);
+  timer_ = network_->schedule (
+      Clock::now () + std::chrono::milliseconds (wait), [this] {
+        timer_ = 0;
+        timer_at_ = kNever;
+        TimeMs now = wall_now ();
+        if (room_->next_deadline () <= now)
+          room_->tick (now);
+        arm ();
+      });
+}
+
+void
+App::heartbeat ()
+{
+  systemd_notify ("WATCHDOG=1");
+  arm (); // answers of the backend may have set a deadline
+  network_->schedule (Clock::now () + kPollInterval, [this] { heartbeat (); });
+  poll_store ();
+  store_->write_again ();
+  if (!console_)
+    return;
+  // A console says nothing of its own accord.
+  TimeMs now = wall_now ();
+  if (now >= refresh_at_ || now < refresh_at_ - config_.console_refresh_ms) {
+    refresh_at_ = now + config_.console_refresh_ms;
+    room_->recheck_all (now);
+  }
+}
+
+// Other processes (the command line, another server) write to the database as
+// well: its revision tells. Not of this one's writes: who makes them looks at
+// the one viewer concerned, and a viewer who books must not cause all others to
+// be looked at.
+void
+App::poll_store ()
+{
+  if (polling_)
+    return;
+  polling_ = true;
+  // What was asked for then has had no answer, and is not asked for again.
+  bool down = !store_->healthy ();
+  struct News
+  {
+    std::int64_t revision = -1;
+    std::vector<std::string> ends;
+  };
+  store_->ask<News> (
+      [known = revision_] (Store &store) {
+        News news;
+        news.revision = store.others_revision ();
+        if (news.revision != known)
+          news.ends = store.requested_ends ();
+        return news;
+      },
+      [this, down, alive = std::weak_ptr<bool> (alive_)] (
+          News news, const StoreError *error) {
+        if (alive.expired ())
+          return;
+        polling_ = false;
+        if (error || (news.revision == revision_ && !down))
+          return;
+        bool first = revision_ < 0;
+        revision_ = news.revision;
+        for (const std::string &peer_id : news.ends)
+          room_->end_session (peer_id, "revoked", wall_now ());
+        if ((!first || down) && !console_)
+          room_->recheck_all (wall_now ());
+        arm ();
+      });
+}
+
+void
+App::on_connect (
+    SocketId socket, const HandshakeInfo &info, std::string_view auth)
+{
+  room_->connect (socket, info, auth, wall_now ());
+  arm ();
+}
+
+void
+App::on_event (SocketId socket, const Event &event)
+{
+  room_->event (socket, event, wall_now ());
+  arm ();
+}
+
+void
+App::on_disconnect (SocketId socket, std::string_view reason)
+{
+  room_->disconnect (socket, reason, wall_now ());
+  arm ();
+}
+
+} // namespace robotlive::server

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "server/app/log.hpp"
+#include "protocol/json.hpp"
+#include <algorithm>
+#include <iostream>
+
+namespace robotlive::server {
+
+namespace {
+
+constexpr unsigned kLinesPerSecond = 20;
+constexpr std::size_t kMaxValue = 256;
+
+const char *const kNames[] = {"error", "warning", "info", "debug"};
+
+bool
+plain (std::string_view text)
+{
+  return std::all_of (text.begin (), text.end (), [] (unsigned char c) {
+    return c > 0x20 && c < 0x7f && c != '"' && c != '=' && c != '\\';
+  });
+}
+
+} // namespace
+
+std::optional<LogLevel>
+log_level (std::string_view name)
+{
+  for (int i = 0; i < 4; ++i)
+    if (name == kNames[i])
+      return static_cast<LogLevel> (i);
+  return std::nullopt;
+}
+
+Log::Log (LogLevel level, Sink sink) : level_ (level), sink_ (std::move (sink))
+{
+  if (!sink_)
+    sink_ = [] (const std::string &text) { std::cerr << text << std::endl; };
+}
+
+std::string
+Log::line (LogLevel level, std::string_view event, Fields fields) const
+{
+  std::string text = "level=";
+  text += kNames[static_cast<int> (level)];
+  text.append (" event=").append (event);
+  for (auto [name, value] : fields) {
+    if (value.empty ())
+      continue;
+    bool cut = value.size () > kMaxValue;
+    value = value.substr (0, kMaxValue);
+    text.append (" ").append (name).append ("=");
+    if (plain (value) && !cut)
+      text.append (value);
+    else
+      append_json_string (text, std::string (value) + (cut ? "..." : ""));
+  }
+  return text;
+}
+
+void
+Log::write (LogLevel level, std::string_view event, Fields fields) const
+{
+  if (level <= level_)
+    sink_ (line (level, event, fields));
+}
+
+void
+Log::limited (LogLevel level, std::string_view event, Fields fields)
+{
+  if (level > level_)
+    return;
+  auto it = seconds_.find (event);
+  if (it == seconds_.end ())
+    it = seconds_.emplace (event, Second ()).first;
+  Second &second = it->second;
+  auto now = std::chrono::steady_clock::now ();
+  if (now >= second.start + std::chrono::seconds (1)) {
+    second.start = now;
+    second.lines = 0;
+  }
+  if (++second.lines > kLinesPerSecond) {
+    ++second.left_out;
+    return;
+  }
+  std::string text = line (level, event, fields);
+  if (second.left_out > 0)
+    text += " left-out=" + std::to_string (second.left_out);
+  second.left_out = 0;
+  sink_ (text);
+}
+
+} // namespace robotlive::server

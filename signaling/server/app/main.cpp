@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "server/app/app.hpp"
+#include "server/app/cli.hpp"
+#include <clocale>
+#include <iostream>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+#include <sodium.h>
+#include <sys/stat.h>
+
+using namespace robotlive::server;
+
+int
+main (int argc, char **argv)
+{
+  std::setlocale (LC_CTYPE, "");
+#ifdef __GLIBC__
+  // A TLS connection takes and gives back two buffers for each message. Left
+  // alone, the heap's end goes back to the kernel and is asked for again.
+  mallopt (M_TRIM_THRESHOLD, 4 << 20);
+  mallopt (M_MMAP_THRESHOLD, 128 << 10); // so that large ones still go back
+#endif
+  umask (0077); // the database and its journals hold secrets
+  if (sodium_init () < 0) {
+    std::cerr << "robotlive-signaling: no source of randomness" << std::endl;
+    return 1;
+  }
+  try {
+    CommandLine line = parse_command_line (argc, argv);
+    if (line.command != "serve")
+      return run_command (line);
+    App app (configure (line), [line] { return configure (line); });
+    app.run ();
+    return 0;
+  } catch (const std::exception &error) {
+    std::cerr << "robotlive-signaling: " << error.what () << std::endl;
+    return 1;
+  }
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "server/auth/identity.hpp"
+#include "protocol/json.hpp"
+#include "protocol/messages.hpp"
+#include "server/console/consolebackend.hpp"
+#include <algorithm>
+#include <sodium.h>
+
+namespace robotlive::server {
+
+namespace {
+
+constexpr std::size_t kMaxThrottled = 10000;
+
+JwtKey
+parse_key (const std::string &file, bool must_sign)
+{
+  std::string error;
+  auto key = JwtKey::parse (read_text_file (file), &error);
+  if (!key)
+    throw ConfigError (file + ": " + error);
+  if (must_sign && !key->can_sign ())
+    throw ConfigError (file + " holds no private key");
+  return *key;
+}
+
+JwtKey
+secret_key (const std::string &secret, const std::string &where)
+{
+  auto key = JwtKey::from_secret (secret);
+  if (!key)
+    throw ConfigError (where + ": the secret needs 32 bytes or more");
+  return *key;
+}
+
+} // namespace
+
+std::string
+random_text (std::size_t bytes)
+{
+  std::string raw (bytes, '\0');
+  randombytes_buf (raw.data (), raw.size ());
+  std::string text (2 * bytes + 1, '\0');
+  sodium_bin2hex (text.data (), text.size (),
+      reinterpret_cast<const unsigned char *> (raw.data ()), raw.size ());
+  text.pop_back ();
+  return text;
+}
+
+Keys::Keys (JwtKey identity, JwtKey grant, TokenPolicy policy)
+    : identity_ (std::move (identity)), grant_ (std::move (grant)),
+      policy_ (std::move (policy))
+{
+}
+
+Keys
+Keys::load (const Config &config, Store *store)
+{
+  auto kept = [store] (const char *name, auto make) {
+    if (!store)
+      throw ConfigError ("the keys are neither in files nor in a database");
+    return store->secret (name, make);
+  };
+  auto identity = [&] {
+    if (!config.public_key_file.empty ())
+      return parse_key (config.public_key_file, false);
+    if (!config.secret_file.empty ())
+      return secret_key (
+          read_secret_file (config.secret_file), config.secret_file);
+    if (console_url (config.database))
+      throw ConfigError ("with a console the server needs its [identity] "
+                         "secret-file or public-key-file");
+    return secret_key (
+        kept ("token-secret", [] { return random_text (32); }), "database");
+  };
+  auto grant = [&] {
+    if (!config.grant_key_file.empty ())
+      return parse_key (config.grant_key_file, true);
+    std::string error;
+    auto key = JwtKey::parse (
+        kept ("grant-key",
+            [] { return JwtKey::generate_es256 ().private_pem (); }),
+        &error);
+    if (!key || !key->can_sign ())
+      throw ConfigError ("the grant key in the database is damaged");
+    return *key;
+  };
+  TokenPolicy policy;
+  policy.issuer = config.issuer;
+  policy.audience = config.audience;
+  policy.leeway = config.leeway_ms;
+  return Keys (identity (), grant (), policy);
+}
+
+TokenError
+Keys::check (std::string_view token, TimeMs now, Identity *out) const
+{
+  TokenError error =
+      JwtCodec::check_identity (identity_, token, policy_, now, out);
+  if (error == TokenError::None && !valid_id (out->subject))
+    return TokenError::Malformed;
+  return error;
+}
+
+std::string
+Keys::issue (const Identity &identity) const
+{
+  return JwtCodec::sign_identity (identity_, identity, policy_);
+}
+
+Identity
+new_identity (
+    const std::string &subject, const std::string &role, TimeMs now, TimeMs ttl)
+{
+  Identity identity;
+  identity.subject = subject;
+  identity.role = role;
+  identity.token_id = role == "robot" ? random_text (16) : "";
+  identity.issued_at = now;
+  identity.expires_at = now + ttl;
+  return identity;
+}
+
+std::string
+hash_password (const std::string &password)
+{
+  char hash[crypto_pwhash_STRBYTES];
+  if (crypto_pwhash_str (hash, password.data (), password.size (),
+          crypto_pwhash_OPSLIMIT_INTERACTIVE,
+          crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0)
+    return "";
+  return hash;
+}
+
+bool
+check_password (const std::string &hash, const std::string &password)
+{
+  static const std::string nobody = hash_password (random_text (16));
+  const std::string &against = hash.empty () ? nobody : hash;
+  bool right = crypto_pwhash_str_verify (
+                   against.c_str (), password.data (), password.size ()) == 0;
+  return right && !hash.empty ();
+}
+
+TimeMs
+Throttle::wait (const std::string &key, TimeMs now) const
+{
+  auto it = failures_.find (key);
+  if (it == failures_.end () || it->second.count < limit_)
+    return 0;
+  return std::max<TimeMs> (0, it->second.first + window_ - now);
+}
+
+void
+Throttle::failed (const std::string &key, TimeMs now)
+{
+  if (failures_.size () >= kMaxThrottled)
+    for (auto it = failures_.begin (); it != failures_.end ();)
+      it = it->second.first + window_ <= now ? failures_.erase (it)
+                                             : std::next (it);
+  if (failures_.size () >= kMaxThrottled)
+    failures_.erase (failures_.begin ());
+  Failures &f = failures_[key];
+  if (f.count == 0 || f.first + window_ <= now)
+    f = {0, now};
+  ++f.count;
+}
+
+void
+Throttle::forgive (const std::string &key)
+{
+  auto it = failures_.find (key);
+  if (it != failures_.end () && --it->second.count == 0)
+    failures_.erase (it);
+}
+
+std::string
+normal_email (const std::string &text)
+{
+  std::string email = text;
+  for (char &c : email)
+    if (c >= 'A' && c <= 'Z')
+      c = static_cast<char> (c - 'A' + 'a');
+  std::size_t at = email.find ('@');
+  bool plain = std::none_of (email.begin (), email.end (),
+      [] (unsigned char c) { return c <= 0x20 || c == 0x7f; });
+  if (at == 0 || at == std::string::npos || at + 1 == email.size () ||
+      email.find ('@', at + 1) != std::string::npos || email.size () > 190 ||
+      !plain || !utf8_valid (email))
+    return "";
+  return email;
+}
+
+bool
+valid_id (const std::string &text)
+{
+  if (text.empty () || text.size () > max_id_length || !utf8_valid (text) ||
+      text.front () == ' ' || text.back () == ' ')
+    return false;
+  return std::none_of (text.begin (), text.end (),
+      [] (unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
+} // namespace robotlive::server

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Who somebody is: tokens, passwords, and how often one may guess.
+#pragma once
+#include "grant/jwt.hpp"
+#include "server/app/config.hpp"
+#include "server/store/store.hpp"
+#include <map>
+#include <string>
+
+namespace robotlive::server {
+
+// The keys of identity tokens and grants, as configured: from files, or made
+// on first use and kept in the store.
+class Keys
+{
+public:
+  // *store* may be null if both keys are in files. Throws ConfigError,
+  // StoreError.
+  static Keys load (const Config &config, Store *store);
+
+  TokenError check (std::string_view token, TimeMs now, Identity *out) const;
+  // False if only a public key is configured: others issue the tokens then.
+  bool can_issue () const { return identity_.can_sign (); }
+  std::string issue (const Identity &identity) const;
+  const JwtKey &grant_key () const { return grant_; }
+
+private:
+  Keys (JwtKey identity, JwtKey grant, TokenPolicy policy);
+
+  JwtKey identity_;
+  JwtKey grant_;
+  TokenPolicy policy_;
+};
+
+// A token of *role* for *subject* that ends *ttl* from *now*. A robot's gets a
+// token id, by which it can be revoked.
+Identity new_identity (const std::string &subject, const std::string &role,
+    TimeMs now, TimeMs ttl);
+
+// Argon2id (libsodium, interactive limits: 64 MiB, some 50 ms). Slow on
+// purpose: not for the I/O thread. Empty if there is no memory.
+std::string hash_password (const std::string &password);
+// An empty *hash* takes as long as a wrong password, and is one.
+bool check_password (const std::string &hash, const std::string &password);
+
+// Failed logins: after *limit* in *window* a key (address, or address and
+// e-mail) has to wait. Keys are forgotten, so an attacker fills no memory.
+class Throttle
+{
+public:
+  Throttle (int limit, TimeMs window) : limit_ (limit), window_ (window) {}
+
+  // Milliseconds to wait, 0 if it may try now.
+  TimeMs wait (const std::string &key, TimeMs now) const;
+  void failed (const std::string &key, TimeMs now);
+  void succeeded (const std::string &key) { failures_.erase (key); }
+  // Takes back one failed (); the others stay.
+  void forgive (const std::string &key);
+  std::size_t size () const { return failures_.size (); }
+
+private:
+  struct Failures
+  {
+    int count = 0;
+    TimeMs first = 0;
+  };
+  const int limit_;
+  const TimeMs window_;
+  std::map<std::string, Failures> failures_;
+};
+
+// Twice as many hexadecimal digits, from the kernel's random source.
+std::string random_text (std::size_t bytes);
+
+// What is a usable e-mail address or id, as accounts and robots have them.
+std::string normal_email (const std::string &text); // empty: not usable
+bool valid_id (const std::string &text);
+
+} // namespace robotlive::server

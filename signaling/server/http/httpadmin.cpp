@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "protocol/json.hpp"
+#include "server/http/httpapi.hpp"
+#include <algorithm>
+
+namespace robotlive::server {
+
+namespace {
+
+constexpr int kMaxAuditRows = 10000;
+
+// RFC 4180. A cell that a spreadsheet would take for a formula is text.
+std::string
+csv_cell (const std::string &text)
+{
+  std::string cell = text;
+  if (!cell.empty () && std::string ("=+-@\t\r").find (cell[0]) != cell.npos)
+    cell.insert (0, "'");
+  if (cell.find_first_of (",\"\r\n") == std::string::npos)
+    return cell;
+  std::string quoted = "\"";
+  for (char c : cell)
+    quoted += c == '"' ? std::string ("\"\"") : std::string (1, c);
+  return quoted + "\"";
+}
+
+void
+append_session (JsonWriter &w, const SessionEntry &e)
+{
+  w.object ().field ("peerId", e.peer_id).field ("viewerId", e.viewer_id);
+  w.field ("robotId", e.robot_id).field ("role", e.role);
+  w.field ("address", e.address).field ("startedAt", e.started_at);
+  w.field ("expiresAt", e.expires_at);
+  if (e.ended_at != 0)
+    w.field ("endedAt", e.ended_at).field ("reason", e.reason);
+  w.end ();
+}
+
+} // namespace
+
+bool
+HttpApi::route_admin (const CallPtr &call)
+{
+  if (call->is ("GET", {"robots"}))
+    list_robots (call);
+  else if (call->is ("POST", {"robots", "*", "token"}))
+    robot_token (call, call->path[1], true);
+  else if (call->is ("DELETE", {"robots", "*", "token"}))
+    robot_token (call, call->path[1], false);
+  else if (call->is ("GET", {"sessions"}))
+    list_sessions (call);
+  else if (call->is ("DELETE", {"sessions", "*"}))
+    end_session (call, call->path[1]);
+  else if (call->is ("GET", {"audit"}))
+    audit (call);
+  else
+    return false;
+  return true;
+}
+
+void
+HttpApi::list_robots (const CallPtr &call)
+{
+  if (!need_user (call))
+    return;
+  auto answer = [this, call] (std::vector<RobotRecord> list) {
+    // Robots that only the room knows: of a console, or of a bench.
+    for (const auto &[id, type] : services_.room->online_robots ())
+      if (std::none_of (list.begin (), list.end (),
+              [id = id] (const RobotRecord &r) { return r.id == id; }))
+        list.push_back ({id, type, id});
+    JsonWriter w;
+    w.array ();
+    for (const RobotRecord &r : list) {
+      w.object ().field ("id", r.id).field ("robot_type", r.type);
+      w.field ("type", r.type);
+      w.field ("name", r.name.empty () ? r.id : r.name);
+      w.field ("online", services_.room->robot_online (r.id)).end ();
+    }
+    call->reply (json_response (200, w.end ().take ()));
+  };
+  if (!services_.store)
+    return answer ({});
+  services_.store->ask<std::vector<RobotRecord>> (
+      [] (Store &store) { return store.robots (); },
+      [call, answer] (std::vector<RobotRecord> list, const StoreError *error) {
+        if (error)
+          call->reply (store_error_response (*error));
+        else
+          answer (std::move (list));
+      });
+}
+
+void
+HttpApi::robot_token (const CallPtr &call, const std::string &id, bool issue)
+{
+  if (!need_store (call) || !need_admin (call))
+    return;
+  if (issue && !services_.keys->can_issue ())
+    return call->reply (error_response (
+        404, "not-found", "tokens are issued by another server"));
+  Identity identity =
+      new_identity (id, "robot", call->now, services_.config->robot_ttl_ms);
+  services_.store->ask<bool> (
+      [id, issue, token_id = identity.token_id, now = call->now] (
+          Store &store) {
+        store.set_robot_token (id, issue ? token_id : "", now);
+        return true;
+      },
+      [this, call, id, issue, identity] (bool, const StoreError *error) {
+        if (error)
+          return call->reply (store_error_response (*error));
+        // Whoever holds the old token is cut at once.
+        services_.room->revoke_robot (id, wall_now ());
+        JsonWriter w;
+        w.object ().field ("ok", true);
+        if (issue) {
+          w.field ("token", services_.keys->issue (identity));
+          w.field ("expires_at", identity.expires_at);
+        }
+        call->reply (json_response (issue ? 201 : 200, w.end ().take ()));
+      });
+}
+
+void
+HttpApi::list_sessions (const CallPtr &call)
+{
+  if (!need_admin (call))
+    return;
+  JsonWriter w;
+  w.array ();
+  for (const SessionEntry &e : services_.room->sessions ())
+    append_session (w, e);
+  call->reply (json_response (200, w.end ().take ()));
+}
+
+void
+HttpApi::end_session (const CallPtr &call, const std::string &peer_id)
+{
+  if (!need_admin (call))
+    return;
+  if (services_.room->end_session (peer_id, "revoked", call->now))
+    call->reply (json_response (200, "{\"ok\":true}"));
+  else
+    call->reply (error_response (404, "not-found", "there is no such session"));
+}
+
+// ?from=T&to=T (as in bookings), ?robot=ID, ?viewer=ID, ?limit=N, ?format=csv
+// or Accept: text/csv.
+void
+HttpApi::audit (const CallPtr &call)
+{
+  if (!need_admin (call))
+    return;
+  auto moment = [this, call] (const char *key, TimeMs otherwise) {
+    std::string text = call->query (key);
+    return text.empty () ? std::optional<TimeMs> (otherwise)
+                         : services_.zone->parse_moment (text, call->now);
+  };
+  auto from = moment ("from", 0);
+  auto to = moment ("to", kNever);
+  std::string limit_text = call->query ("limit");
+  int limit = 1000;
+  if (!limit_text.empty ()) {
+    bool number =
+        limit_text.size () <= 5 &&
+        limit_text.find_first_not_of ("0123456789") == std::string::npos;
+    limit = number ? std::min (std::stoi (limit_text), kMaxAuditRows) : 0;
+  }
+  if (!from || !to || limit < 1)
+    return call->reply (error_response (422, "bad-message",
+        "\"from\" and \"to\" are times, \"limit\" is a number"));
+  bool csv = call->query ("format") == "csv" ||
+             call->request.header ("accept").find ("text/csv") !=
+                 std::string_view::npos;
+  AuditQuery query{
+      *from, *to, limit, call->query ("robot"), call->query ("viewer")};
+  services_.audit->ask<std::vector<SessionEntry>> (
+      [query] (Store &store) { return store.audit (query); },
+      [this, call, csv] (
+          std::vector<SessionEntry> list, const StoreError *error) {
+        if (error)
+          return call->reply (store_error_response (*error));
+        if (!csv) {
+          JsonWriter w;
+          w.array ();
+          for (const SessionEntry &e : list)
+            append_session (w, e);
+          return call->reply (json_response (200, w.end ().take ()));
+        }
+        const Zone &zone = *services_.zone;
+        HttpResponse response = json_response (200,
+            "peer_id,viewer_id,robot_id,role,address,started_at,expires_at,"
+            "ended_at,reason\r\n");
+        response.content_type = "text/csv; charset=utf-8";
+        response.headers.emplace_back (
+            "Content-Disposition", "attachment; filename=\"audit.csv\"");
+        for (const SessionEntry &e : list)
+          response.body += csv_cell (e.peer_id) + "," + csv_cell (e.viewer_id) +
+                           "," + csv_cell (e.robot_id) + "," +
+                           csv_cell (e.role) + "," + csv_cell (e.address) +
+                           "," + zone.iso8601 (e.started_at) + "," +
+                           zone.iso8601 (e.expires_at) + "," +
+                           (e.ended_at ? zone.iso8601 (e.ended_at) : "") + "," +
+                           csv_cell (e.reason) + "\r\n";
+        call->reply (std::move (response));
+      });
+}
+
+} // namespace robotlive::server

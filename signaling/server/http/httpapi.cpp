@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "server/http/httpapi.hpp"
+#include "protocol/json.hpp"
+#include "server/net/address.hpp"
+#include <algorithm>
+#include <cstring>
+#include <glib.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <simdjson.h>
+
+namespace robotlive::server {
+
+namespace {
+
+bool
+loopback (const std::string &address)
+{
+  return address == "::1" || address.rfind ("127.", 0) == 0 ||
+         address.rfind ("::ffff:127.", 0) == 0;
+}
+
+// Whose guesses are counted together.
+std::string
+guesser (const std::string &address)
+{
+  auto parsed = net::Address::parse (address);
+  return parsed ? parsed->limit_key ().text () : address;
+}
+
+// coturn's "use-auth-secret": base64 (HMAC-SHA1 (secret, username)).
+std::string
+turn_credential (const std::string &secret, const std::string &username)
+{
+  unsigned char mac[EVP_MAX_MD_SIZE];
+  unsigned int length = 0;
+  HMAC (EVP_sha1 (), secret.data (), static_cast<int> (secret.size ()),
+      reinterpret_cast<const unsigned char *> (username.data ()),
+      username.size (), mac, &length);
+  gchar *text = g_base64_encode (mac, length);
+  std::string result = text;
+  g_free (text);
+  return result;
+}
+
+// *may_book*: POST /bookings would take a booking of this user's.
+std::string
+user_json (const std::string &id, const std::string &name,
+    const std::string &email, const std::string &role, bool may_book)
+{
+  JsonWriter w;
+  w.object ();
+  // The console's ids are numbers, and so are ours.
+  bool number = !id.empty () && id.size () < 16 &&
+                id.find_first_not_of ("0123456789") == std::string::npos;
+  if (number)
+    w.key ("id").value (std::int64_t{std::stoll (id)});
+  else
+    w.field ("id", id);
+  w.field ("name", name).field ("email", email).field ("role", role);
+  w.field ("may_book", may_book);
+  return w.end ().take ();
+}
+
+} // namespace
+
+std::vector<IceServer>
+ice_servers (const Config &config, const std::string &turn_secret,
+    const std::string &user_id, TimeMs now, TimeMs expires_at)
+{
+  std::vector<IceServer> list;
+  if (!config.stun_urls.empty ()) {
+    IceServer stun;
+    stun.urls = config.stun_urls;
+    list.push_back (stun);
+  }
+  if (user_id.empty () || config.turn_urls.empty () || turn_secret.empty ())
+    return list;
+  IceServer turn;
+  turn.urls = config.turn_urls;
+  TimeMs end = std::min (expires_at, now + config.turn_ttl_ms);
+  turn.username = std::to_string (end / 1000) + ":" + user_id;
+  turn.credential = turn_credential (turn_secret, turn.username);
+  list.push_back (turn);
+  return list;
+}
+
+HttpResponse
+json_response (int status, std::string body)
+{
+  HttpResponse response;
+  response.status = status;
+  response.body = std::move (body);
+  response.headers.emplace_back ("Cache-Control", "no-store");
+  return response;
+}
+
+HttpResponse
+error_response (int status, std::string_view code, std::string_view message)
+{
+  JsonWriter w;
+  w.object ().field ("code", code).field ("message", message);
+  w.field ("detail", message); // where the console's clients look
+  HttpResponse response = json_response (status, w.end ().take ());
+  if (status == 401)
+    response.headers.emplace_back ("WWW-Authenticate", "Bearer");
+  return response;
+}
+
+HttpResponse
+store_error_response (const StoreError &error)
+{
+  switch (error.kind) {
+    case StoreError::Conflict:
+      return error_response (409, "conflict", error.what ());
+    case StoreError::NotFound:
+      return error_response (404, "not-found", error.what ());
+    case StoreError::Invalid:
+      return error_response (422, "bad-message", error.what ());
+    case StoreError::Unavailable:
+      break;
+  }
+  // What the database said is for the log, not for a stranger.
+  return error_response (503, "unavailable", "try again in a moment");
+}
+
+bool
+HttpApi::Call::is (std::string_view method,
+    std::initializer_list<std::string_view> segments) const
+{
+  bool same =
+      request.method == method || (request.method == "HEAD" && method == "GET");
+  return same && path.size () == segments.size () &&
+         std::equal (segments.begin (), segments.end (), path.begin (),
+             [] (std::string_view want, const std::string &have) {
+               return want == "*" || want == have;
+             });
+}
+
+std::string
+HttpApi::Call::query (std::string_view key) const
+{
+  std::size_t at = 0;
+  while (at < request.query.size ()) {
+    std::size_t end =
+        std::min (request.query.find ('&', at), request.query.size ());
+    std::string pair = request.query.substr (at, end - at);
+    std::size_t equals = pair.find ('=');
+    if (equals == key.size () && pair.compare (0, equals, key) == 0) {
+      gchar *plain =
+          g_uri_unescape_string (pair.c_str () + equals + 1, nullptr);
+      std::string value = plain ? plain : "";
+      g_free (plain);
+      return value;
+    }
+    at = end + 1;
+  }
+  return "";
+}
+
+HttpApi::HttpApi (Services services)
+{
+  set_services (std::move (services));
+}
+
+void
+HttpApi::set_services (Services services)
+{
+  services_ = std::move (services);
+  const Config &c = *services_.config;
+  turn_secret_ =
+      c.turn_secret_file.empty () ? "" : read_secret_file (c.turn_secret_file);
+  files_.load (find_web_directory (c.web_directory));
+}
+
+std::vector<IceServer>
+HttpApi::ice_for (
+    const std::string &user_id, TimeMs now, TimeMs expires_at) const
+{
+  return ice_servers (
+      *services_.config, turn_secret_, user_id, now, expires_at);
+}
+
+void
+HttpApi::on_request (
+    const HttpRequest &request, std::function<void (HttpResponse)> reply)
+{
+  auto call = std::make_shared<Call> ();
+  call->request = request;
+  call->now = wall_now ();
+  call->id = random_text (8);
+  // Raw: it is the call itself that is asked to reply.
+  call->reply = [this, reply, c = call.get (), secure = request.secure] (
+                    HttpResponse response) {
+    log_request (*c, response.status);
+    response.headers.emplace_back ("X-Request-Id", c->id);
+    response.headers.emplace_back ("X-Content-Type-Options", "nosniff");
+    response.headers.emplace_back ("X-Frame-Options", "DENY");
+    response.headers.emplace_back ("Referrer-Policy", "no-referrer");
+    if (secure)
+      response.headers.emplace_back (
+          "Strict-Transport-Security", "max-age=31536000");
+    reply (std::move (response));
+  };
+  std::size_t at = 1;
+  while (at < request.path.size ()) {
+    std::size_t end =
+        std::min (request.path.find ('/', at), request.path.size ());
+    call->path.push_back (request.path.substr (at, end - at));
+    at = end + 1;
+  }
+  std::string_view authorization = request.header ("authorization");
+  if (authorization.size () > 7 &&
+      g_ascii_strncasecmp (authorization.data (), "Bearer ", 7) == 0) {
+    call->token = std::string (authorization.substr (7));
+    Identity identity;
+    if (services_.keys->check (call->token, call->now, &identity) ==
+        TokenError::None)
+      call->identity = identity;
+  }
+  if (!route (call) && !route_bookings (call) && !route_admin (call)) {
+    if (request.method == "GET" || request.method == "HEAD")
+      call->reply (files_.get (request.path));
+    else
+      call->reply (
+          error_response (files_.get (request.path).status == 200 ? 405 : 404,
+              "not-found", "there is no such method or path"));
+  }
+}
+
+// Without the query, and without a path that is not ours: both are a stranger's
+// words.
+void
+HttpApi::log_request (const Call &call, int status) const
+{
+  services_.log->limited (status >= 500 ? LogLevel::Warning : LogLevel::Debug,
+      "request",
+      {{"request", call.id}, {"method", call.request.method},
+          {"path", status == 404 ? "" : call.request.path},
+          {"status", std::to_string (status)},
+          {"user", call.identity ? call.identity->subject : ""},
+          {"address", call.request.address}});
+}
+
+bool
+HttpApi::route (const CallPtr &call)
+{
+  if (call->is ("GET", {"health"}))
+    health (call);
+  else if (call->is ("GET", {"config"}))
+    config (call);
+  else if (call->is ("GET", {"metrics"}))
+    metrics (call);
+  else if (call->is ("POST", {"auth", "login"}))
+    login (call);
+  else if (call->is ("GET", {"auth", "me"}))
+    me (call);
+  else if (call->is ("GET", {".well-known", "jwks.json"}))
+    call->reply (json_response (200,
+        "{\"keys\":[" + services_.keys->grant_key ().public_jwk () + "]}"));
+  else
+    return false;
+  return true;
+}
+
+bool
+HttpApi::need_user (const CallPtr &call)
+{
+  // A robot's token opens the signalling link, not people's data.
+  if (call->identity && call->identity->role != "robot")
+    return true;
+  call->reply (call->identity
+                   ? error_response (403, "forbidden", "not for robots")
+                   : error_response (401, "unauthorized", "log in first"));
+  return false;
+}
+
+bool
+HttpApi::need_admin (const CallPtr &call)
+{
+  if (!need_user (call))
+    return false;
+  if (!call->admin ())
+    call->reply (error_response (403, "forbidden", "for administrators"));
+  return call->admin ();
+}
+
+bool
+HttpApi::need_store (const CallPtr &call)
+{
+  if (!services_.store)
+    call->reply (error_response (
+        404, "not-found", "accounts and bookings are in the console"));
+  return services_.store != nullptr;
+}
+
+void
+HttpApi::health (const CallPtr &call)
+{
+  bool healthy = services_.healthy ();
+  JsonWriter w;
+  w.object ().field ("status", healthy ? "healthy" : "degraded");
+  w.field ("service", "webrtc-signaling");
+  auto utc = Zone::find ("UTC");
+  w.field ("timestamp", utc->iso8601 (call->now));
+  w.field ("connections", std::uint64_t{services_.sockets->connections ()});
+  w.field ("rooms", std::uint64_t{services_.room->rooms ()});
+  call->reply (json_response (healthy ? 200 : 503, w.end ().take ()));
+}
+
+void
+HttpApi::config (const CallPtr &call)
+{
+  auto answer = [this, call] (TimeMs end) {
+    std::string user = call->identity ? call->identity->subject : "";
+    call->reply (json_response (200,
+        "{\"iceServers\":" + ice_servers_json (ice_for (user, call->now, end)) +
+            "}"));
+  };
+  if (!call->identity || call->identity->role == "robot" || call->admin () ||
+      services_.config->turn_urls.empty ())
+    return answer (call->identity ? call->identity->expires_at : 0);
+  // A viewer's TURN credentials end with the booking.
+  services_.backend->find_viewer (*call->identity, call->token, "",
+      [call, answer] (const ViewerAnswer &viewer, TimeMs now) {
+        TimeMs end = 0;
+        for (const Booking &b : viewer.bookings)
+          if (b.window.state (now) == WindowState::Open)
+            end = std::max (end, b.window.ends_at);
+        if (end == 0)
+          call->identity.reset (); // no booking now: no relay
+        answer (end);
+      });
+}
+
+void
+HttpApi::metrics (const CallPtr &call)
+{
+  const auto &more = services_.config->metrics_from;
+  const std::string &address = call->request.address;
+  bool allowed = loopback (address) || call->admin () ||
+                 std::find (more.begin (), more.end (), address) != more.end ();
+  if (!allowed)
+    return call->reply (
+        error_response (403, "forbidden", "not from this address"));
+  HttpResponse response;
+  response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  response.body = services_.metrics->text ();
+  call->reply (std::move (response));
+}
+
+void
+HttpApi::login (const CallPtr &call)
+{
+  if (!need_store (call))
+    return;
+  if (!services_.keys->can_issue ())
+    return call->reply (error_response (
+        404, "not-found", "tokens are issued by another server"));
+  simdjson::dom::element root;
+  std::string_view email_text, password_text;
+  const std::string &body = call->request.body;
+  if (json_parser ().parse (body.data (), body.size ()).get (root) ||
+      root["email"].get (email_text) || root["password"].get (password_text) ||
+      password_text.size () > 1024)
+    return call->reply (error_response (
+        422, "bad-message", "\"email\" and \"password\" are needed"));
+  std::string email = normal_email (std::string (email_text));
+  std::string password (password_text);
+  std::string address_key = guesser (call->request.address);
+  std::string account_key = address_key + " " + email;
+  TimeMs wait = std::max (by_address_.wait (address_key, call->now),
+      by_account_.wait (account_key, call->now));
+  if (wait > 0) {
+    services_.log->limited (LogLevel::Warning, "login-throttled",
+        {{"address", call->request.address}, {"request", call->id}});
+    HttpResponse response = error_response (
+        429, "rate-limited", "too many failed logins: wait and try again");
+    response.headers.emplace_back (
+        "Retry-After", std::to_string (wait / 1000 + 1));
+    return call->reply (std::move (response));
+  }
+  // Counted before the hash, so that parallel guesses do not slip through.
+  by_address_.failed (address_key, call->now);
+  by_account_.failed (account_key, call->now);
+  auto verified = [this, call, address_key, account_key] (
+                      const std::optional<User> &user, bool right) {
+    // The e-mail address is left out: people type passwords there.
+    std::string user_id = user ? std::to_string (user->id) : "";
+    services_.log->limited (right ? LogLevel::Info : LogLevel::Warning,
+        right ? "login" : "login-failed",
+        {{"user", user_id}, {"address", call->request.address},
+            {"request", call->id}});
+    if (!right)
+      return call->reply (error_response (
+          401, "unauthorized", "e-mail address or password is wrong"));
+    by_account_.succeeded (account_key);
+    // Else who has one account could guess at all others without an end.
+    by_address_.forgive (address_key);
+    std::string id = std::to_string (user->id);
+    Identity identity = new_identity (
+        id, user->role, call->now, services_.config->login_ttl_ms);
+    JsonWriter w;
+    w.object ().field ("access_token", services_.keys->issue (identity));
+    w.field ("token_type", "bearer");
+    w.field ("expires_at", identity.expires_at);
+    w.raw_field ("user", user_json (id, user->name, user->email, user->role,
+                             may_book (user->role)));
+    call->reply (json_response (200, w.end ().take ()));
+  };
+  services_.store->ask<std::optional<User>> (
+      [email] (Store &store) {
+        return email.empty () ? std::nullopt : store.user_by_email (email);
+      },
+      [this, call, password, verified] (
+          std::optional<User> user, const StoreError *error) {
+        if (error)
+          return call->reply (store_error_response (*error));
+        bool queued = services_.passwords->post (
+            [post = services_.post, user, password, verified] {
+              bool right =
+                  check_password (user ? user->password_hash : "", password);
+              post ([user, right, verified] { verified (user, right); });
+            });
+        if (!queued)
+          call->reply (error_response (503, "busy", "try again in a moment"));
+      });
+}
+
+bool
+HttpApi::may_book (const std::string &role) const
+{
+  return services_.store &&
+         (role == "admin" || services_.config->viewers_may_book);
+}
+
+void
+HttpApi::me (const CallPtr &call)
+{
+  if (!need_user (call))
+    return;
+  const Identity &identity = *call->identity;
+  auto plain = [call, identity] {
+    call->reply (json_response (
+        200, user_json (identity.subject, identity.subject, "",
+                 identity.role == "admin" ? "admin" : "viewer", false)));
+  };
+  if (!services_.store)
+    return plain ();
+  services_.store->ask<std::optional<User>> (
+      [identity] (Store &store) { return store.user_by_id (identity.subject); },
+      [this, call, plain] (std::optional<User> user, const StoreError *error) {
+        if (error)
+          call->reply (store_error_response (*error));
+        else if (!user)
+          plain ();
+        else
+          call->reply (json_response (
+              200, user_json (std::to_string (user->id), user->name,
+                       user->email, user->role, may_book (user->role))));
+      });
+}
+
+} // namespace robotlive::server

@@ -1,0 +1,553 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "server/hub/room.hpp"
+#include "protocol/json.hpp"
+#include <algorithm>
+
+namespace robotlive::server {
+
+bool
+Room::Peer::unlimited () const
+{
+  return anonymous || (identity && identity->role == "admin");
+}
+
+Room::Room (SocketServer &sockets, Backend &backend, RoomConfig config,
+    Authenticate authenticate, IceServers ice_servers)
+    : sockets_ (sockets), backend_ (backend), config_ (config),
+      authenticate_ (std::move (authenticate)),
+      ice_servers_ (std::move (ice_servers))
+{
+}
+
+void
+Room::emit (SocketId socket, std::string payload)
+{
+  if (socket != 0)
+    sockets_.emit (
+        socket, std::make_shared<const std::string> (std::move (payload)));
+}
+
+Room::Peer *
+Room::find (SocketId socket)
+{
+  auto it = peers_.find (socket);
+  return it == peers_.end () ? nullptr : &it->second;
+}
+
+void
+Room::wake_at (TimeMs at)
+{
+  next_deadline_ = std::min (next_deadline_, at);
+}
+
+void
+Room::connect (SocketId socket, const HandshakeInfo &info,
+    std::string_view auth, TimeMs now)
+{
+  std::string token = parse_auth_token (auth);
+  if (token.empty ())
+    token = info.bearer;
+  Peer peer;
+  peer.socket = socket;
+  peer.info = info;
+  peer.connected_at = now;
+  if (!token.empty ()) {
+    Identity identity;
+    TokenError error = authenticate_ (token, now, &identity);
+    if (error != TokenError::None) {
+      count_refusal (peer, "unauthorized", "connect", "");
+      JsonWriter w;
+      w.object ().field ("message", token_error_text (error));
+      w.key ("data").object ().field ("code", "unauthorized").end ();
+      sockets_.reject (socket, w.end ().text ());
+      return;
+    }
+    peer.identity = identity;
+    peer.token = token;
+  }
+  bool known = peer.identity.has_value ();
+  peers_.emplace (socket, std::move (peer));
+  wake_at (now + config_.register_limit_ms);
+  sockets_.accept (socket);
+  if (known)
+    sockets_.trust (socket);
+}
+
+void
+Room::count_refusal (const Peer &peer, const std::string &code,
+    std::string_view event, std::string_view to)
+{
+  ++counters_.refusals[code];
+  if (!log_)
+    return;
+  bool suspicious = code == "unauthorized" || code == "forbidden";
+  // Who it is by the token, not by what it says.
+  log_->limited (suspicious ? LogLevel::Warning : LogLevel::Info, "refused",
+      {{"code", code}, {"message", event},
+          {"user", peer.identity ? peer.identity->subject : ""}, {"to", to},
+          {"address", peer.info.address}});
+}
+
+void
+Room::fail (Peer &peer, const Message &message, ErrorMessage error)
+{
+  count_refusal (peer, error.code, message.name, error.to);
+  error.event = message.name;
+  emit (peer.socket, error_payload (error));
+  if (message.ack_id) {
+    JsonWriter w;
+    w.array ().object ().field ("ok", false).field ("code", error.code);
+    w.field ("message", error.message).end ().end ();
+    sockets_.ack (peer.socket, *message.ack_id, w.text ());
+  }
+}
+
+void
+Room::succeed (Peer &peer, const Message &message, std::string_view json)
+{
+  if (message.ack_id)
+    sockets_.ack (peer.socket, *message.ack_id, "[" + std::string (json) + "]");
+}
+
+void
+Room::event (SocketId socket, const Event &event, TimeMs now)
+{
+  Peer *peer = find (socket);
+  if (!peer)
+    return;
+  Message message;
+  message.name = std::string (event.name.substr (0, max_id_length));
+  std::string_view argument =
+      event.arguments.empty () ? std::string_view () : event.arguments[0];
+  message.ack_id = event.ack_id;
+  message.binary = event.binary;
+  std::size_t most = peer->identity ? config_.max_waiting_bytes
+                                    : config_.max_untrusted_waiting_bytes;
+  bool may_run = peer->state == State::Registered || message.name == "register";
+  if (!peer->busy && may_run) {
+    message.parsed = event.first;
+    dispatch (*peer, message, argument, now);
+  } else if (peer->waiting.size () >= config_.max_waiting ||
+             peer->waiting_bytes + argument.size () > most) {
+    fail (*peer, message, {"busy", "too many messages before an answer"});
+  } else {
+    peer->waiting_bytes += argument.size ();
+    message.argument = argument;
+    peer->waiting.push_back (std::move (message));
+    wake_at (now + config_.register_wait_ms);
+  }
+}
+
+void
+Room::dispatch (
+    Peer &peer, const Message &message, std::string_view argument, TimeMs now)
+{
+  if (message.binary)
+    fail (peer, message, {"bad-message", "no event takes binary data"});
+  else if (message.name == "register")
+    on_register (peer, message, argument, now);
+  else if (message.name == "join-room")
+    on_join_room (peer, message, argument, now);
+  else if (signal_kind (message.name))
+    on_signal (peer, message, argument, now);
+  else
+    fail (peer, message, {"bad-message", "there is no such event"});
+}
+
+// After an answer of the backend: what came meanwhile, in order.
+void
+Room::drain (SocketId socket, TimeMs now)
+{
+  for (;;) {
+    Peer *peer = find (socket);
+    if (!peer || peer->busy || peer->state != State::Registered ||
+        peer->waiting.empty ())
+      return;
+    Message message = std::move (peer->waiting.front ());
+    peer->waiting.pop_front ();
+    peer->waiting_bytes -= message.argument.size ();
+    dispatch (*peer, message, message.argument, now);
+  }
+}
+
+void
+Room::refuse_waiting (Peer &peer)
+{
+  std::deque<Message> waiting;
+  waiting.swap (peer.waiting);
+  peer.waiting_bytes = 0;
+  for (const Message &message : waiting)
+    fail (peer, message, {"unauthorized", "register first"});
+}
+
+void
+Room::refuse_register (Peer &peer, const Message &message, const char *code,
+    const std::string &text, bool close)
+{
+  count_refusal (peer, code, "register", "");
+  RegisteredMessage answer;
+  answer.user_id = peer.user_id;
+  answer.user_type = peer.robot ? "robot" : "viewer";
+  answer.code = code;
+  answer.message = text;
+  SocketId socket = peer.socket;
+  emit (socket, registered_payload (answer));
+  if (message.ack_id) {
+    JsonWriter w;
+    w.array ().object ().field ("ok", false).field ("code", code);
+    w.field ("message", text).end ().end ();
+    sockets_.ack (socket, *message.ack_id, w.text ());
+  }
+  if (!close)
+    return;
+  refuse_waiting (peer);
+  peers_.erase (socket);
+  sockets_.disconnect (socket);
+}
+
+void
+Room::on_register (
+    Peer &peer, const Message &message, std::string_view argument, TimeMs now)
+{
+  RegisterMessage m;
+  std::string error;
+  if (!parse_register (argument, &m, &error)) {
+    // Said both ways: to a client that waits for "registered", and to one
+    // that shows "error".
+    fail (peer, message, {"bad-message", error});
+    Message quiet;
+    refuse_register (peer, quiet, "bad-message", error, false);
+    return;
+  }
+  if (peer.state == State::Registered) {
+    bool same =
+        m.user_id == peer.user_id && (m.user_type == "robot") == peer.robot;
+    if (same)
+      finish_register (peer, message, now);
+    else
+      fail (peer, message, {"forbidden", "already registered as another"});
+    return;
+  }
+  peer.user_id = m.user_id;
+  peer.robot = m.user_type == "robot";
+  peer.robot_type = m.robot_type;
+  peer.instance = m.instance;
+  if (!peer.identity && !m.token.empty ()) {
+    Identity identity;
+    TokenError token_error = authenticate_ (m.token, now, &identity);
+    if (token_error != TokenError::None)
+      return refuse_register (
+          peer, message, "unauthorized", token_error_text (token_error), true);
+    peer.identity = identity;
+    peer.token = m.token;
+  }
+  if (!peer.identity && config_.allow_anonymous) {
+    Identity identity;
+    identity.subject = m.user_id;
+    identity.role = peer.robot ? "robot" : "viewer";
+    peer.identity = identity;
+    peer.anonymous = true;
+  }
+  if (!peer.identity)
+    return refuse_register (
+        peer, message, "unauthorized", "a token is needed", true);
+  if (peer.identity->expires_at <= now)
+    return refuse_register (
+        peer, message, "unauthorized", "the token has expired", true);
+  if (peer.identity->subject != m.user_id ||
+      (peer.identity->role == "robot") != peer.robot)
+    return refuse_register (
+        peer, message, "forbidden", "the token is for another", true);
+  if (!take_place (peer))
+    return refuse_register (
+        peer, message, "busy", "too many connections of this user", true);
+  peer.state = State::Registering;
+  peer.busy = true;
+  if (peer.robot)
+    register_robot (peer, message);
+  else
+    register_viewer (peer, message);
+}
+
+// Robots have one connection by their nature; anonymous viewers call themselves
+// what they like.
+bool
+Room::take_place (Peer &peer)
+{
+  if (peer.robot || peer.anonymous)
+    return true;
+  if (places_.size () > 2 * peers_.size () + 100)
+    for (auto it = places_.begin (); it != places_.end ();)
+      it = it->second.expired () ? places_.erase (it) : std::next (it);
+  std::weak_ptr<bool> &place = places_[peer.user_id];
+  if (place.use_count () >= static_cast<long> (config_.max_sockets_per_user))
+    return false;
+  peer.place = place.lock ();
+  if (!peer.place)
+    place = peer.place = std::make_shared<bool> (true);
+  return true;
+}
+
+void
+Room::register_robot (Peer &peer, const Message &message)
+{
+  auto reply = [this, alive = std::weak_ptr<bool> (alive_),
+                   socket = peer.socket,
+                   message] (const RobotAnswer &answer, TimeMs now) {
+    Peer *p = alive.expired () ? nullptr : find (socket);
+    if (!p)
+      return;
+    p->busy = false;
+    if (!answer.available)
+      return refuse_register (
+          *p, message, "unavailable", "try again in a moment", true);
+    if (!answer.token_valid)
+      return refuse_register (
+          *p, message, "unauthorized", "the token was revoked", true);
+    auto before = robots_.find (p->user_id);
+    bool first = before == robots_.end ();
+    bool back = first || (!p->instance.empty () &&
+                             p->instance == before->second.instance);
+    robot_registered (*p, answer, now);
+    if (log_)
+      log_->write (LogLevel::Info, "robot-registered",
+          {{"robot", p->user_id}, {"type", robots_[p->user_id].type},
+              {"address", p->info.address}});
+    finish_register (*p, message, now);
+    announce (p->user_id, true, now);
+    if (back)
+      tell_missed (p->user_id, first, now);
+    drain (socket, now);
+  };
+  backend_.find_robot (*peer.identity, reply);
+}
+
+void
+Room::robot_registered (Peer &peer, const RobotAnswer &answer, TimeMs now)
+{
+  // Sessions of a robot that this process has not seen yet are those of before
+  // the server's restart: the robot still has them.
+  bool first = robots_.find (peer.user_id) == robots_.end ();
+  Robot &robot = robots_[peer.user_id];
+  bool same_process =
+      first || (!peer.instance.empty () && peer.instance == robot.instance);
+  SocketId old = robot.socket;
+  if (!same_process) // by the old connection, if it still hears us
+    end_robot_sessions (
+        peer.user_id, old != 0 ? "replaced" : "robot-offline", now);
+  robot.socket = peer.socket;
+  robot.instance = peer.instance;
+  robot.gone_at = 0;
+  // The operator's word on the type counts; a robot that the store does not
+  // know may say it itself.
+  robot.type = answer.known ? answer.type : peer.robot_type;
+  if (old != 0 && old != peer.socket) {
+    if (Peer *p = find (old)) {
+      while (!p->rooms.empty ())
+        leave_room (*p, *p->rooms.begin ());
+      peers_.erase (old);
+    }
+    sockets_.disconnect (old);
+  }
+}
+
+// To a robot that came back and still has its viewers: what went to its dead
+// link, or to none. Its sessions that ended for its absence it keeps until
+// those viewers offer anew. *first*: it may as well be another process; it is
+// told of nothing but what it cannot have heard.
+void
+Room::tell_missed (const std::string &robot_id, bool first, TimeMs now)
+{
+  SocketId socket = robots_[robot_id].socket;
+  for (const Ended &e : ended_)
+    if (e.robot_id == robot_id && now < e.at + config_.missed_ms &&
+        (first ? e.early : e.reason != "robot-offline"))
+      emit (socket, session_ended_payload (e.peer_id, robot_id, e.reason));
+  std::set<std::string> viewers;
+  for (const auto &[id, session] : sessions_)
+    if (session.entry.robot_id == robot_id) {
+      if (!first)
+        emit (socket, session_updated_payload (id, terms (session, now, true)));
+      viewers.insert (session.entry.viewer_id);
+    }
+  // Nobody could tell whether a booking covers a robot that was not there.
+  // Who needs no booking has none to ask for.
+  if (config_.allow_anonymous)
+    return;
+  for (const std::string &viewer : viewers)
+    recheck (viewer, now);
+}
+
+void
+Room::register_viewer (Peer &peer, const Message &message)
+{
+  auto reply = [this, alive = std::weak_ptr<bool> (alive_),
+                   socket = peer.socket,
+                   message] (const ViewerAnswer &answer, TimeMs now) {
+    Peer *p = alive.expired () ? nullptr : find (socket);
+    if (!p)
+      return;
+    p->busy = false;
+    if (!answer.allowed)
+      return refuse_register (
+          *p, message, "unauthorized", "the account is not valid", true);
+    p->bookings = answer.bookings;
+    finish_register (*p, message, now);
+    update_presence (*p, now);
+    drain (socket, now);
+  };
+  if (peer.anonymous)
+    reply (ViewerAnswer (), peer.connected_at);
+  else
+    backend_.find_viewer (*peer.identity, peer.token, "", reply);
+}
+
+void
+Room::finish_register (Peer &peer, const Message &message, TimeMs now)
+{
+  peer.state = State::Registered;
+  sockets_.trust (peer.socket);
+  RegisteredMessage answer;
+  answer.success = true;
+  answer.user_id = peer.user_id;
+  answer.user_type = peer.robot ? "robot" : "viewer";
+  answer.server_time = now;
+  answer.ice_servers =
+      ice_servers_ (peer.user_id, now, peer.identity->expires_at);
+  emit (peer.socket, registered_payload (answer));
+  succeed (peer, message);
+}
+
+void
+Room::disconnect (SocketId socket, std::string_view reason, TimeMs now)
+{
+  Peer *peer = find (socket);
+  if (!peer)
+    return; // replaced or refused: all is done
+  while (!peer->rooms.empty ())
+    leave_room (*peer, *peer->rooms.begin ());
+  bool was_robot = peer->robot && peer->state == State::Registered;
+  std::string id = peer->user_id;
+  peers_.erase (socket);
+  if (!was_robot)
+    return end_viewer_sessions (socket, now);
+  auto robot = robots_.find (id);
+  if (robot == robots_.end () || robot->second.socket != socket)
+    return;
+  robot_gone (id, reason == "client namespace disconnect", now);
+}
+
+void
+Room::robot_gone (const std::string &robot_id, bool goodbye, TimeMs now)
+{
+  Robot &robot = robots_[robot_id];
+  robot.socket = 0;
+  robot.gone_at = now;
+  if (log_)
+    log_->write (LogLevel::Info, "robot-gone",
+        {{"robot", robot_id}, {"goodbye", goodbye ? "true" : "false"}});
+  announce (robot_id, false, now);
+  if (goodbye) {
+    end_robot_sessions (robot_id, "robot-offline", now);
+    robots_.erase (robot_id);
+  } else {
+    wake_at (now + config_.robot_grace_ms);
+  }
+}
+
+void
+Room::revoke_robot (const std::string &robot_id, TimeMs now)
+{
+  end_robot_sessions (robot_id, "revoked", now);
+  auto robot = robots_.find (robot_id);
+  if (robot == robots_.end ())
+    return;
+  SocketId socket = robot->second.socket;
+  robots_.erase (robot);
+  if (log_)
+    log_->write (LogLevel::Warning, "robot-revoked", {{"robot", robot_id}});
+  if (Peer *peer = find (socket)) {
+    while (!peer->rooms.empty ())
+      leave_room (*peer, *peer->rooms.begin ());
+    emit (socket, error_payload ({"unauthorized", "the token was revoked"}));
+    peers_.erase (socket);
+    sockets_.disconnect (socket);
+  }
+  announce (robot_id, false, now);
+}
+
+bool
+Room::robot_online (const std::string &robot_id) const
+{
+  auto robot = robots_.find (robot_id);
+  return robot != robots_.end () && robot->second.socket != 0;
+}
+
+std::vector<std::pair<std::string, std::string>>
+Room::online_robots () const
+{
+  std::vector<std::pair<std::string, std::string>> list;
+  for (const auto &[id, robot] : robots_)
+    if (robot.socket != 0)
+      list.emplace_back (id, robot.type);
+  return list;
+}
+
+std::size_t
+Room::registered () const
+{
+  return std::count_if (peers_.begin (), peers_.end (),
+      [] (const auto &p) { return p.second.state == State::Registered; });
+}
+
+void
+Room::tick_peer (Peer &peer, TimeMs now, std::vector<SocketId> *late)
+{
+  if (peer.state == State::Connected) {
+    if (now >= peer.connected_at + config_.register_limit_ms)
+      late->push_back (peer.socket);
+    else
+      wake_at (peer.connected_at + config_.register_limit_ms);
+    if (!peer.waiting.empty ()) {
+      if (now >= peer.connected_at + config_.register_wait_ms)
+        refuse_waiting (peer);
+      else
+        wake_at (peer.connected_at + config_.register_wait_ms);
+    }
+  }
+  // Not of everybody each time: strangers and offers make many ticks. A clock
+  // that was set back changes what is open.
+  if (now >= peer.presence_until || now < peer.presence_at)
+    update_presence (peer, now);
+  else
+    wake_at (peer.presence_until);
+}
+
+void
+Room::tick (TimeMs now)
+{
+  next_deadline_ = kNever;
+  std::vector<SocketId> late;
+  for (auto &[socket, peer] : peers_)
+    tick_peer (peer, now, &late);
+  Message none;
+  for (SocketId socket : late)
+    if (Peer *peer = find (socket))
+      refuse_register (
+          *peer, none, "unauthorized", "register was not sent in time", true);
+  for (auto it = robots_.begin (); it != robots_.end ();) {
+    const Robot &robot = it->second;
+    if (robot.socket != 0) {
+      ++it;
+    } else if (now < robot.gone_at + config_.robot_grace_ms) {
+      wake_at (robot.gone_at + config_.robot_grace_ms);
+      ++it;
+    } else {
+      end_robot_sessions (it->first, "robot-offline", now);
+      it = robots_.erase (it);
+    }
+  }
+  tick_sessions (now);
+}
+
+} // namespace robotlive::server

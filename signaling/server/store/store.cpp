@@ -1,0 +1,575 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "server/store/store_schema.hpp"
+#include <algorithm>
+
+namespace robotlive::server {
+
+using soci::into;
+using soci::use;
+
+struct Store::Impl
+{
+  DatabaseAddress address;
+  std::unique_ptr<soci::session> sql;
+  std::int64_t writes = 0; // that went into the revision
+
+  // Runs *fn* with the session; a lost connection is made anew, once.
+  template <typename Fn> auto with_session (Fn fn) -> decltype (fn (*sql))
+  {
+    if (!sql)
+      sql = open_database (address);
+    try {
+      return fn (*sql);
+    } catch (const StoreError &) {
+      throw;
+    } catch (const soci::soci_error &error) {
+      bool lost =
+          error.get_error_category () == soci::soci_error::connection_error;
+      if (address.dialect != Dialect::Sqlite && !alive ())
+        lost = true;
+      if (lost)
+        sql.reset ();
+      throw StoreError (
+          StoreError::Unavailable, "database: " + error.get_error_message ());
+    }
+  }
+
+  bool alive ()
+  {
+    try {
+      int one = 0;
+      *sql << "SELECT 1", into (one);
+      return one == 1;
+    } catch (const std::exception &) {
+      return false;
+    }
+  }
+
+  // The first statement locks one row (SQLite: the file) until the end of the
+  // transaction. All writers take it, so none can race another: an overlap
+  // that is looked for cannot appear before the commit.
+  template <typename Fn> auto write (Fn fn) -> decltype (fn (*sql))
+  {
+    return with_session ([&] (soci::session &s) {
+      soci::transaction transaction (s);
+      s << "UPDATE meta SET value = value + 1 WHERE name = 'revision'";
+      if constexpr (std::is_void_v<decltype (fn (s))>) {
+        fn (s);
+        transaction.commit ();
+        ++writes;
+      } else {
+        auto result = fn (s);
+        transaction.commit ();
+        ++writes;
+        return result;
+      }
+    });
+  }
+};
+
+namespace {
+
+// Of one user's bookings, the latest.
+constexpr int kMaxListed = 500;
+
+// Within write () only.
+std::int64_t
+next_id (soci::session &sql)
+{
+  long long id = 0;
+  sql << "UPDATE meta SET value = value + 1 WHERE name = 'next_id'";
+  sql << "SELECT value FROM meta WHERE name = 'next_id'", into (id);
+  return id;
+}
+
+// The rows of one SELECT. *define* binds columns and parameters, *row* is
+// called for each.
+template <typename Define, typename Row>
+void
+each_row (soci::session &sql, const std::string &query, Define define, Row row)
+{
+  soci::statement statement (sql);
+  define (statement);
+  statement.alloc ();
+  statement.prepare (query);
+  statement.define_and_bind ();
+  statement.execute ();
+  while (statement.fetch ())
+    row ();
+}
+
+const char kBookingColumns[] =
+    "SELECT id, user_id, robot_id, robot_type, starts_at, ends_at, status, "
+    "created_at FROM bookings ";
+
+template <typename Bind>
+std::vector<BookingRecord>
+read_bookings (soci::session &sql, const std::string &rest, Bind bind)
+{
+  std::vector<BookingRecord> list;
+  BookingRecord b;
+  each_row (
+      sql, kBookingColumns + rest,
+      [&] (soci::statement &st) {
+        st.exchange (into (b.id));
+        st.exchange (into (b.user_id));
+        st.exchange (into (b.robot_id));
+        st.exchange (into (b.robot_type));
+        st.exchange (into (b.window.starts_at));
+        st.exchange (into (b.window.ends_at));
+        st.exchange (into (b.status));
+        st.exchange (into (b.created_at));
+        bind (st);
+      },
+      [&] { list.push_back (b); });
+  return list;
+}
+
+const char kSessionColumns[] =
+    "SELECT peer_id, viewer_id, robot_id, role, address, started_at, "
+    "expires_at, ended_at, reason FROM sessions ";
+
+template <typename Bind>
+std::vector<SessionEntry>
+read_sessions (soci::session &sql, const std::string &rest, Bind bind)
+{
+  std::vector<SessionEntry> list;
+  SessionEntry e;
+  each_row (
+      sql, kSessionColumns + rest,
+      [&] (soci::statement &st) {
+        st.exchange (into (e.peer_id));
+        st.exchange (into (e.viewer_id));
+        st.exchange (into (e.robot_id));
+        st.exchange (into (e.role));
+        st.exchange (into (e.address));
+        st.exchange (into (e.started_at));
+        st.exchange (into (e.expires_at));
+        st.exchange (into (e.ended_at));
+        st.exchange (into (e.reason));
+        bind (st);
+      },
+      [&] { list.push_back (e); });
+  return list;
+}
+
+template <typename Bind>
+std::vector<User>
+read_users (soci::session &sql, const std::string &rest, Bind bind)
+{
+  std::vector<User> list;
+  User u;
+  each_row (
+      sql,
+      "SELECT id, email, name, role, password_hash, created_at FROM users " +
+          rest,
+      [&] (soci::statement &st) {
+        st.exchange (into (u.id));
+        st.exchange (into (u.email));
+        st.exchange (into (u.name));
+        st.exchange (into (u.role));
+        st.exchange (into (u.password_hash));
+        st.exchange (into (u.created_at));
+        bind (st);
+      },
+      [&] { list.push_back (u); });
+  return list;
+}
+
+template <typename Bind>
+std::vector<RobotRecord>
+read_robots (soci::session &sql, const std::string &rest, Bind bind)
+{
+  std::vector<RobotRecord> list;
+  RobotRecord r;
+  each_row (
+      sql,
+      "SELECT id, type, name, token_id, revoked_at, created_at FROM robots " +
+          rest,
+      [&] (soci::statement &st) {
+        st.exchange (into (r.id));
+        st.exchange (into (r.type));
+        st.exchange (into (r.name));
+        st.exchange (into (r.token_id));
+        st.exchange (into (r.revoked_at));
+        st.exchange (into (r.created_at));
+        bind (st);
+      },
+      [&] { list.push_back (r); });
+  return list;
+}
+
+// Two bookings meet if they mean the same robot, or if one of them is for the
+// whole type that the other belongs to.
+void
+refuse_overlap (soci::session &sql, const BookingRecord &wanted)
+{
+  for (const BookingRecord &b : read_bookings (sql,
+           "WHERE status = 'active' AND starts_at < :e AND ends_at > :s",
+           [&] (soci::statement &st) {
+             st.exchange (use (wanted.window.ends_at));
+             st.exchange (use (wanted.window.starts_at));
+           })) {
+    bool whole_type = b.robot_id.empty () || wanted.robot_id.empty ();
+    bool same = whole_type ? b.robot_type == wanted.robot_type
+                           : b.robot_id == wanted.robot_id;
+    if (b.id != wanted.id && same)
+      throw StoreError (
+          StoreError::Conflict, "the robot is booked by another at that time");
+  }
+}
+
+std::string
+trimmed (const std::string &text, std::size_t max)
+{
+  return text.substr (0, max);
+}
+
+} // namespace
+
+Store::Store (std::unique_ptr<Impl> impl) : impl_ (std::move (impl)) {}
+
+Store::~Store () = default;
+
+std::unique_ptr<Store>
+Store::open (const std::string &url)
+{
+  auto impl = std::make_unique<Impl> ();
+  impl->address = parse_database_url (url);
+  impl->sql = open_database (impl->address);
+  return std::unique_ptr<Store> (new Store (std::move (impl)));
+}
+
+std::string
+Store::secret (
+    const std::string &name, const std::function<std::string ()> &make)
+{
+  return impl_->write ([&] (soci::session &sql) {
+    std::string value;
+    sql << "SELECT value FROM settings WHERE name = :n", use (name),
+        into (value);
+    if (!sql.got_data ()) {
+      value = make ();
+      sql << "INSERT INTO settings (name, value) VALUES (:n, :v)", use (name),
+          use (value);
+    }
+    return value;
+  });
+}
+
+std::int64_t
+Store::revision ()
+{
+  return impl_->with_session ([] (soci::session &sql) {
+    std::int64_t value = 0;
+    sql << "SELECT value FROM meta WHERE name = 'revision'", into (value);
+    return value;
+  });
+}
+
+std::int64_t
+Store::others_revision ()
+{
+  return revision () - impl_->writes;
+}
+
+std::int64_t
+Store::add_user (const User &user)
+{
+  return impl_->write ([&] (soci::session &sql) {
+    int n = 0;
+    sql << "SELECT COUNT(*) FROM users WHERE email = :e", use (user.email),
+        into (n);
+    if (n > 0)
+      throw StoreError (
+          StoreError::Conflict, "a user with this e-mail exists already");
+    std::int64_t id = next_id (sql);
+    sql << "INSERT INTO users (id, email, name, role, password_hash, "
+           "created_at) VALUES (:i, :e, :n, :r, :p, :c)",
+        use (id), use (user.email), use (user.name), use (user.role),
+        use (user.password_hash), use (user.created_at);
+    return id;
+  });
+}
+
+std::optional<User>
+Store::user_by_email (const std::string &email)
+{
+  return impl_->with_session ([&] (soci::session &sql) {
+    auto list = read_users (sql, "WHERE email = :e",
+        [&] (soci::statement &st) { st.exchange (use (email)); });
+    return list.empty () || list[0].email != email
+               ? std::nullopt
+               : std::optional<User> (list[0]);
+  });
+}
+
+std::optional<User>
+Store::user_by_id (const std::string &id)
+{
+  // Ids of other issuers need not be numbers; ours are.
+  if (id.empty () || id.size () > 18 || (id[0] == '0' && id.size () > 1) ||
+      id.find_first_not_of ("0123456789") != std::string::npos)
+    return std::nullopt;
+  std::int64_t number = std::stoll (id);
+  return impl_->with_session ([&] (soci::session &sql) {
+    auto list = read_users (sql, "WHERE id = :i",
+        [&] (soci::statement &st) { st.exchange (use (number)); });
+    return list.empty () ? std::nullopt : std::optional<User> (list[0]);
+  });
+}
+
+void
+Store::add_robot (const RobotRecord &robot)
+{
+  impl_->write ([&] (soci::session &sql) {
+    int n = 0;
+    sql << "SELECT COUNT(*) FROM robots WHERE id = :i", use (robot.id),
+        into (n);
+    if (n > 0)
+      throw StoreError (StoreError::Conflict, "the robot exists already");
+    sql << "INSERT INTO robots (id, type, name, token_id, revoked_at, "
+           "created_at) VALUES (:i, :t, :n, :k, :r, :c)",
+        use (robot.id), use (robot.type), use (robot.name),
+        use (robot.token_id), use (robot.revoked_at), use (robot.created_at);
+  });
+}
+
+std::optional<RobotRecord>
+Store::robot (const std::string &id)
+{
+  return impl_->with_session ([&] (soci::session &sql) {
+    auto list = read_robots (sql, "WHERE id = :i",
+        [&] (soci::statement &st) { st.exchange (use (id)); });
+    return list.empty () || list[0].id != id
+               ? std::nullopt
+               : std::optional<RobotRecord> (list[0]);
+  });
+}
+
+std::vector<RobotRecord>
+Store::robots ()
+{
+  return impl_->with_session ([] (soci::session &sql) {
+    return read_robots (sql, "ORDER BY id", [] (soci::statement &) {});
+  });
+}
+
+void
+Store::set_robot_token (
+    const std::string &id, const std::string &token_id, TimeMs now)
+{
+  impl_->write ([&] (soci::session &sql) {
+    if (read_robots (sql, "WHERE id = :i", [&] (soci::statement &st) {
+          st.exchange (use (id));
+        }).empty ())
+      throw StoreError (StoreError::NotFound, "there is no such robot");
+    sql << "UPDATE robots SET token_id = :k, revoked_at = :r WHERE id = :i",
+        use (token_id), use (now), use (id);
+  });
+}
+
+std::int64_t
+Store::add_booking (const BookingRecord &booking)
+{
+  if (booking.window.starts_at >= booking.window.ends_at ||
+      (booking.robot_id.empty () && booking.robot_type.empty ()))
+    throw StoreError (StoreError::Invalid, "the booking is empty");
+  return impl_->write ([&] (soci::session &sql) {
+    BookingRecord b = booking;
+    refuse_overlap (sql, b);
+    b.id = next_id (sql);
+    sql << "INSERT INTO bookings (id, user_id, robot_id, robot_type, "
+           "starts_at, ends_at, status, created_at) VALUES (:i, :u, :r, :t, "
+           ":s, :e, 'active', :c)",
+        use (b.id), use (b.user_id), use (b.robot_id), use (b.robot_type),
+        use (b.window.starts_at), use (b.window.ends_at), use (b.created_at);
+    return b.id;
+  });
+}
+
+void
+Store::update_booking (const BookingRecord &booking)
+{
+  if (booking.window.starts_at >= booking.window.ends_at)
+    throw StoreError (StoreError::Invalid, "the booking is empty");
+  impl_->write ([&] (soci::session &sql) {
+    int n = 0;
+    sql << "SELECT COUNT(*) FROM bookings WHERE id = :i AND status = 'active'",
+        use (booking.id), into (n);
+    if (n == 0)
+      throw StoreError (StoreError::NotFound, "there is no such booking");
+    refuse_overlap (sql, booking);
+    sql << "UPDATE bookings SET robot_id = :r, robot_type = :t, starts_at = "
+           ":s, ends_at = :e WHERE id = :i",
+        use (booking.robot_id), use (booking.robot_type),
+        use (booking.window.starts_at), use (booking.window.ends_at),
+        use (booking.id);
+  });
+}
+
+void
+Store::cancel_booking (std::int64_t id)
+{
+  impl_->write ([&] (soci::session &sql) {
+    int n = 0;
+    sql << "SELECT COUNT(*) FROM bookings WHERE id = :i AND status = 'active'",
+        use (id), into (n);
+    if (n == 0)
+      throw StoreError (StoreError::NotFound, "there is no such booking");
+    sql << "UPDATE bookings SET status = 'cancelled' WHERE id = :i", use (id);
+  });
+}
+
+std::optional<BookingRecord>
+Store::booking (std::int64_t id)
+{
+  return impl_->with_session ([&] (soci::session &sql) {
+    auto list = read_bookings (sql, "WHERE id = :i",
+        [&] (soci::statement &st) { st.exchange (use (id)); });
+    return list.empty () ? std::nullopt
+                         : std::optional<BookingRecord> (list[0]);
+  });
+}
+
+std::vector<BookingRecord>
+Store::bookings_of (const std::string &user_id)
+{
+  return impl_->with_session ([&] (soci::session &sql) {
+    auto list = read_bookings (sql,
+        "WHERE user_id = :u ORDER BY starts_at DESC, id DESC LIMIT " +
+            std::to_string (kMaxListed),
+        [&] (soci::statement &st) { st.exchange (use (user_id)); });
+    std::reverse (list.begin (), list.end ());
+    return list;
+  });
+}
+
+std::size_t
+Store::bookings_made (const std::string &user_id, TimeMs since)
+{
+  return impl_->with_session ([&] (soci::session &sql) {
+    std::int64_t n = 0;
+    sql << "SELECT COUNT(*) FROM bookings WHERE user_id = :u AND created_at > "
+           ":s",
+        use (user_id), use (since), into (n);
+    return static_cast<std::size_t> (n);
+  });
+}
+
+std::vector<BookingRecord>
+Store::bookings ()
+{
+  return impl_->with_session ([] (soci::session &sql) {
+    return read_bookings (
+        sql, "ORDER BY starts_at, id", [] (soci::statement &) {});
+  });
+}
+
+std::vector<Booking>
+Store::open_bookings (const std::string &user_id, TimeMs now)
+{
+  return impl_->with_session ([&] (soci::session &sql) {
+    std::vector<Booking> list;
+    for (const BookingRecord &b : read_bookings (sql,
+             "WHERE user_id = :u AND ends_at > :n AND status = 'active' "
+             "ORDER BY starts_at",
+             [&] (soci::statement &st) {
+               st.exchange (use (user_id));
+               st.exchange (use (now));
+             }))
+      if (b.user_id == user_id) // MySQL takes "a " for "a"
+        list.push_back ({b.id, b.robot_id, b.robot_type, b.window});
+    return list;
+  });
+}
+
+void
+Store::write_session (const SessionEntry &e)
+{
+  std::string address = trimmed (e.address, 64);
+  std::string reason = trimmed (e.reason, 64);
+  impl_->with_session ([&] (soci::session &sql) {
+    soci::transaction transaction (sql);
+    int n = 0;
+    // A write first: no two writers wait for each other's read lock.
+    sql << "UPDATE sessions SET role = :o, expires_at = :x, ended_at = :d, "
+           "reason = :r WHERE peer_id = :p",
+        use (e.role), use (e.expires_at), use (e.ended_at), use (reason),
+        use (e.peer_id);
+    sql << "SELECT COUNT(*) FROM sessions WHERE peer_id = :p", use (e.peer_id),
+        into (n);
+    if (n == 0)
+      sql << "INSERT INTO sessions (peer_id, viewer_id, robot_id, role, "
+             "address, started_at, expires_at, ended_at, reason, "
+             "end_requested) VALUES (:p, :v, :r, :o, :a, :s, :x, :d, :e, 0)",
+          use (e.peer_id), use (e.viewer_id), use (e.robot_id), use (e.role),
+          use (address), use (e.started_at), use (e.expires_at),
+          use (e.ended_at), use (reason);
+    transaction.commit ();
+  });
+}
+
+std::vector<SessionEntry>
+Store::running_sessions ()
+{
+  return impl_->with_session ([] (soci::session &sql) {
+    return read_sessions (
+        sql, "WHERE ended_at = 0 ORDER BY started_at", [] (auto &) {});
+  });
+}
+
+std::vector<SessionEntry>
+Store::audit (const AuditQuery &query)
+{
+  std::string where = "WHERE started_at >= :f AND started_at < :t";
+  if (!query.robot_id.empty ())
+    where += " AND robot_id = :r";
+  if (!query.viewer_id.empty ())
+    where += " AND viewer_id = :v";
+  return impl_->with_session ([&] (soci::session &sql) {
+    return read_sessions (sql,
+        where + " ORDER BY started_at DESC LIMIT " +
+            std::to_string (query.limit),
+        [&] (soci::statement &st) {
+          st.exchange (use (query.from));
+          st.exchange (use (query.to));
+          if (!query.robot_id.empty ())
+            st.exchange (use (query.robot_id));
+          if (!query.viewer_id.empty ())
+            st.exchange (use (query.viewer_id));
+        });
+  });
+}
+
+void
+Store::request_end (const std::string &peer_id)
+{
+  impl_->write ([&] (soci::session &sql) {
+    int n = 0;
+    sql << "SELECT COUNT(*) FROM sessions WHERE peer_id = :p AND ended_at = 0",
+        use (peer_id), into (n);
+    if (n == 0)
+      throw StoreError (StoreError::NotFound, "there is no such session");
+    sql << "UPDATE sessions SET end_requested = 1 WHERE peer_id = :p",
+        use (peer_id);
+  });
+}
+
+std::vector<std::string>
+Store::requested_ends ()
+{
+  return impl_->with_session ([] (soci::session &sql) {
+    std::vector<std::string> list;
+    std::string id;
+    each_row (
+        sql,
+        "SELECT peer_id FROM sessions WHERE ended_at = 0 AND end_requested = "
+        "1",
+        [&] (soci::statement &st) { st.exchange (into (id)); },
+        [&] { list.push_back (id); });
+    return list;
+  });
+}
+
+} // namespace robotlive::server

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Store: accounts, robots, bookings, the audit log and the server's own keys
+// in SQLite, PostgreSQL or MySQL/MariaDB. Every call blocks and throws
+// StoreError; one Store is used by one thread at a time. Any number of
+// processes may use the same database: what must not race is one transaction
+// behind one row lock.
+#pragma once
+#include "server/hub/backend.hpp"
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace robotlive::server {
+
+// what () is one sentence without secrets.
+class StoreError : public std::runtime_error
+{
+public:
+  enum Kind
+  {
+    Unavailable, // no connection, locked for too long, damaged
+    Conflict,    // exists already, or overlaps
+    NotFound,
+    Invalid
+  };
+  StoreError (Kind k, const std::string &sentence)
+      : std::runtime_error (sentence), kind (k)
+  {
+  }
+  Kind kind;
+};
+
+struct User
+{
+  std::int64_t id = 0;
+  std::string email; // lower case
+  std::string name;
+  std::string role; // "viewer" or "admin"
+  std::string password_hash;
+  TimeMs created_at = 0;
+};
+
+struct RobotRecord
+{
+  std::string id;
+  std::string type;
+  std::string name;
+  std::string token_id;  // jti of the one valid token, may be empty
+  TimeMs revoked_at = 0; // tokens without jti issued until then are refused
+  TimeMs created_at = 0;
+};
+
+struct BookingRecord
+{
+  std::int64_t id = 0;
+  std::string user_id;
+  std::string robot_id; // empty: every robot of robot_type
+  std::string robot_type;
+  Window window;
+  std::string status; // "active" or "cancelled"
+  TimeMs created_at = 0;
+};
+
+struct AuditQuery
+{
+  TimeMs from = 0; // started in [from, to)
+  TimeMs to = kNever;
+  int limit = 1000;
+  std::string robot_id; // empty: any
+  std::string viewer_id;
+};
+
+class Store
+{
+public:
+  // sqlite:///PATH, postgresql://user:password@host:port/name,
+  // mysql://user:password@host:port/name (or ?socket=PATH). Creates what is
+  // missing, migrates older schemas, refuses newer ones; checks the integrity
+  // of an SQLite file.
+  static std::unique_ptr<Store> open (const std::string &url);
+  ~Store ();
+
+  // A value that is made on first use and then kept: the token secret, the
+  // grant key. Two processes that race get the same.
+  std::string secret (
+      const std::string &name, const std::function<std::string ()> &make);
+  // Grows with each change of bookings, robots or requested session ends.
+  std::int64_t revision ();
+  // The same without what this Store has written itself.
+  std::int64_t others_revision ();
+
+  std::int64_t add_user (const User &user); // Conflict: the e-mail exists
+  std::optional<User> user_by_email (const std::string &email);
+  std::optional<User> user_by_id (const std::string &id);
+
+  void add_robot (const RobotRecord &robot); // Conflict
+  std::optional<RobotRecord> robot (const std::string &id);
+  std::vector<RobotRecord> robots ();
+  // Replaces the robot's token; an empty *token_id* only revokes. NotFound.
+  void set_robot_token (
+      const std::string &id, const std::string &token_id, TimeMs now);
+
+  // Conflict: overlaps another active booking of the robot, atomically.
+  std::int64_t add_booking (const BookingRecord &booking);
+  // Conflict, NotFound. Robot and window may change, the user may not.
+  void update_booking (const BookingRecord &booking);
+  void cancel_booking (std::int64_t id); // NotFound
+  std::optional<BookingRecord> booking (std::int64_t id);
+  // The latest 500, by their start.
+  std::vector<BookingRecord> bookings_of (const std::string &user_id);
+  // How many were made after *since*, whatever became of them.
+  std::size_t bookings_made (const std::string &user_id, TimeMs since);
+  std::vector<BookingRecord> bookings ();
+  // Active ones of the user that end after *now*.
+  std::vector<Booking> open_bookings (const std::string &user_id, TimeMs now);
+
+  void write_session (const SessionEntry &entry);
+  std::vector<SessionEntry> running_sessions ();
+  // Newest first.
+  std::vector<SessionEntry> audit (const AuditQuery &query);
+  // Asks whichever server runs it to end the session. NotFound.
+  void request_end (const std::string &peer_id);
+  std::vector<std::string> requested_ends ();
+
+private:
+  struct Impl;
+  explicit Store (std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+} // namespace robotlive::server

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The database behind Store: connecting and migrating. Only store*.cpp sees
+// SOCI.
+#pragma once
+#include "server/store/store.hpp"
+#include <soci/soci.h>
+
+namespace robotlive::server {
+
+enum class Dialect
+{
+  Sqlite,
+  Postgresql,
+  Mysql
+};
+
+struct DatabaseAddress
+{
+  Dialect dialect = Dialect::Sqlite;
+  std::string connection; // SOCI's connection string; holds the password
+  std::string path;       // of an SQLite file
+};
+
+// Throws StoreError (Invalid).
+DatabaseAddress parse_database_url (const std::string &url);
+
+// The statements that lead from each schema version to the next, from none at
+// all to the newest.
+using Migrations = std::vector<std::vector<const char *>>;
+// Whatever version the database has, to the newest. Throws StoreError
+// (Invalid) if it is newer, and soci_error.
+void migrate (
+    soci::session &sql, Dialect dialect, const Migrations &migrations);
+
+// Opens, checks and migrates. Throws StoreError.
+std::unique_ptr<soci::session> open_database (const DatabaseAddress &address);
+
+} // namespace robotlive::server

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The Room's Backend on the embedded Store: asked on a worker thread.
+#pragma once
+#include "server/app/log.hpp"
+#include "server/hub/backend.hpp"
+#include "server/store/store.hpp"
+#include "server/store/worker.hpp"
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace robotlive::server {
+
+class StoreBackend final : public Backend
+{
+public:
+  using Post =
+      std::function<void (std::function<void ()>)>; // to the I/O thread
+
+  StoreBackend (std::unique_ptr<Store> store, Post post, Log &log);
+
+  void find_viewer (const Identity &identity, const std::string &token,
+      const std::string &robot,
+      std::function<void (const ViewerAnswer &, TimeMs)> reply) override;
+  void find_robot (const Identity &identity,
+      std::function<void (const RobotAnswer &, TimeMs)> reply) override;
+  // What the store does not take is kept for write_again ().
+  void session_changed (const SessionEntry &entry) override;
+  // Now and then: sessions that are not written yet.
+  void write_again ();
+
+  // Runs *ask* on the worker, then *reply* on the I/O thread with its result
+  // and no error, or with a default result and the error.
+  template <typename Result>
+  void ask (std::function<Result (Store &)> question,
+      std::function<void (Result, const StoreError *)> reply)
+  {
+    bool queued = worker_.post ([this, question, reply] {
+      auto error = std::make_shared<std::optional<StoreError>> ();
+      auto result = std::make_shared<Result> ();
+      try {
+        *result = question (*store_);
+      } catch (const StoreError &e) {
+        *error = e;
+      } catch (const std::exception &e) {
+        *error = StoreError (StoreError::Unavailable, e.what ());
+      }
+      bool down = *error && (*error)->kind == StoreError::Unavailable;
+      bool changed = healthy_.exchange (!down) == down;
+      post_ ([result, error, reply, down, changed, &log = log_] {
+        if (changed)
+          say_health (log, down ? (*error)->what () : nullptr);
+        reply (std::move (*result), *error ? &**error : nullptr);
+      });
+    });
+    if (!queued) {
+      StoreError busy (StoreError::Unavailable, "too many requests wait");
+      reply (Result (), &busy);
+    }
+  }
+
+  // The last question was answered.
+  bool healthy () const { return healthy_; }
+
+private:
+  // *why*: it is down.
+  static void say_health (Log &log, const char *why);
+  void write (const SessionEntry &entry, std::uint64_t version);
+
+  struct Unwritten
+  {
+    SessionEntry entry;
+    std::uint64_t version;
+  };
+  std::unique_ptr<Store> store_; // the worker's
+  Post post_;
+  Log &log_;
+  std::map<std::string, Unwritten> unwritten_; // by peer id, the newest state
+  std::uint64_t last_version_ = 0;
+  std::size_t writing_ = 0;
+  std::atomic<bool> healthy_{true};
+  Worker worker_; // last: ended before the store goes
+};
+
+} // namespace robotlive::server
