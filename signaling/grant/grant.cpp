@@ -13,6 +13,8 @@ grant_error_text (GrantError error)
       return "The grant is not a signed JWT with the claims of a grant.";
     case GrantError::WrongAlgorithm:
       return "The grant is signed with another algorithm than the key's.";
+    case GrantError::UnknownKey:
+      return "The grant is signed with a key that is not known here.";
     case GrantError::BadSignature:
       return "The signature of the grant does not match the key.";
     case GrantError::WrongAudience:
@@ -35,6 +37,8 @@ grant_error_code (GrantError error)
       return "malformed";
     case GrantError::WrongAlgorithm:
       return "wrong-algorithm";
+    case GrantError::UnknownKey:
+      return "unknown-key";
     case GrantError::BadSignature:
       return "bad-signature";
     case GrantError::WrongAudience:

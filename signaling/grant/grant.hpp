@@ -25,6 +25,7 @@ enum class GrantError
   None,
   Malformed,      // not a JWT, or a claim is missing or of the wrong type
   WrongAlgorithm, // "none", or another algorithm than the key's
+  UnknownKey,     // names a key that is not known here
   BadSignature,
   WrongAudience, // for another robot
   NotYetValid,

@@ -307,6 +307,17 @@ JwtCodec::check_grant (const JwtKey &key, std::string_view jwt,
                                                        : GrantError::Expired;
 }
 
+bool
+JwtCodec::key_id_of (std::string_view jwt, std::string *kid)
+{
+  std::string header_text, payload_text;
+  bool has_signature = false;
+  Claims header;
+  kid->clear ();
+  return split (jwt, &header_text, &payload_text, &has_signature) &&
+         header.parse (header_text) && header.text ("kid", kid);
+}
+
 std::string
 JwtCodec::sign_identity (
     const JwtKey &key, const Identity &identity, const TokenPolicy &policy)

@@ -101,6 +101,10 @@ public:
   static GrantError check_grant (const JwtKey &key, std::string_view jwt,
       std::string_view robot_id, TimeMs now, Grant *out);
 
+  // The key that the token says it is signed with (kid), "" when it says none.
+  // False when it is no token. Not verified: a hint for choosing a key.
+  static bool key_id_of (std::string_view jwt, std::string *kid);
+
   // Empty when the key cannot sign or a string is not UTF-8.
   static std::string sign_identity (
       const JwtKey &key, const Identity &identity, const TokenPolicy &policy);

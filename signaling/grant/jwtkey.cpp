@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include "base/pasted.hpp"
 #include "grant/keymaterial.hpp"
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
@@ -337,6 +338,7 @@ JwtKey::parse (std::string_view text, std::string *error)
 {
   std::string ignored;
   std::string &why = error ? *error : ignored;
+  text = without_mark (text);
   const auto start = text.find_first_not_of (" \t\r\n");
   if (start == text.npos || text.size () > kMaxKeyText) {
     why = "The key is empty or longer than 64 KiB.";
