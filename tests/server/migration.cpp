@@ -47,6 +47,7 @@ const char *const kVersion1[] = {
     "INSERT INTO meta VALUES ('revision', 70)",
     "INSERT INTO meta VALUES ('next_id', 8)",
     "INSERT INTO settings VALUES ('token-secret', 'kept')",
+    "INSERT INTO settings VALUES ('grant-key', 'the key')",
     "INSERT INTO users VALUES (7, 'a@example.org', 'A', 'viewer', 'hash', 1)",
     "INSERT INTO robots VALUES ('r1', 'pi', 'One', 'token', 0, 1)",
     "INSERT INTO bookings VALUES (8, '7', 'r1', 'pi', 1000, 2000, 'active', 1)",
@@ -163,6 +164,15 @@ TEST_F (Migration, OfVersion1ByManyAtOnce)
   query.viewer_id = "7";
   ASSERT_EQ (store->audit (query).size (), 1u);
   EXPECT_EQ (store->audit (query)[0].reason, "revoked");
+  // The one key is the first of several now, and nobody made another.
+  for (int i = 0; i < 2; ++i) {
+    const auto keys = store->first_grant_key ([] { return "new"; }, 5);
+    ASSERT_EQ (keys.size (), 1u);
+    EXPECT_EQ (keys[0].pem, "the key");
+    EXPECT_EQ (keys[0].created_at, 0);
+    EXPECT_EQ (keys[0].retires_at, kNever);
+  }
+  EXPECT_EQ (store->secret ("grant-key", [] { return "moved"; }), "moved");
   // Ids go on where they were.
   BookingRecord next;
   next.user_id = "7";

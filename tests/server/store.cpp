@@ -173,6 +173,44 @@ TEST_F (StoreTest, AccountsRobotsAndSecrets)
   EXPECT_EQ (again->secret (name, [] { return "second"; }), "first");
 }
 
+TEST_F (StoreTest, TheOldKeysRetireBesideTheNewOne)
+{
+  // Whatever other tests have left in a database that is shared.
+  auto pems = [this] (TimeMs now) {
+    std::vector<std::string> list;
+    for (const auto &key : store->grant_keys ())
+      if (key.retires_at > now)
+        list.push_back (key.pem);
+    return list;
+  };
+  auto half = [] (const std::string &pem) {
+    return pem.substr (0, pem.find ('+'));
+  };
+  store->add_grant_key ("zero+private", base, base + 1, half);
+  store->add_grant_key ("one+private", base + 10, base + 10, half);
+  auto other = Store::open (database);
+  EXPECT_EQ (other
+                 ->first_grant_key (
+                     [] { return "made though one was there"; }, base + 20)
+                 .front ()
+                 .pem,
+      "one+private");
+  EXPECT_EQ (store->grant_keys ().size (), 1u) << "what has retired is kept";
+  EXPECT_EQ (store->grant_keys ()[0].created_at, base + 10);
+  const auto before = other->others_revision ();
+  store->add_grant_key ("two+private", base + 20, base + 5000, half);
+  EXPECT_NE (other->others_revision (), before) << "nobody looks";
+  EXPECT_EQ (
+      pems (base + 20), (std::vector<std::string>{"two+private", "one"}));
+  // A later overlap gives back no time to a key that was to go sooner.
+  store->add_grant_key ("three+private", base + 30, base + 9000, half);
+  EXPECT_EQ (pems (base + 30),
+      (std::vector<std::string>{"three+private", "two", "one"}));
+  EXPECT_EQ (
+      pems (base + 5000), (std::vector<std::string>{"three+private", "two"}));
+  EXPECT_EQ (pems (base + 9000), (std::vector<std::string>{"three+private"}));
+}
+
 TEST_F (StoreTest, ListsTheLatestBookingsOfAUser)
 {
   for (int i = 0; i < 501; i++) {

@@ -64,6 +64,13 @@ struct BookingRecord
   TimeMs created_at = 0;
 };
 
+struct GrantKeyRecord
+{
+  std::string pem;       // the newest's private half, the others' public
+  TimeMs created_at = 0; // 0: nobody wrote it down
+  TimeMs retires_at = kNever;
+};
+
 struct AuditQuery
 {
   TimeMs from = 0; // started in [from, to)
@@ -83,11 +90,21 @@ public:
   static std::unique_ptr<Store> open (const std::string &url);
   ~Store ();
 
-  // A value that is made on first use and then kept: the token secret, the
-  // grant key. Two processes that race get the same.
+  // A value that is made on first use and then kept, as the token secret is.
+  // Two processes that race get the same.
   std::string secret (
       const std::string &name, const std::function<std::string ()> &make);
-  // Grows with each change of bookings, robots or requested session ends.
+  // The grant keys, newest first: those that have retired may be among them.
+  std::vector<GrantKeyRecord> grant_keys ();
+  // The same; *make* makes the first one if there is none yet.
+  std::vector<GrantKeyRecord> first_grant_key (
+      const std::function<std::string ()> &make, TimeMs now);
+  // *pem* signs from now on. The others go at *retires_at* at the latest, and
+  // keep their public half alone.
+  void add_grant_key (const std::string &pem, TimeMs now, TimeMs retires_at,
+      const std::function<std::string (const std::string &)> &public_half);
+
+  // Grows with each change of keys, bookings, robots or requested session ends.
   std::int64_t revision ();
   // The same without what this Store has written itself.
   std::int64_t others_revision ();

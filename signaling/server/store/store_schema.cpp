@@ -51,6 +51,12 @@ const Migrations kMigrations = {
         // The audit log of one robot, or of one viewer.
         "CREATE INDEX sessions_robot ON sessions (robot_id, started_at)",
         "CREATE INDEX sessions_viewer ON sessions (viewer_id, started_at)",
+    },
+    {
+        // The one grant key was in table settings: the first who asks for the
+        // keys moves it.
+        "CREATE TABLE grant_keys (id BIGINT PRIMARY KEY, pem TEXT NOT NULL, "
+        "created_at BIGINT NOT NULL, retires_at BIGINT NOT NULL)",
     }};
 
 std::string
