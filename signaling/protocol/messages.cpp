@@ -187,50 +187,6 @@ read_body (Reader &reader, std::string_view json, const char *name, Signal *out)
 }
 
 void
-append_terms (JsonWriter &w, const SessionTerms &terms)
-{
-  w.key ("session").object ();
-  w.field ("role", terms.role)
-      .field ("notBefore", terms.not_before)
-      .field ("expiresAt", terms.expires_at)
-      .field ("serverTime", terms.server_time);
-  if (!terms.grant.empty ())
-    w.field ("grant", terms.grant);
-  w.end ();
-}
-
-void
-optional_field (JsonWriter &w, const char *name, const std::string &text)
-{
-  if (!text.empty ())
-    w.field (name, text);
-}
-
-JsonWriter
-event (std::string_view name)
-{
-  JsonWriter w;
-  w.array ().value (name).object ();
-  return w;
-}
-
-void
-append_ice_servers (JsonWriter &w, const std::vector<IceServer> &servers)
-{
-  w.array ();
-  for (const IceServer &server : servers) {
-    w.object ().key ("urls").array ();
-    for (const std::string &url : server.urls)
-      w.value (url);
-    w.end ();
-    optional_field (w, "username", server.username);
-    optional_field (w, "credential", server.credential);
-    w.end ();
-  }
-  w.end ();
-}
-
-void
 read_ice_servers (
     Reader &outer, std::vector<IceServer> *out, std::string *error)
 {
@@ -263,6 +219,79 @@ read_ice_servers (
       return;
     out->push_back (std::move (server));
   }
+}
+
+// At most *max* entries; each is an object, or a string that *name* stands for.
+template <typename Entry>
+void
+read_entries (
+    Reader &outer, const char *name, std::size_t max, const Entry &read)
+{
+  element value;
+  simdjson::dom::array list;
+  if (!outer.find (name, &value))
+    return;
+  if (value.get (list) || list.size () > max)
+    return outer.fail (std::string ("\"") + name + "\" is not a short array");
+  for (element entry : list) {
+    if (!outer.ok ())
+      return;
+    read (entry);
+  }
+}
+
+// Absent and empty are two things: who names no peers at all is an old one.
+void
+read_peers (Reader &outer, std::optional<std::vector<NamedPeer>> *out,
+    std::string *error)
+{
+  element value;
+  if (!outer.find ("peers", &value))
+    return;
+  std::vector<NamedPeer> peers;
+  read_entries (outer, "peers", max_named_peers, [&] (element entry) {
+    NamedPeer peer;
+    std::string_view text;
+    if (entry.get (text)) {
+      Reader reader (entry, error);
+      reader.id ("peerId", &peer.peer_id, true);
+      reader.id ("offerId", &peer.offer_id, false);
+    } else if (text.empty () || text.size () > max_id_length) {
+      outer.fail ("\"peers\" has what is no peer");
+    } else {
+      peer.peer_id = text;
+    }
+    peers.push_back (std::move (peer));
+  });
+  if (outer.ok ())
+    *out = std::move (peers);
+}
+
+void
+read_sessions (Reader &outer, RegisteredMessage *out, std::string *error)
+{
+  element value;
+  if (outer.find ("sessions", &value))
+    out->sessions.emplace ();
+  read_entries (outer, "sessions", max_listed, [&] (element entry) {
+    Reader reader (entry, error);
+    RunningSession session;
+    reader.id ("peerId", &session.peer_id, true);
+    reader.id ("offerId", &session.offer_id, false);
+    reader.id ("robotId", &session.robot_id, false);
+    reader.string ("state", &session.state, max_id_length, false);
+    read_terms (reader, &session.terms, error);
+    if (reader.ok () && !session.terms)
+      reader.fail ("\"session\" is missing");
+    out->sessions->push_back (std::move (session));
+  });
+  read_entries (outer, "ended", max_listed, [&] (element entry) {
+    Reader reader (entry, error);
+    EndedPeer ended;
+    reader.id ("peerId", &ended.peer_id, true);
+    reader.string ("reason", &ended.reason, max_reason_length, false);
+    out->ended.push_back (std::move (ended));
+  });
 }
 
 bool
@@ -298,6 +327,7 @@ parse_register (std::string_view json, RegisterMessage *out, std::string *error)
   reader.string ("token", &out->token, max_token_length, false);
   reader.id ("robotType", &out->robot_type, false);
   reader.id ("instance", &out->instance, false);
+  read_peers (reader, &out->peers, error);
   if (reader.ok () && out->user_type != "robot" && out->user_type != "viewer")
     reader.fail ("\"userType\" is neither \"robot\" nor \"viewer\"");
   return reader.ok ();
@@ -389,6 +419,17 @@ parse_registered (
   if (time >= 0)
     out->server_time = time;
   read_ice_servers (reader, &out->ice_servers, error);
+  element standby;
+  if (reader.find ("standby", &standby) && standby.get (out->standby))
+    reader.fail ("\"standby\" is neither true nor false");
+  reader.string ("instance", &out->instance, max_id_length, false);
+  reader.string ("address", &out->address, max_id_length, false);
+  TimeMs retry = -1;
+  reader.time ("retryAfterMs", &retry, false);
+  if (retry >= 0)
+    out->retry_after_ms = retry;
+  if (out->success)
+    read_sessions (reader, out, error);
   return reader.ok ();
 }
 
@@ -413,6 +454,8 @@ parse_error (std::string_view json, ErrorMessage *out, std::string *error)
   reader.string ("message", &out->message, max_reason_length, false);
   reader.string ("event", &out->event, max_reason_length, false);
   reader.id ("to", &out->to, false);
+  reader.string ("instance", &out->instance, max_id_length, false);
+  reader.string ("address", &out->address, max_id_length, false);
   TimeMs retry = -1;
   reader.time ("retryAfterMs", &retry, false);
   if (retry >= 0)
@@ -429,181 +472,6 @@ parse_auth_token (std::string_view json)
   Reader reader (json, &error);
   reader.string ("token", &token, max_token_length, false);
   return reader.ok () ? token : std::string ();
-}
-
-std::string
-register_payload (const RegisterMessage &message)
-{
-  JsonWriter w = event ("register");
-  w.field ("userId", message.user_id).field ("userType", message.user_type);
-  optional_field (w, "token", message.token);
-  optional_field (w, "robotType", message.robot_type);
-  optional_field (w, "instance", message.instance);
-  return w.end ().end ().take ();
-}
-
-std::string
-join_room_payload (std::string_view room_id)
-{
-  return event ("join-room").field ("roomId", room_id).end ().end ().take ();
-}
-
-std::string
-signal_payload (const Signal &signal)
-{
-  JsonWriter w = event (signal_name (signal.kind));
-  w.reserve (signal.body.size () + 256);
-  optional_field (w, "to", signal.to);
-  optional_field (w, "from", signal.from);
-  if (signal.kind == SignalKind::Candidate) {
-    w.key ("candidate");
-    if (!signal.body.empty ())
-      w.raw (signal.body);
-    else if (signal.candidate.candidate.empty ())
-      w.null ();
-    else {
-      w.object ().field ("candidate", signal.candidate.candidate);
-      optional_field (w, "sdpMid", signal.candidate.sdp_mid);
-      w.field (
-           "sdpMLineIndex", std::uint64_t{signal.candidate.sdp_m_line_index})
-          .end ();
-    }
-  } else if (signal.kind == SignalKind::Leave) {
-    optional_field (w, "reason", signal.reason);
-  } else if (signal.kind == SignalKind::Limit) {
-    w.field ("limit", signal.limit);
-  } else {
-    const char *type = signal_name (signal.kind);
-    w.key (type);
-    if (!signal.body.empty ())
-      w.raw (signal.body);
-    else
-      w.object ().field ("type", type).field ("sdp", signal.sdp).end ();
-  }
-  optional_field (w, "peerId", signal.peer_id);
-  optional_field (w, "offerId", signal.offer_id);
-  if (signal.session)
-    append_terms (w, *signal.session);
-  return w.end ().end ().take ();
-}
-
-std::string
-registered_payload (const RegisteredMessage &message)
-{
-  JsonWriter w = event ("registered");
-  w.field ("success", message.success)
-      .field ("userId", message.user_id)
-      .field ("userType", message.user_type);
-  if (message.success) {
-    w.key ("iceServers");
-    append_ice_servers (w, message.ice_servers);
-  }
-  if (message.server_time)
-    w.field ("serverTime", *message.server_time);
-  optional_field (w, "code", message.code);
-  optional_field (w, "message", message.message);
-  return w.end ().end ().take ();
-}
-
-std::string
-session_updated_payload (std::string_view peer_id, const SessionTerms &terms)
-{
-  JsonWriter w = event ("session-updated");
-  w.field ("peerId", peer_id);
-  append_terms (w, terms);
-  return w.end ().end ().take ();
-}
-
-std::string
-session_expiring_payload (std::string_view peer_id, std::string_view robot_id,
-    TimeMs expires_at, TimeMs server_time)
-{
-  return event ("session-expiring")
-      .field ("peerId", peer_id)
-      .field ("robotId", robot_id)
-      .field ("expiresAt", expires_at)
-      .field ("serverTime", server_time)
-      .end ()
-      .end ()
-      .take ();
-}
-
-std::string
-session_ended_payload (std::string_view peer_id, std::string_view robot_id,
-    std::string_view reason)
-{
-  return event ("session-ended")
-      .field ("peerId", peer_id)
-      .field ("robotId", robot_id)
-      .field ("reason", reason)
-      .end ()
-      .end ()
-      .take ();
-}
-
-std::string
-error_payload (const ErrorMessage &message)
-{
-  JsonWriter w = event ("error");
-  w.field ("code", message.code).field ("message", message.message);
-  optional_field (w, "event", message.event);
-  optional_field (w, "to", message.to);
-  if (message.retry_after_ms)
-    w.field ("retryAfterMs", *message.retry_after_ms);
-  if (message.next_booking) {
-    w.key ("nextBooking").object ();
-    w.field ("startsAt", message.next_booking->starts_at);
-    if (message.next_booking->ends_at != 0)
-      w.field ("endsAt", message.next_booking->ends_at);
-    w.end ();
-  }
-  return w.end ().end ().take ();
-}
-
-std::string
-robot_available_payload (std::string_view robot_id, std::string_view robot_type)
-{
-  JsonWriter w = event ("robot-available");
-  w.field ("userId", robot_id);
-  if (!robot_type.empty ())
-    w.field ("robotType", robot_type);
-  return w.end ().end ().take ();
-}
-
-std::string
-robot_unavailable_payload (std::string_view robot_id)
-{
-  return event ("robot-unavailable")
-      .field ("userId", robot_id)
-      .end ()
-      .end ()
-      .take ();
-}
-
-std::string
-joined_room_payload (std::string_view room_id)
-{
-  return event ("joined-room").field ("roomId", room_id).end ().end ().take ();
-}
-
-std::string
-user_presence_payload (std::string_view event_name, std::string_view user_id,
-    std::string_view user_type)
-{
-  return event (event_name)
-      .field ("userId", user_id)
-      .field ("userType", user_type)
-      .end ()
-      .end ()
-      .take ();
-}
-
-std::string
-ice_servers_json (const std::vector<IceServer> &servers)
-{
-  JsonWriter w;
-  append_ice_servers (w, servers);
-  return w.take ();
 }
 
 } // namespace robotlive

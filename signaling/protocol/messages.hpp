@@ -24,6 +24,8 @@ constexpr std::size_t max_sdp_length = 128 * 1024;
 constexpr std::size_t max_candidate_length = 1024;
 constexpr std::size_t max_token_length = 8192;
 constexpr std::size_t max_reason_length = 256; // reasons, codes, sentences
+constexpr std::size_t max_named_peers = 256;   // of one register
+constexpr std::size_t max_listed = 1024;       // sessions of one answer
 
 struct IceServer
 {
@@ -81,15 +83,42 @@ struct Signal
   std::string_view body;
 };
 
+// A peer connection that the one who registers still has.
+struct NamedPeer
+{
+  std::string peer_id;
+  std::string offer_id; // of a robot: the newest offer that it knows of
+};
+
 struct RegisterMessage
 {
   std::string user_id;    // a number is taken as its decimal string
   std::string user_type;  // "robot" or "viewer"
   std::string token;      // may be empty
   std::string robot_type; // may be empty
-  // Of the robot's process, random; may be empty. A robot that comes back with
-  // the same one still has its viewers.
+  // Random: of a robot's process, of a viewer's page. Who comes back with the
+  // same one still has its peer connections. May be empty.
   std::string instance;
+  // All that it has now. Nothing (which is not an empty list): it is an old one
+  // that names none.
+  std::optional<std::vector<NamedPeer>> peers;
+};
+
+// A session that may go on, in the answer to "register".
+struct RunningSession
+{
+  std::string peer_id;
+  std::string offer_id; // to a robot
+  std::string robot_id; // to a viewer
+  std::string state;    // to a viewer: "live", "robot-away"
+  std::optional<SessionTerms> terms;
+};
+
+// A peer that was named in "register" and may not go on.
+struct EndedPeer
+{
+  std::string peer_id;
+  std::string reason;
 };
 
 struct RegisteredMessage
@@ -101,6 +130,17 @@ struct RegisteredMessage
   std::optional<TimeMs> server_time;
   std::string code;    // when refused
   std::string message; // when refused
+  // All that may go on; a robot drops every other. Nothing: from a server that
+  // does not say, or to an old peer.
+  std::optional<std::vector<RunningSession>> sessions;
+  std::vector<EndedPeer> ended; // to a robot: why, where it is known
+  // Another process of this robot has the place: this one goes on with its
+  // sessions and gets no new ones.
+  bool standby = false;
+  // Of that other process, with "standby" and with code "replaced".
+  std::string instance;
+  std::string address;
+  std::optional<TimeMs> retry_after_ms;
 };
 
 // session-updated, session-expiring and session-ended.
@@ -120,6 +160,8 @@ struct ErrorMessage
   std::string message;
   std::string event;
   std::string to;
+  std::string instance; // "replaced": of the robot's other process
+  std::string address;  // the same
   std::optional<TimeMs> retry_after_ms;
   std::optional<Window> next_booking; // ends_at may be 0: not told
 };
