@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Registration only.
+#include "bin/gstsignalingbin.h"
+#include "camera/gstrtspcamera.h"
 #include "config.h"
-#include "gstrtspcamera.h"
-#include "gstsessiongate.h"
-#include "gstsignalingbin.h"
+#include "gate/gstsessiongate.h"
 #include <gst/gst.h>
 
 static gboolean

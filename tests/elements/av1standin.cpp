@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "av1standin.hpp"
-#include "glibptr.hpp"
+#include "base/glibptr.hpp"
 #include <algorithm>
 #include <gst/rtp/gstrtpbasepayload.h>
 #include <gst/rtp/gstrtpbuffer.h>

@@ -2,9 +2,9 @@
 //
 // A robot for tests: test pattern, encoder and signalingbin with a fake link.
 #pragma once
+#include "bin/gstsignalingbin.h"
+#include "gate/gstsessiongate.h"
 #include "grant/jwt.hpp"
-#include "gstsessiongate.h"
-#include "gstsignalingbin.h"
 #include "testviewer.hpp"
 #include <gst/check/gstcheck.h>
 #include <list>

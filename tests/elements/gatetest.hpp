@@ -2,7 +2,7 @@
 //
 // What the tests of sessiongate share: a clock that stands until told to move.
 #pragma once
-#include "gategobject.hpp"
+#include "gate/gategobject.hpp"
 #include <atomic>
 #include <gst/check/gstcheck.h>
 #include <gst/check/gstharness.h>

@@ -2,8 +2,8 @@
 //
 // A process that has made a signalingbin ends without OpenSSL's exit handler,
 // which would pull its tables from under threads that are still ending.
-#include "gstsessiongate.h"
-#include "gstsignalingbin.h"
+#include "bin/gstsignalingbin.h"
+#include "gate/gstsessiongate.h"
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>

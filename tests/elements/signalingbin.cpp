@@ -2,9 +2,9 @@
 //
 // signalingbin with viewers in this process: who gets the picture, and who no
 // longer does.
+#include "base/glibptr.hpp"
 #include "bintest.hpp"
-#include "findelement.hpp"
-#include "glibptr.hpp"
+#include "webrtc/findelement.hpp"
 #include <set>
 
 using namespace robotlive;

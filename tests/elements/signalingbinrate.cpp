@@ -2,10 +2,10 @@
 //
 // signalingbin's rate control: what it makes of a viewer's feedback, what it
 // asks of the encoder, and what it leaves out of a stream.
-#include "adaptivebitrate.hpp"
 #include "bintest.hpp"
-#include "thinner.hpp"
-#include "twccfeedback.hpp"
+#include "input/adaptivebitrate.hpp"
+#include "media/thinner.hpp"
+#include "webrtc/twccfeedback.hpp"
 #include <gst/check/gstharness.h>
 
 using namespace robotlive;

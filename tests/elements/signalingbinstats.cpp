@@ -3,8 +3,8 @@
 // What signalingbin shows of its viewers, and what may be done with one: pause,
 // repair, key frames from encoders that do not listen.
 #include "bintest.hpp"
-#include "findelement.hpp"
 #include "v4l2standin.hpp"
+#include "webrtc/findelement.hpp"
 #include <algorithm>
 #include <gst/video/video.h>
 

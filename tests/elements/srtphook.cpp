@@ -2,10 +2,10 @@
 //
 // Media that OpenSSL protects in srtpenc's place: that srtpdec takes it, that
 // it is so in a session, and that nothing ever leaves in the clear.
-#include "srtphook.hpp"
+#include "webrtc/srtphook.hpp"
 #include "bintest.hpp"
-#include "findelement.hpp"
-#include "srtpsender.hpp"
+#include "transport/srtpsender.hpp"
+#include "webrtc/findelement.hpp"
 #include <gst/check/gstharness.h>
 #include <gst/rtp/gstrtpbuffer.h>
 #include <mutex>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "testviewer.hpp"
-#include "findelement.hpp"
-#include "twccfeedback.hpp"
-#include "webrtcstop.hpp"
+#include "webrtc/findelement.hpp"
+#include "webrtc/twccfeedback.hpp"
+#include "webrtc/webrtcstop.hpp"
 #include <algorithm>
 #include <gst/rtp/gstrtcpbuffer.h>
 #include <thread>

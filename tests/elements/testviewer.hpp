@@ -3,8 +3,8 @@
 // A viewer in the test's process: a webrtcbin that offers to receive, depays
 // and decodes, and counts what it sees.
 #pragma once
+#include "base/glibptr.hpp"
 #include "fakesignaller.hpp"
-#include "glibptr.hpp"
 #include <atomic>
 #include <gst/gst.h>
 #include <memory>

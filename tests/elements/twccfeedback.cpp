@@ -2,8 +2,8 @@
 //
 // Transport-wide feedback as webrtcbin gives it: a real pair of peer
 // connections, with the event watched where signalingbin's payloader ends.
-#include "twccfeedback.hpp"
-#include "opensslexit.hpp"
+#include "webrtc/twccfeedback.hpp"
+#include "webrtc/opensslexit.hpp"
 #include <atomic>
 #include <gst/check/gstcheck.h>
 #include <mutex>

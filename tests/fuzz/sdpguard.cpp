@@ -3,7 +3,7 @@
 // SDP guard: the first byte chooses what the robot has, the rest is an offer,
 // a candidate and a certificate. What passes is what webrtcbin is given: it
 // parses, has the offer's own payload types, and passes again as it is.
-#include "sdpguard.hpp"
+#include "sdp/sdpguard.hpp"
 #include "fuzz.hpp"
 #include "streams.hpp"
 #include <algorithm>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
-#include "sdpguard.hpp"
+#include "sdp/sdpguard.hpp"
 
 // What a robot may have, by one byte.
 inline robotlive::RobotStreams

@@ -4,9 +4,9 @@
 // it goes in signalingbin, into webrtcbin, which has to answer it. The first
 // byte chooses what the robot has, the rest is an offer and, behind a byte 0,
 // candidates, one a line. Nothing leaves: the process has no network.
-#include "viewer.hpp"
+#include "viewer/viewer.hpp"
 #include "fuzz.hpp"
-#include "gstsessiongate.h"
+#include "gate/gstsessiongate.h"
 #include "streams.hpp"
 #include <chrono>
 #include <condition_variable>

@@ -3,7 +3,7 @@
 // The gate's clock and timer on a machine that has slept: a time namespace
 // (time_namespaces(7)) in which CLOCK_BOOTTIME is a day ahead of
 // CLOCK_MONOTONIC, as after a day of suspend.
-#include "bootclock.hpp"
+#include "gate/bootclock.hpp"
 #include <cerrno>
 #include <condition_variable>
 #include <cstdio>

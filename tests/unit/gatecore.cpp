@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "gatecore.hpp"
+#include "gate/gatecore.hpp"
 #include <gtest/gtest.h>
 
 using namespace robotlive;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "keyframelimiter.hpp"
+#include "rate/keyframelimiter.hpp"
 #include <gtest/gtest.h>
 
 using namespace robotlive;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "pacer.hpp"
+#include "rate/pacer.hpp"
 #include <gtest/gtest.h>
 #include <vector>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // One target for many viewers, and who gets a thinned stream.
-#include "ratecontrol.hpp"
+#include "rate/ratecontrol.hpp"
 #include <gtest/gtest.h>
 
 using namespace robotlive;

@@ -5,7 +5,7 @@
 // the receiver's feedback, and the two classes under test between them.
 // Deterministic: the same run each time.
 #pragma once
-#include "ratecontrol.hpp"
+#include "rate/ratecontrol.hpp"
 #include <algorithm>
 #include <cmath>
 #include <functional>

@@ -2,7 +2,7 @@
 //
 // The estimator on what real paths reported (traces/): open loop, the sender of
 // the recording did what it did.
-#include "bandwidthestimator.hpp"
+#include "rate/bandwidthestimator.hpp"
 #include <cstdlib>
 #include <fstream>
 #include <functional>

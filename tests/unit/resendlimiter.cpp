@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "resendlimiter.hpp"
+#include "rate/resendlimiter.hpp"
 #include <gtest/gtest.h>
 
 using robotlive::ResendLimiter;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // The SDP guard against offers of real clients and of hostile ones.
-#include "sdpguard.hpp"
+#include "sdp/sdpguard.hpp"
 #include "sdpcorpus.hpp"
 #include <gst/gst.h>
 #include <gtest/gtest.h>

@@ -2,7 +2,7 @@
 //
 // Against figures that are not ours; tests/elements/srtphook.cpp has what
 // srtpdec makes of the packets.
-#include "srtpsender.hpp"
+#include "transport/srtpsender.hpp"
 #include <gtest/gtest.h>
 #include <string>
 #include <vector>

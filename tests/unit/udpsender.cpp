@@ -2,7 +2,7 @@
 //
 // Datagrams that leave together: that all arrive, whole and in order, also
 // where the kernel does not take several at once.
-#include "udpsender.hpp"
+#include "transport/udpsender.hpp"
 #include <arpa/inet.h>
 #include <array>
 #include <cerrno>

@@ -1,0 +1,588 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "bin/controller.hpp"
+#include "bin/appsignaller.hpp"
+#include "bin/errors.hpp"
+#include "client/socketioclient.hpp"
+#include "transport/iceservers.hpp"
+#include <algorithm>
+
+GST_DEBUG_CATEGORY_EXTERN (gst_signaling_bin_debug);
+#define GST_CAT_DEFAULT gst_signaling_bin_debug
+
+namespace robotlive {
+
+namespace {
+
+constexpr std::size_t kMaxPending = 32;
+constexpr unsigned kRateInterval = 200; // ms; RateControl is made for it
+constexpr std::int64_t kPendingLimit = 10 * std::int64_t (1000000000);
+
+std::unique_ptr<Signaller>
+make_signaller (const Settings &settings)
+{
+  SocketIoClientOptions options;
+  options.url = settings.signaling_server;
+  options.robot_id = settings.robot_id;
+  options.robot_type = settings.robot_type;
+  g_auto (GStrv) rooms = g_strsplit (settings.rooms.c_str (), ",", -1);
+  for (guint i = 0; rooms[i]; i++)
+    if (*g_strstrip (rooms[i]))
+      options.rooms.emplace_back (rooms[i]);
+  options.token = [settings] (std::string *error) {
+    return read_token (settings, error);
+  };
+  options.tls_ca_file = settings.tls_ca_file;
+  return make_socketio_client (std::move (options));
+}
+
+} // namespace
+
+const char *
+link_name (LinkState state)
+{
+  switch (state) {
+    case LinkState::Disconnected:
+      return "disconnected";
+    case LinkState::Connecting:
+      return "connecting";
+    case LinkState::Connected:
+      return "connected";
+    case LinkState::Registered:
+      return "registered";
+  }
+  return "";
+}
+
+Controller::Controller (std::weak_ptr<EventLoop> loop, GstElement *element)
+    : loop_ (std::move (loop)), element_ (element)
+{
+}
+
+void
+Controller::start (
+    const Settings &settings, std::unique_ptr<Signaller> signaller)
+{
+  settings_ = settings;
+  signaller_ = signaller                         ? std::move (signaller)
+               : settings.application_signalling ? make_app_signaller (element_)
+                                                 : make_signaller (settings);
+  admission_.emplace (settings.policy, settings.robot_id);
+  for (auto &stream : streams_) {
+    stream->announced_end = -1;
+    if (stream->rate)
+      stream->rate->set_settings (settings.rate);
+  }
+  if (settings.policy == SessionPolicy::RequireGrant)
+    load_key ();
+  else
+    GST_WARNING_OBJECT (element_,
+        "grants are not checked: session-policy is %s",
+        settings.policy == SessionPolicy::Open ? "open" : "trust-server");
+  if (auto loop = loop_.lock ()) {
+    tick_ = loop->every (1000, [this] () {
+      tick ();
+      return true;
+    });
+    rate_tick_ = loop->every (kRateInterval, [this] () {
+      rate_tick ();
+      return true;
+    });
+  }
+  announce_sessions ();
+  signaller_->start (this);
+}
+
+void
+Controller::load_key ()
+{
+  if (!settings_.grant_key.empty ()) {
+    // check_settings () has parsed it at NULL to READY.
+    g_autofree char *text = nullptr;
+    gsize size = 0;
+    std::string why;
+    if (g_file_get_contents (
+            settings_.grant_key.c_str (), &text, &size, nullptr))
+      if (auto key = JwtKey::parse ({text, size}, &why))
+        admission_->set_key (*key);
+    return;
+  }
+  if (pinned_key_) {
+    admission_->set_key (*pinned_key_);
+    return;
+  }
+  std::string why;
+  const auto url = grant_key_url (settings_.signaling_server, &why);
+  auto loop = loop_.lock ();
+  if (url.empty () || !loop)
+    return;
+  fetcher_ = std::make_unique<GrantKeyFetcher> (
+      *loop, url, settings_.tls_ca_file,
+      [this] (JwtKey key) {
+        GST_INFO_OBJECT (element_, "pinned the server's grant key");
+        pinned_key_ = key;
+        key_failure_.clear ();
+        admission_->set_key (key);
+        proceed_all ();
+      },
+      [this] (const std::string &message) {
+        key_failure_ = message;
+        on_error ("unavailable", message, false);
+      });
+}
+
+std::unique_ptr<Signaller>
+Controller::stop ()
+{
+  fetcher_.reset ();
+  tick_.cancel ();
+  rate_tick_.cancel ();
+  pending_.clear ();
+  while (!viewers_.empty ())
+    end_viewer (viewers_.begin ()->first, "robot-offline");
+  if (signaller_)
+    signaller_->stop ();
+  announce_sessions ();
+  turn_tls_.reset ();
+  for (auto &stream : streams_) {
+    stream->key_frame_timer.cancel ();
+    stream->codec = StreamCodec ();
+  }
+  link_ = LinkState::Disconnected;
+  return std::move (signaller_);
+}
+
+void
+Controller::post (GstStructure *structure)
+{
+  gst_element_post_message (
+      element_, gst_message_new_element (GST_OBJECT (element_), structure));
+}
+
+PeerSettings
+Controller::peer_settings ()
+{
+  PeerSettings peer;
+  peer.stun_server = normalized_stun (settings_.stun_server);
+  if (!settings_.turn_server.empty ())
+    peer.turn_servers.push_back (normalized_turn (settings_.turn_server));
+  add_ice_servers (ice_servers_, &peer);
+  for (auto &uri : peer.turn_servers) {
+    if (uri.rfind ("turns:", 0) != 0)
+      continue;
+    if (!turn_tls_)
+      turn_tls_ = std::make_unique<TurnTls> (settings_.tls_ca_file);
+    std::string why;
+    uri = turn_tls_->local_uri (uri, &why);
+    if (uri.empty ())
+      on_error ("unavailable", "No TURN over TLS: " + why, false);
+  }
+  const auto unusable =
+      std::remove (peer.turn_servers.begin (), peer.turn_servers.end (), "");
+  peer.turn_servers.erase (unusable, peer.turn_servers.end ());
+  peer.relay_only = settings_.relay_only;
+  peer.min_rtp_port = settings_.min_rtp_port;
+  peer.max_rtp_port = settings_.max_rtp_port;
+  peer.fec_percentage = settings_.fec_percentage;
+  return peer;
+}
+
+// --- the signaller's calls --------------------------------------------------
+
+void
+Controller::on_link_state (LinkState state)
+{
+  if (state == link_)
+    return;
+  link_ = state;
+  GST_INFO_OBJECT (element_, "signalling link: %s", link_name (state));
+  post (gst_structure_new (
+      "robotlive-link", "state", G_TYPE_STRING, link_name (state), nullptr));
+}
+
+void
+Controller::on_registered (
+    const std::vector<IceServer> &servers, std::optional<TimeMs> server_time)
+{
+  ice_servers_ = servers;
+  if (server_time)
+    admission_->note_server_time (*server_time, boottime_ns ());
+}
+
+void
+Controller::refuse (
+    const std::string &from, const std::string &peer_id, const Refusal &refusal)
+{
+  GST_WARNING_OBJECT (element_, "refused viewer %s (%s): %s: %s", from.c_str (),
+      peer_id.c_str (), refusal.code.c_str (), refusal.message.c_str ());
+  post (gst_structure_new ("robotlive-viewer-refused", "peer-id", G_TYPE_STRING,
+      peer_id.c_str (), "user", G_TYPE_STRING, from.c_str (), "code",
+      G_TYPE_STRING, refusal.code.c_str (), "message", G_TYPE_STRING,
+      refusal.message.c_str (), nullptr));
+  signaller_->send_error (from, peer_id, refusal.code, refusal.message);
+  // With that the peer connection is over by the protocol, also one that ran
+  // before a new offer.
+  if (const auto old = viewers_.find (peer_id);
+      old != viewers_.end () && old->second->user () == from)
+    remove (peer_id, "failed", "", "", false);
+}
+
+void
+Controller::on_offer (const std::string &from, const std::string &peer_id,
+    const std::string &sdp, const std::optional<SessionTerms> &session)
+{
+  Pending pending;
+  pending.from = from;
+  pending.sdp = sdp;
+  pending.session = session;
+  pending.arrived_at = boottime_ns ();
+
+  const auto old = viewers_.find (peer_id);
+  if (old != viewers_.end () && old->second->user () != from) {
+    refuse (from, peer_id, {"forbidden", "This peerId is another viewer's."});
+    return;
+  }
+  if (pending_.count (peer_id) == 0 && old == viewers_.end ()) {
+    // One that offers anew has both, and is one.
+    const auto again = std::count_if (
+        pending_.begin (), pending_.end (), [this] (const auto &waiting) {
+          return viewers_.count (waiting.first) > 0;
+        });
+    const auto there = viewers_.size () + pending_.size () - again;
+    if (there >= settings_.max_viewers || pending_.size () >= kMaxPending) {
+      refuse (from, peer_id,
+          {"busy", "The robot has as many viewers as it can serve."});
+      return;
+    }
+  }
+  pending_[peer_id] = std::move (pending);
+  proceed (peer_id);
+}
+
+// An offer goes as far as it can: until the key, then until the codec is known.
+void
+Controller::proceed (const std::string &peer_id)
+{
+  const auto found = pending_.find (peer_id);
+  if (found == pending_.end () || !admission_->ready ())
+    return;
+  auto &pending = found->second;
+  if (!pending.admitted) {
+    Refusal refusal;
+    if (!admission_->admit (pending.from, peer_id, pending.session,
+            pending.arrived_at, &pending.terms, &refusal)) {
+      const auto from = pending.from;
+      pending_.erase (found);
+      refuse (from, peer_id, refusal);
+      return;
+    }
+    pending.admitted = true;
+    // Opens a gate before the encoder, without which no codec comes.
+    announce_sessions ();
+  }
+  if (!streams_ready (pending))
+    return;
+  const Pending ready = std::move (pending);
+  pending_.erase (found);
+  answer (peer_id, ready);
+}
+
+void
+Controller::proceed_all ()
+{
+  std::vector<std::string> ids;
+  for (const auto &[peer_id, pending] : pending_)
+    ids.push_back (peer_id);
+  for (const auto &peer_id : ids)
+    proceed (peer_id);
+}
+
+void
+Controller::answer (const std::string &peer_id, const Pending &pending)
+{
+  const auto known = pictures ();
+  const Stream *sound = audio ();
+  RobotStreams streams;
+  for (const Stream *stream : known)
+    streams.pictures.push_back (stream->codec);
+  streams.audio = sound != nullptr;
+  streams.fec = settings_.fec;
+  GuardedOffer offer;
+  std::string why;
+  if (!guard_offer (pending.sdp, streams, &offer, &why)) {
+    refuse (pending.from, peer_id, {"bad-message", "Offer refused: " + why});
+    announce_sessions ();
+    return;
+  }
+  // A new offer on the same peerId, as after a network change: webrtcbin 1.22
+  // cannot restart ICE, so the branch is replaced.
+  end_viewer (peer_id, "replaced");
+
+  const Stream &chosen = *known[offer.picture];
+  const auto source = [] (const Stream &stream) {
+    return Source{stream.pad, stream.input->tee (), stream.codec};
+  };
+  const auto picture = source (chosen);
+  const auto sound_source = sound ? source (*sound) : Source ();
+  auto viewer = std::make_shared<Viewer> (loop_, this, GST_BIN (element_),
+      pending.from, peer_id, pending.arrived_at);
+  viewers_[peer_id] = viewer;
+  viewer->set_terms (pending.terms);
+  if (!viewer->start (offer, picture, sound ? &sound_source : nullptr,
+          peer_settings (), &why)) {
+    GST_ERROR_OBJECT (
+        element_, "viewer %s: %s", peer_id.c_str (), why.c_str ());
+    viewer_remove (peer_id, "failed", "internal", why);
+    return;
+  }
+  if (!GST_CLOCK_TIME_IS_VALID (latency_)) {
+    // The pipeline has told us none: what the source needs, then.
+    g_autoptr (GstQuery) query = gst_query_new_latency ();
+    gboolean live = FALSE;
+    latency_ = 0;
+    if (gst_pad_peer_query (chosen.input->sink_pad (), query))
+      gst_query_parse_latency (query, &live, &latency_, nullptr);
+  }
+  viewer->set_latency (latency_);
+  for (const auto &candidate : pending.candidates)
+    viewer->add_candidate (candidate);
+  post (gst_structure_new ("robotlive-viewer-added", "peer-id", G_TYPE_STRING,
+      peer_id.c_str (), "user", G_TYPE_STRING, pending.from.c_str (), "role",
+      G_TYPE_STRING, pending.terms.role.c_str (), nullptr));
+  announce_sessions ();
+  g_signal_emit_by_name (
+      element_, "viewer-added", peer_id.c_str (), pending.from.c_str ());
+}
+
+void
+Controller::on_candidate (const std::string &from, const std::string &peer_id,
+    const IceCandidate &candidate)
+{
+  if (candidate.candidate.empty ())
+    return; // end of candidates: webrtcbin 1.22 makes nothing of it
+  const auto verdict = guard_candidate (candidate.candidate);
+  if (verdict == CandidateVerdict::Refuse) {
+    GST_WARNING_OBJECT (
+        element_, "viewer %s: malformed candidate", peer_id.c_str ());
+    return;
+  }
+  if (verdict == CandidateVerdict::Ignore)
+    return;
+  if (const auto found = viewers_.find (peer_id);
+      found != viewers_.end () && found->second->user () == from)
+    found->second->add_candidate (candidate.candidate);
+  else if (const auto waiting = pending_.find (peer_id);
+           waiting != pending_.end () && waiting->second.from == from &&
+           waiting->second.candidates.size () < 64)
+    waiting->second.candidates.push_back (candidate.candidate);
+}
+
+void
+Controller::on_leave (const std::string &peer_id, const std::string &)
+{
+  pending_.erase (peer_id);
+  end_viewer (peer_id, "left");
+}
+
+void
+Controller::on_session_updated (
+    const std::string &peer_id, const SessionTerms &session)
+{
+  const auto found = viewers_.find (peer_id);
+  if (found == viewers_.end ()) {
+    if (const auto waiting = pending_.find (peer_id);
+        waiting != pending_.end ()) {
+      waiting->second.session = session;
+      waiting->second.arrived_at = boottime_ns ();
+      waiting->second.admitted = false;
+      proceed (peer_id);
+    }
+    return;
+  }
+  auto &viewer = *found->second;
+  const auto now = boottime_ns ();
+  Admitted terms;
+  Refusal refusal;
+  if (admission_->admit (
+          viewer.user (), peer_id, session, now, &terms, &refusal)) {
+    viewer.set_terms (terms);
+  } else {
+    // The server's word may always shorten; lengthening takes a grant.
+    GST_WARNING_OBJECT (element_, "viewer %s: session-updated refused: %s",
+        peer_id.c_str (), refusal.message.c_str ());
+    Admission server_word (SessionPolicy::TrustServer, settings_.robot_id);
+    const bool open = server_word.admit (
+        viewer.user (), peer_id, session, now, &terms, &refusal);
+    if (!open) {
+      end_viewer (peer_id, "revoked");
+      return;
+    }
+    auto shorter = viewer.terms ();
+    shorter.ends_at = std::min (shorter.ends_at, terms.ends_at);
+    viewer.set_terms (shorter);
+  }
+  announce_sessions ();
+}
+
+void
+Controller::on_session_ended (
+    const std::string &peer_id, const std::string &reason)
+{
+  pending_.erase (peer_id);
+  // The server has told the viewer as well, or that one has gone.
+  remove (peer_id, reason.empty () ? "revoked" : reason, "", "", false);
+}
+
+void
+Controller::on_error (
+    const std::string &code, const std::string &message, bool fatal)
+{
+  // gst_element_message_full () takes over the strings.
+  gst_element_message_full (element_,
+      fatal ? GST_MESSAGE_ERROR : GST_MESSAGE_WARNING, GST_RESOURCE_ERROR,
+      resource_error_of (code), g_strdup (message.c_str ()),
+      g_strdup (("signalling: " + code).c_str ()), __FILE__, G_STRFUNC,
+      __LINE__);
+}
+
+// --- the viewers' calls -----------------------------------------------------
+
+void
+Controller::viewer_answer (const std::string &peer_id, const std::string &sdp)
+{
+  if (pending_.count (peer_id))
+    return; // to an offer that a newer one has overtaken
+  if (const auto found = viewers_.find (peer_id); found != viewers_.end ())
+    signaller_->send_answer (found->second->user (), peer_id, sdp);
+}
+
+void
+Controller::viewer_candidate (
+    const std::string &peer_id, const IceCandidate &candidate)
+{
+  if (pending_.count (peer_id))
+    return;
+  if (const auto found = viewers_.find (peer_id); found != viewers_.end ())
+    signaller_->send_candidate (found->second->user (), peer_id, candidate);
+}
+
+void
+Controller::viewer_streaming (const std::string &peer_id)
+{
+  GST_INFO_OBJECT (element_, "viewer %s: streaming", peer_id.c_str ());
+  if (const auto found = viewers_.find (peer_id);
+      found != viewers_.end () && !found->second->paused ())
+    if (Stream *from = stream_of (peer_id))
+      found->second->start_estimate (
+          from->rate->add_viewer (), settings_.rate.pacing);
+  viewer_needs_key_frame (peer_id);
+}
+
+void
+Controller::viewer_needs_key_frame (const std::string &peer_id)
+{
+  if (Stream *from = stream_of (peer_id))
+    from->input->encoder ().request_key_frame ();
+}
+
+void
+Controller::viewer_remove (const std::string &peer_id,
+    const std::string &reason, const std::string &code,
+    const std::string &message)
+{
+  remove (
+      peer_id, reason, code, message, reason != "left" && reason != "replaced");
+}
+
+// By value: the id may be the very key that goes.
+void
+Controller::remove (std::string peer_id, const std::string &reason,
+    const std::string &code, const std::string &message, bool tell_viewer)
+{
+  const auto found = viewers_.find (peer_id);
+  if (found == viewers_.end ())
+    return;
+  const auto viewer = found->second;
+  Stream *from = stream_of (peer_id);
+  viewers_.erase (found);
+  viewer->stop ();
+  leave_rate (from, peer_id);
+  // A viewer that has offered anew waits for that answer: a word about the end
+  // of its old connection would end the new one.
+  if (pending_.count (peer_id))
+    GST_DEBUG_OBJECT (element_, "viewer %s: offers anew", peer_id.c_str ());
+  else if (!message.empty ())
+    signaller_->send_error (viewer->user (), peer_id, code, message);
+  else if (tell_viewer)
+    signaller_->send_leave (viewer->user (), peer_id, reason);
+  GST_INFO_OBJECT (element_, "viewer %s removed: %s %s", peer_id.c_str (),
+      reason.c_str (), message.c_str ());
+  post (gst_structure_new ("robotlive-viewer-removed", "peer-id", G_TYPE_STRING,
+      peer_id.c_str (), "user", G_TYPE_STRING, viewer->user ().c_str (),
+      "reason", G_TYPE_STRING, reason.c_str (), "message", G_TYPE_STRING,
+      message.c_str (), nullptr));
+  announce_sessions ();
+  g_signal_emit_by_name (
+      element_, "viewer-removed", peer_id.c_str (), reason.c_str ());
+}
+
+bool
+Controller::end_viewer (std::string peer_id, const std::string &reason)
+{
+  if (!viewers_.count (peer_id))
+    return false;
+  viewer_remove (peer_id, reason, "", "");
+  return true;
+}
+
+void
+Controller::branch_failed (const std::string &peer_id, GstObject *branch)
+{
+  const auto found = viewers_.find (peer_id);
+  if (found != viewers_.end () && found->second->owns (branch))
+    viewer_remove (peer_id, "failed", "internal",
+        "The robot could not send the picture to this viewer.");
+}
+
+// --- the pipeline -----------------------------------------------------------
+
+void
+Controller::tick ()
+{
+  const auto now = boottime_ns ();
+  for (const auto &[peer_id, viewer] : viewers_)
+    viewer->watch (now);
+  proceed_all (); // a stream that has not come is waited for no longer
+  std::vector<std::string> late;
+  for (const auto &[peer_id, pending] : pending_)
+    if (now - pending.arrived_at > kPendingLimit)
+      late.push_back (peer_id);
+  for (const auto &peer_id : late) {
+    const auto from = pending_[peer_id].from;
+    const bool admitted = pending_[peer_id].admitted;
+    pending_.erase (peer_id);
+    refuse (from, peer_id,
+        {"unavailable", admitted ? "The robot sends no picture."
+                        : key_failure_.empty ()
+                            ? "The robot could not get the server's grant key "
+                              "in time."
+                            : key_failure_});
+  }
+  if (!late.empty ())
+    announce_sessions ();
+  if (settings_.stats_interval &&
+      now - stats_posted_at_ >= settings_.stats_interval * 1000000ll) {
+    stats_posted_at_ = now;
+    post (stats ());
+  }
+}
+
+std::vector<std::string>
+Controller::viewers () const
+{
+  std::vector<std::string> ids;
+  for (const auto &[peer_id, viewer] : viewers_)
+    ids.push_back (peer_id);
+  return ids;
+}
+
+} // namespace robotlive

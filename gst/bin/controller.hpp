@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Controller: what signalingbin does on its signalling thread. Listens to the
+// signaller, admits viewers, keeps them, and tells the pipeline about them.
+#pragma once
+#include "access/admission.hpp"
+#include "access/grantkey.hpp"
+#include "bin/stream.hpp"
+#include "transport/turntls.hpp"
+#include "viewer/viewer.hpp"
+#include <map>
+#include <mutex>
+
+namespace robotlive {
+
+// A copy of the bin's properties, taken at READY to PAUSED.
+struct Settings
+{
+  std::string signaling_server, robot_id, robot_type, rooms;
+  std::string token, token_file; // never logged
+  std::string grant_key, tls_ca_file;
+  bool application_signalling = false;  // instead of a signaling_server
+  std::string stun_server, turn_server; // turn_server holds credentials
+  SessionPolicy policy = SessionPolicy::RequireGrant;
+  bool relay_only = false;
+  guint min_rtp_port = 0, max_rtp_port = 65535;
+  guint max_viewers = 16;
+  guint min_keyframe_interval = 500; // ms
+  guint stats_interval = 0;          // ms, 0: no messages
+  bool fec = false;
+  guint fec_percentage = 20;
+  RateSettings rate;
+  std::string controller; // of the viewers; may change at any time
+};
+
+// Why the settings cannot be used, one sentence; "" when they can. *error* is
+// the GstResourceError. Reads the files that they name.
+std::string check_settings (
+    const Settings &settings, bool own_signaller, int *error);
+
+// The JWT to register with; read anew each time it is asked for.
+std::string read_token (const Settings &settings, std::string *error);
+
+const char *link_name (LinkState state);
+
+class Controller final : public SignallerListener, public ViewerOwner
+{
+public:
+  // *element* is the bin, which outlives us.
+  Controller (std::weak_ptr<EventLoop> loop, GstElement *element);
+
+  // Signalling thread from here on.
+  void start (const Settings &settings, std::unique_ptr<Signaller> signaller);
+  // Ends every viewer and the link; the signaller comes back for a next start.
+  std::unique_ptr<Signaller> stop ();
+  bool started () const { return signaller_ != nullptr; }
+  // *pad*: the name of the bin's pad.
+  void add_stream (const std::string &pad, Input *input);
+  void remove_stream (const std::string &pad);
+  void set_codec (const std::string &pad, const StreamCodec &codec);
+  void set_latency (GstClockTime latency);
+  // By value: the id may be the very key that goes.
+  bool end_viewer (std::string peer_id, const std::string &reason);
+  // Keeps the connection and sends nothing; false when there is no such viewer.
+  bool pause_viewer (const std::string &peer_id, bool paused);
+  // Who drives the robot, by user or peer id; "": whose session says so.
+  void name_controller (const std::string &id) { named_controller_ = id; }
+  // An element of the viewer's branch has posted an error.
+  void branch_failed (const std::string &peer_id, GstObject *branch);
+  // The limiter has let a request through, or will in *ms*.
+  void key_frame_wanted (const std::string &pad);
+  void key_frame_later (const std::string &pad, unsigned ms);
+  // A new stream-start: tells gates upstream again what the sessions add up to.
+  void stream_started (const std::string &pad);
+
+  guint target_bitrate () const; // of the property; bit/s
+  GstStructure *stats () const;  // "robotlive-stats"; transfer full
+  std::vector<std::string> viewers () const;
+
+  void on_link_state (LinkState state) override;
+  void on_registered (const std::vector<IceServer> &servers,
+      std::optional<TimeMs> server_time) override;
+  void on_offer (const std::string &from, const std::string &peer_id,
+      const std::string &sdp,
+      const std::optional<SessionTerms> &session) override;
+  void on_candidate (const std::string &from, const std::string &peer_id,
+      const IceCandidate &candidate) override;
+  void on_leave (
+      const std::string &peer_id, const std::string &reason) override;
+  void on_session_updated (
+      const std::string &peer_id, const SessionTerms &session) override;
+  void on_session_ended (
+      const std::string &peer_id, const std::string &reason) override;
+  void on_error (
+      const std::string &code, const std::string &message, bool fatal) override;
+
+  void viewer_answer (
+      const std::string &peer_id, const std::string &sdp) override;
+  void viewer_candidate (
+      const std::string &peer_id, const IceCandidate &candidate) override;
+  void viewer_streaming (const std::string &peer_id) override;
+  void viewer_remove (const std::string &peer_id, const std::string &reason,
+      const std::string &code, const std::string &message) override;
+  void viewer_needs_key_frame (const std::string &peer_id) override;
+  void viewer_path_fell (const std::string &peer_id) override;
+
+private:
+  // An offer that waits for the grant key or for the stream's codec.
+  struct Pending
+  {
+    std::string from, sdp;
+    std::optional<SessionTerms> session;
+    std::int64_t arrived_at = 0;
+    bool admitted = false;
+    Admitted terms;
+    std::vector<std::string> candidates;
+  };
+
+  void remove (std::string peer_id, const std::string &reason,
+      const std::string &code, const std::string &message, bool tell_viewer);
+  void refuse (const std::string &from, const std::string &peer_id,
+      const Refusal &refusal);
+  void proceed (const std::string &peer_id);
+  void proceed_all ();
+  void answer (const std::string &peer_id, const Pending &pending);
+  // True when the offer can be answered with what is known of the streams.
+  bool streams_ready (const Pending &pending) const;
+  std::vector<const Stream *> pictures () const; // known ones, best first
+  const Stream *audio () const;                  // null: none, or not known
+  Stream *stream (const std::string &pad);
+  Stream *stream_of (const std::string &peer_id); // the viewer's picture
+  bool is_alternative (const Stream &stream) const;
+  // Tells gates upstream what the sessions add up to, when that has changed.
+  void announce_sessions ();
+  void announce_sessions (Stream *stream, bool again);
+  bool rate_tick (Stream *stream, std::int64_t now_us);
+  // The viewer drives the robot.
+  bool controls (const Viewer &viewer) const;
+  // The viewer counts no more for the stream's encoder.
+  void leave_rate (Stream *stream, const std::string &peer_id);
+  void load_key ();
+  void tick ();
+  void rate_tick ();
+  PeerSettings peer_settings ();
+  void post (GstStructure *structure); // an element message; takes it
+
+  const std::weak_ptr<EventLoop> loop_;
+  GstElement *const element_;
+
+  Settings settings_;
+  std::string named_controller_;
+  std::unique_ptr<Signaller> signaller_;
+  std::optional<Admission> admission_;
+  std::unique_ptr<GrantKeyFetcher> fetcher_;
+  std::optional<JwtKey> pinned_key_; // for the life of the element
+  std::string key_failure_;
+  // "sink" first, then video_%u by number, audio_%u last.
+  std::vector<std::unique_ptr<Stream>> streams_;
+  GstClockTime latency_ = GST_CLOCK_TIME_NONE;
+  std::vector<IceServer> ice_servers_;
+  std::unique_ptr<TurnTls> turn_tls_;      // once a server wants it
+  std::map<std::string, Pending> pending_; // by peerId
+  std::map<std::string, std::shared_ptr<Viewer>> viewers_; // by peerId
+  LinkState link_ = LinkState::Disconnected;
+  Timer tick_, rate_tick_;
+  std::int64_t stats_posted_at_ = 0;
+};
+
+} // namespace robotlive

@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Controller's part towards the pipeline: the streams that come in, what gates
+// and encoders upstream are told, what is known of them.
+#include "bin/controller.hpp"
+#include "bin/signalingbinpad.hpp"
+#include <algorithm>
+
+GST_DEBUG_CATEGORY_EXTERN (gst_signaling_bin_debug);
+#define GST_CAT_DEFAULT gst_signaling_bin_debug
+
+namespace robotlive {
+
+namespace {
+
+// Pads bring their caps within a moment of each other. An offer does not wait
+// longer for all of them than this once the first picture is known.
+constexpr std::int64_t kStreamsLimit = std::int64_t (2000000000);
+
+// "sink", then video_0, video_1, ..., then audio_0.
+std::pair<int, guint64>
+rank (const std::string &pad)
+{
+  const char *digits = strrchr (pad.c_str (), '_');
+  const guint64 number =
+      digits ? g_ascii_strtoull (digits + 1, nullptr, 10) : 0;
+  return {pad == "sink"                               ? 0
+          : g_str_has_prefix (pad.c_str (), "video_") ? 1
+                                                      : 2,
+      number};
+}
+
+bool
+is_linked (const Stream &stream)
+{
+  return gst_pad_is_linked (stream.input->sink_pad ());
+}
+
+GstStructure *
+stream_stats (const Stream &stream)
+{
+  GstStructure *stats = gst_structure_new ("robotlive-stream", "pad",
+      G_TYPE_STRING, stream.pad.c_str (), "codec", G_TYPE_STRING,
+      stream.codec.encoding_name.c_str (), nullptr);
+  if (stream.rate)
+    gst_structure_set (stats, "key-frames", G_TYPE_STRING,
+        key_frames_name (stream.input->encoder ().key_frames ()),
+        "target-bitrate", G_TYPE_UINT, stream.rate->target (), nullptr);
+  return stats;
+}
+
+// Takes over the items.
+void
+take_list (GstStructure *stats, const char *field,
+    const std::vector<GstStructure *> &items)
+{
+  GValue list = G_VALUE_INIT;
+  gst_value_list_init (&list, static_cast<guint> (items.size ()));
+  for (GstStructure *structure : items) {
+    GValue item = G_VALUE_INIT;
+    g_value_init (&item, GST_TYPE_STRUCTURE);
+    g_value_take_boxed (&item, structure);
+    gst_value_list_append_and_take_value (&list, &item);
+  }
+  gst_structure_take_value (stats, field, &list);
+}
+
+} // namespace
+
+// --- streams ----------------------------------------------------------------
+
+void
+Controller::add_stream (const std::string &pad, Input *input)
+{
+  const auto place = std::find_if (streams_.begin (), streams_.end (),
+      [&pad] (const auto &other) { return rank (pad) < rank (other->pad); });
+  auto added = std::make_unique<Stream> (pad, input);
+  if (added->rate)
+    added->rate->set_settings (settings_.rate);
+  streams_.insert (place, std::move (added));
+}
+
+void
+Controller::remove_stream (const std::string &pad)
+{
+  const auto found = std::find_if (streams_.begin (), streams_.end (),
+      [&pad] (const auto &other) { return other->pad == pad; });
+  if (found == streams_.end ())
+    return;
+  std::vector<std::string> ids;
+  for (const auto &[peer_id, viewer] : viewers_)
+    if (viewer->takes (pad))
+      ids.push_back (peer_id);
+  for (const auto &id : ids)
+    end_viewer (id, "codec-changed");
+  streams_.erase (found);
+}
+
+Stream *
+Controller::stream (const std::string &pad)
+{
+  for (const auto &stream : streams_)
+    if (stream->pad == pad)
+      return stream.get ();
+  return nullptr;
+}
+
+Stream *
+Controller::stream_of (const std::string &peer_id)
+{
+  const auto found = viewers_.find (peer_id);
+  return found == viewers_.end () ? nullptr
+                                  : stream (found->second->picture_pad ());
+}
+
+// The first picture, or one that says which other pad's picture it is.
+bool
+Controller::is_alternative (const Stream &stream) const
+{
+  const auto of = alternative_of (stream.input->sink_pad ());
+  for (const auto &other : streams_) {
+    if (other->input->audio ())
+      continue;
+    if (!of.empty ()) {
+      if (other.get () != &stream && other->pad == of)
+        return true;
+    } else if (is_linked (*other) &&
+               alternative_of (other->input->sink_pad ()).empty ()) {
+      return other.get () == &stream;
+    }
+  }
+  return false;
+}
+
+std::vector<const Stream *>
+Controller::pictures () const
+{
+  std::vector<const Stream *> known;
+  for (const auto &stream : streams_)
+    if (!stream->input->audio () && stream->known () &&
+        is_alternative (*stream))
+      known.push_back (stream.get ());
+  return known;
+}
+
+const Stream *
+Controller::audio () const
+{
+  for (const auto &stream : streams_)
+    if (stream->input->audio () && stream->known ())
+      return stream.get ();
+  return nullptr;
+}
+
+bool
+Controller::streams_ready (const Pending &pending) const
+{
+  if (pictures ().empty ())
+    return false;
+  return boottime_ns () - pending.arrived_at >= kStreamsLimit ||
+         std::all_of (
+             streams_.begin (), streams_.end (), [] (const auto &stream) {
+               return stream->known () || !is_linked (*stream);
+             });
+}
+
+void
+Controller::set_codec (const std::string &pad, const StreamCodec &codec)
+{
+  Stream *changed = stream (pad);
+  if (!changed)
+    return;
+  const auto before = changed->codec.encoding_name;
+  changed->codec = codec;
+  if (codec.encoding_name == before)
+    return;
+  // Peer connections are made for one codec.
+  std::vector<std::string> ids;
+  for (const auto &[peer_id, viewer] : viewers_)
+    if (!before.empty () && viewer->takes (pad))
+      ids.push_back (peer_id);
+  for (const auto &id : ids)
+    end_viewer (id, "codec-changed");
+  if (!changed->input->audio () && !is_alternative (*changed))
+    GST_ELEMENT_ERROR (element_, RESOURCE, SETTINGS,
+        ("The pad %s brings a second picture: set its property alternative-of "
+         "to the name of the pad whose picture it is as well.",
+            pad.c_str ()),
+        (nullptr));
+  proceed_all ();
+}
+
+void
+Controller::set_latency (GstClockTime latency)
+{
+  latency_ = latency;
+  for (const auto &[peer_id, viewer] : viewers_)
+    viewer->set_latency (latency);
+}
+
+// --- upstream ---------------------------------------------------------------
+
+void
+Controller::key_frame_wanted (const std::string &pad)
+{
+  if (Stream *from = stream (pad))
+    from->input->encoder ().apply_key_frame ();
+}
+
+void
+Controller::key_frame_later (const std::string &pad, unsigned ms)
+{
+  Stream *from = stream (pad);
+  auto loop = loop_.lock ();
+  if (from && loop)
+    from->key_frame_timer =
+        loop->after (ms, [input = from->input] () { input->ask_again (); });
+}
+
+bool
+Controller::pause_viewer (const std::string &peer_id, bool paused)
+{
+  const auto found = viewers_.find (peer_id);
+  if (found == viewers_.end ())
+    return false;
+  auto &viewer = *found->second;
+  if (viewer.paused () == paused)
+    return true;
+  viewer.set_paused (paused);
+  GST_INFO_OBJECT (element_, "viewer %s %s", peer_id.c_str (),
+      paused ? "paused" : "resumed");
+  Stream *from = stream_of (peer_id);
+  if (paused)
+    leave_rate (from, peer_id);
+  else if (from && viewer.state () == ViewerState::Streaming)
+    viewer.start_estimate (from->rate->add_viewer (), settings_.rate.pacing);
+  // A gate upstream opens before a key frame is asked for.
+  announce_sessions ();
+  if (!paused)
+    viewer_needs_key_frame (peer_id);
+  return true;
+}
+
+void
+Controller::stream_started (const std::string &pad)
+{
+  if (Stream *started = stream (pad))
+    announce_sessions (started, true);
+}
+
+void
+Controller::announce_sessions ()
+{
+  for (const auto &stream : streams_)
+    announce_sessions (stream.get (), false);
+}
+
+void
+Controller::announce_sessions (Stream *stream, bool again)
+{
+  std::int64_t opens = kNoEnd, ends = 0;
+  guint count = 0;
+  const auto add = [&] (const Admitted &terms) {
+    opens = std::min (opens, terms.opens_at);
+    ends = std::max (ends, terms.ends_at);
+    count++;
+  };
+  for (const auto &[peer_id, viewer] : viewers_)
+    if (viewer->takes (stream->pad) && !viewer->paused ())
+      add (viewer->terms ());
+  // Which picture these get depends on what the pads bring.
+  for (const auto &[peer_id, pending] : pending_)
+    if (pending.admitted)
+      add (pending.terms);
+  if (!again && ends == stream->announced_end &&
+      count == stream->announced_viewers)
+    return;
+  stream->announced_end = ends;
+  stream->announced_viewers = count;
+  gst_pad_push_event (stream->input->sink_pad (),
+      gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM,
+          gst_structure_new (GST_SESSION_GATE_EVENT_NAME, "ends-at",
+              G_TYPE_INT64, gint64 (ends), "opens-at", G_TYPE_INT64,
+              gint64 (count ? opens : 0), "viewers", G_TYPE_UINT, count,
+              nullptr)));
+}
+
+void
+Controller::rate_tick ()
+{
+  const auto now = boottime_ns () / 1000;
+  for (const auto &[peer_id, viewer] : viewers_)
+    viewer->watch_path (now * 1000);
+  bool changed = false;
+  for (const auto &stream : streams_)
+    if (stream->rate)
+      changed |= rate_tick (stream.get (), now);
+  if (changed)
+    g_object_notify (G_OBJECT (element_), "target-bitrate");
+}
+
+void
+Controller::viewer_path_fell (const std::string &peer_id)
+{
+  Stream *from = stream_of (peer_id);
+  if (!from || !from->rate)
+    return;
+  const auto now = boottime_ns () / 1000;
+  // Not where the next key frame is nobody's to ask for.
+  if (from->input->encoder ().key_frames () != KeyFrames::None)
+    viewers_.at (peer_id)->drain (now);
+  if (rate_tick (from, now))
+    g_object_notify (G_OBJECT (element_), "target-bitrate");
+}
+
+bool
+Controller::rate_tick (Stream *stream, std::int64_t now)
+{
+  auto &control = *stream->rate;
+  for (const auto &[peer_id, viewer] : viewers_) {
+    unsigned rate = 0;
+    bool limited = false;
+    if (viewer->picture_pad () == stream->pad && !viewer->paused () &&
+        viewer->estimate (now, &rate, &limited))
+      control.set_viewer (
+          peer_id, rate, limited, controls (*viewer), viewer->overrun ());
+  }
+  const bool changed = control.update (now);
+  for (const auto &[peer_id, viewer] : viewers_) {
+    if (viewer->picture_pad () != stream->pad || viewer->paused ())
+      continue;
+    viewer->set_thinning (
+        control.thinning (peer_id), control.only_key_frames (), now);
+    RateLimit limit = RateLimit::None;
+    if (viewer->limit_changed (control.highest (), now, &limit))
+      signaller_->send_limit (
+          viewer->user (), peer_id, rate_limit_name (limit));
+  }
+  if (changed)
+    GST_DEBUG_OBJECT (element_, "target of %s: %u bit/s", stream->pad.c_str (),
+        control.target ());
+  return changed;
+}
+
+// Bookings of a robot do not overlap: who has one drives it, an administrator
+// without one looks on. The application may know better.
+bool
+Controller::controls (const Viewer &viewer) const
+{
+  const auto is_named = [this] (const Viewer &one) {
+    return one.user () == named_controller_ ||
+           one.peer_id () == named_controller_;
+  };
+  if (!named_controller_.empty () &&
+      std::any_of (viewers_.begin (), viewers_.end (),
+          [&] (const auto &other) { return is_named (*other.second); }))
+    return is_named (viewer);
+  return viewer.terms ().role != "admin";
+}
+
+void
+Controller::leave_rate (Stream *stream, const std::string &peer_id)
+{
+  if (!stream)
+    return;
+  const bool last = std::none_of (
+      viewers_.begin (), viewers_.end (), [&] (const auto &other) {
+        return other.first != peer_id && !other.second->paused () &&
+               other.second->picture_pad () == stream->pad;
+      });
+  if (stream->rate->remove_viewer (peer_id, last))
+    g_object_notify (G_OBJECT (element_), "target-bitrate");
+}
+
+guint
+Controller::target_bitrate () const
+{
+  for (const auto &stream : streams_)
+    if (stream->rate && stream->rate->target ())
+      return stream->rate->target ();
+  return 0;
+}
+
+GstStructure *
+Controller::stats () const
+{
+  const auto now = boottime_ns ();
+  const auto known = pictures ();
+  GstStructure *stats = gst_structure_new ("robotlive-stats", "link",
+      G_TYPE_STRING, link_name (link_), "codec", G_TYPE_STRING,
+      known.empty () ? "" : known.front ()->codec.encoding_name.c_str (),
+      "target-bitrate", G_TYPE_UINT, target_bitrate (), "half-frame-rate",
+      G_TYPE_BOOLEAN,
+      std::any_of (streams_.begin (), streams_.end (),
+          [] (const auto &stream) {
+            return stream->rate && stream->rate->half_frame_rate ();
+          }),
+      nullptr);
+  std::vector<GstStructure *> items;
+  for (const auto &stream : streams_)
+    if (stream->known ())
+      items.push_back (stream_stats (*stream));
+  take_list (stats, "streams", items);
+  items.clear ();
+  for (const auto &[peer_id, viewer] : viewers_) {
+    items.push_back (viewer->stats (now));
+    gst_structure_set (items.back (), "controller", G_TYPE_BOOLEAN,
+        gboolean (controls (*viewer)), nullptr);
+  }
+  take_list (stats, "viewers", items);
+  return stats;
+}
+
+} // namespace robotlive

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "bin/errors.hpp"
+
+namespace robotlive {
+
+int
+resource_error_of (const std::string &code)
+{
+  static const struct
+  {
+    const char *code;
+    GstResourceError error;
+  } table[] = {
+      {"bad-configuration", GST_RESOURCE_ERROR_SETTINGS},
+      {"unknown-host", GST_RESOURCE_ERROR_NOT_FOUND},
+      {"not-found", GST_RESOURCE_ERROR_NOT_FOUND},
+      {"unknown-robot", GST_RESOURCE_ERROR_NOT_FOUND},
+      {"connect-failed", GST_RESOURCE_ERROR_OPEN_READ_WRITE},
+      {"timeout", GST_RESOURCE_ERROR_OPEN_READ_WRITE},
+      {"tls-failed", GST_RESOURCE_ERROR_OPEN_READ_WRITE},
+      {"bad-server", GST_RESOURCE_ERROR_OPEN_READ_WRITE},
+      {"unauthorized", GST_RESOURCE_ERROR_NOT_AUTHORIZED},
+      {"forbidden", GST_RESOURCE_ERROR_NOT_AUTHORIZED},
+      {"no-active-booking", GST_RESOURCE_ERROR_NOT_AUTHORIZED},
+      {"link-lost", GST_RESOURCE_ERROR_READ},
+      {"bad-message", GST_RESOURCE_ERROR_READ},
+      {"too-large", GST_RESOURCE_ERROR_READ},
+      {"busy", GST_RESOURCE_ERROR_BUSY},
+      {"rate-limited", GST_RESOURCE_ERROR_BUSY},
+      {"unavailable", GST_RESOURCE_ERROR_BUSY},
+  };
+  for (const auto &row : table)
+    if (code == row.code)
+      return row.error;
+  return GST_RESOURCE_ERROR_FAILED;
+}
+
+std::string
+redacted_uri (const std::string &uri)
+{
+  const auto scheme = uri.find (':');
+  if (scheme == std::string::npos)
+    return "(not a URI)";
+  auto start = scheme + 1;
+  while (start < uri.size () && uri[start] == '/')
+    start++;
+  // The last '@' of all: a password may hold an '@' or '/' of its own, and
+  // too much cut off is better than too little.
+  const auto at = uri.rfind ('@');
+  if (at == std::string::npos || at < start)
+    return uri;
+  return uri.substr (0, start) + uri.substr (at + 1);
+}
+
+} // namespace robotlive

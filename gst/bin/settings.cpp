@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// What the bin's properties must be, and what is read from the files they name.
+#include "bin/controller.hpp"
+#include <algorithm>
+#include <gio/gio.h>
+
+namespace robotlive {
+
+namespace {
+
+constexpr gsize kMaxTokenBytes = 16 * 1024;
+
+bool
+read_file (
+    const std::string &path, gsize limit, std::string *out, std::string *error)
+{
+  g_autofree char *text = nullptr;
+  gsize size = 0;
+  g_autoptr (GError) failure = nullptr;
+  if (!g_file_get_contents (path.c_str (), &text, &size, &failure)) {
+    *error = failure->message;
+    return false;
+  }
+  if (size > limit) {
+    *error = path + " is too large";
+    return false;
+  }
+  out->assign (text, size);
+  return true;
+}
+
+bool
+has_scheme (const std::string &uri, std::initializer_list<const char *> schemes)
+{
+  return std::any_of (schemes.begin (), schemes.end (), [&uri] (const char *s) {
+    return g_ascii_strncasecmp (uri.c_str (), s, strlen (s)) == 0;
+  });
+}
+
+} // namespace
+
+std::string
+read_token (const Settings &settings, std::string *error)
+{
+  std::string token = settings.token;
+  if (!settings.token_file.empty () &&
+      !read_file (settings.token_file, kMaxTokenBytes, &token, error)) {
+    *error = "The token file cannot be read: " + *error;
+    return "";
+  }
+  const auto space = [] (char c) { return g_ascii_isspace (c); };
+  token.erase (std::find_if_not (token.rbegin (), token.rend (), space).base (),
+      token.end ());
+  token.erase (
+      token.begin (), std::find_if_not (token.begin (), token.end (), space));
+  return token;
+}
+
+std::string
+check_settings (const Settings &settings, bool own_signaller, int *error)
+{
+  *error = GST_RESOURCE_ERROR_SETTINGS;
+  if (!own_signaller && settings.signaling_server.empty ())
+    return "signaling-server is not set.";
+  if (settings.robot_id.empty ())
+    return "robot-id is not set.";
+  std::string why;
+  if (!settings.signaling_server.empty () && !own_signaller) {
+    g_autoptr (GUri) uri = g_uri_parse (
+        settings.signaling_server.c_str (), G_URI_FLAGS_NONE, nullptr);
+    if (!uri || !g_uri_get_host (uri) || !*g_uri_get_host (uri) ||
+        !has_scheme (settings.signaling_server,
+            {"http://", "https://", "ws://", "wss://"}))
+      return "signaling-server must be an http, https, ws or wss URI with a "
+             "host.";
+  }
+  if (!settings.token.empty () && !settings.token_file.empty ())
+    return "token and token-file are both set; set one.";
+  if (!settings.token_file.empty ()) {
+    if (read_token (settings, &why).empty ()) {
+      if (why.empty ())
+        why = "The token file is empty.";
+      *error = GST_RESOURCE_ERROR_NOT_FOUND;
+      return why;
+    }
+  }
+  if (settings.min_rtp_port > settings.max_rtp_port)
+    return "min-rtp-port is greater than max-rtp-port.";
+  if (settings.rate.min > settings.rate.max)
+    return "min-bitrate is greater than max-bitrate.";
+  if (!settings.stun_server.empty () &&
+      !has_scheme (settings.stun_server, {"stun:"}))
+    return "stun-server must be stun://host:port.";
+  if (!settings.turn_server.empty () &&
+      !has_scheme (settings.turn_server, {"turn:", "turns:"}))
+    return "turn-server must be turn(s)://user:password@host:port.";
+  if (!settings.tls_ca_file.empty ()) {
+    g_autoptr (GError) failure = nullptr;
+    g_autoptr (GTlsDatabase) database =
+        g_tls_file_database_new (settings.tls_ca_file.c_str (), &failure);
+    if (!database) {
+      *error = GST_RESOURCE_ERROR_NOT_FOUND;
+      return std::string ("tls-ca-file cannot be used: ") + failure->message;
+    }
+  }
+  if (settings.policy != SessionPolicy::RequireGrant)
+    return "";
+  if (!settings.grant_key.empty ()) {
+    std::string text;
+    if (!read_file (settings.grant_key, 64 * 1024, &text, &why)) {
+      *error = GST_RESOURCE_ERROR_NOT_FOUND;
+      return "grant-key cannot be read: " + why;
+    }
+    if (!JwtKey::parse (text, &why))
+      return "grant-key holds no usable key: " + why;
+  } else if (own_signaller) {
+    return "grant-key is not set, and there is no signaling-server to get the "
+           "key from.";
+  } else if (grant_key_url (settings.signaling_server, &why).empty ()) {
+    return why;
+  }
+  return "";
+}
+
+} // namespace robotlive

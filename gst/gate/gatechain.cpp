@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// How a gate tells the gates downstream of it that its stream has begun or is
+// over (GateChain in gatecore.hpp). The beginning is a sticky event, which no
+// queue loses, not even a leaky one; the end is an event that overtakes.
+#include "gate/gategobject.hpp"
+#include <atomic>
+#include <utility>
+
+#define GST_CAT_DEFAULT gst_session_gate_debug
+
+using namespace robotlive;
+
+// Later than every turn of any gate before: whoever is linked to another gate
+// is not taken in by the first one's numbers.
+static guint64
+next_turn ()
+{
+  static std::atomic<guint64> turns{0};
+  return ++turns;
+}
+
+static void
+push_turn (GstSessionGate *self, GstEventType type, guint64 turn)
+{
+  GST_DEBUG_OBJECT (self, "turn %" G_GUINT64_FORMAT " %s", turn,
+      type == GST_EVENT_CUSTOM_DOWNSTREAM_OOB ? "is over" : "begins");
+  gst_pad_push_event (self->srcpad,
+      gst_event_new_custom (type, gst_structure_new (GST_SESSION_GATE_TURN_NAME,
+                                      "turn", G_TYPE_UINT64, turn, nullptr)));
+}
+
+guint64
+gate_begin_turn (GateData &data)
+{
+  // signalingbin's gates are the last ones: what stands behind them is asked
+  // nothing and told nothing.
+  if (data.session.core.source () == GateSource::Signaling)
+    return 0;
+  return data.turn = next_turn ();
+}
+
+guint64
+gate_end_turn (GateData &data)
+{
+  return std::exchange (data.turn, 0);
+}
+
+void
+gate_tell_turn_begun (GstSessionGate *self, guint64 turn)
+{
+  if (turn)
+    push_turn (self, GST_EVENT_CUSTOM_DOWNSTREAM_STICKY, turn);
+}
+
+void
+gate_tell_turn_over (GstSessionGate *self, guint64 turn)
+{
+  if (turn)
+    push_turn (self, GST_EVENT_CUSTOM_DOWNSTREAM_OOB, turn);
+}
+
+// On a thread of GStreamer's pool: what waits in front of a gate downstream is
+// over at once, also while no buffer comes here or the last one is stuck.
+void
+gate_turn_over (GstElement *element, gpointer)
+{
+  GstSessionGate *self = GST_SESSION_GATE (element);
+  GateData &data = *self->data;
+  guint64 over = 0;
+  {
+    const Guard guard (data.lock);
+    if (data.session.core.state (data.boot ()) != GateState::Open) {
+      // What passes next is a new turn, though no buffer saw this one end.
+      data.flow.shut ();
+      over = gate_end_turn (data);
+    }
+  }
+  gate_tell_turn_over (self, over);
+}
+
+bool
+gate_take_turn_event (GstSessionGate *self, GstEvent *event)
+{
+  const GstStructure *structure = gst_event_get_structure (event);
+  guint64 turn = 0;
+  if (!structure ||
+      !gst_structure_has_name (structure, GST_SESSION_GATE_TURN_NAME) ||
+      !gst_structure_get_uint64 (structure, "turn", &turn))
+    return false;
+  GateData &data = *self->data;
+  guint64 over = 0;
+  {
+    const Guard guard (data.lock);
+    if (GST_EVENT_TYPE (event) == GST_EVENT_CUSTOM_DOWNSTREAM_STICKY)
+      data.chain.begun (turn);
+    else
+      data.chain.over (turn);
+    if (data.chain.left_over ()) {
+      data.flow.shut ();
+      over = gate_end_turn (data);
+    }
+  }
+  gate_tell_turn_over (self, over);
+  return true;
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Input: what comes in at one of the bin's pads, before the viewers' branches.
+//
+//   pad ─► [ parser ─ capsfilter ] ─► tee ─┬─► fakesink (anchor)
+//          (H.264, H.265, AV1 alone)       └─► viewers
+//
+// The parser gives every payloader the parameter sets in its caps, so that one
+// that joins late can send them. The anchor takes the stream when there is no
+// viewer, and answers EOS. Key frame requests on their way upstream pass a
+// limiter here.
+#pragma once
+#include "input/encodercontrol.hpp"
+#include "rate/keyframelimiter.hpp"
+#include "sdp/sdpguard.hpp"
+#include <functional>
+
+namespace robotlive {
+
+class Input
+{
+public:
+  struct Callbacks
+  {
+    // All from streaming threads, without locks.
+    std::function<void (const StreamCodec &)> codec;
+    std::function<void ()> stream_start;
+    std::function<void ()> key_frame_passed; // a request goes upstream
+    std::function<void (unsigned ms)> key_frame_later; // call ask_again () then
+  };
+
+  // *ghost* is the bin's pad, added to it already. Adds tee and anchor to
+  // *bin*. *audio*: no key frames.
+  Input (GstBin *bin, GstPad *ghost, bool audio, Callbacks callbacks);
+  // Nothing flows through the pad. Takes the elements out of the bin.
+  ~Input ();
+  Input (const Input &) = delete;
+  Input &operator= (const Input &) = delete;
+
+  // False when a core element is missing; then nothing else may be used.
+  bool complete () const { return tee_ && anchor_; }
+  bool audio () const { return audio_; }
+  GstElement *tee () const { return tee_.get (); }
+  GstPad *sink_pad () const { return sink_pad_.get (); }
+  EncoderControl &encoder () { return encoder_; }
+  KeyFrameLimiter &limiter () { return limiter_; }
+  // The time of a *key_frame_later* has come. Signalling thread.
+  void ask_again ();
+
+private:
+  static GstPadProbeReturn on_sink_event (
+      GstPad *pad, GstPadProbeInfo *info, gpointer data);
+  static GstPadProbeReturn on_upstream_event (
+      GstPad *pad, GstPadProbeInfo *info, gpointer data);
+  static GstPadProbeReturn on_tee_event (
+      GstPad *pad, GstPadProbeInfo *info, gpointer data);
+  static GstPadProbeReturn on_picture (
+      GstPad *pad, GstPadProbeInfo *info, gpointer data);
+  void fit_parser (const GstCaps *caps);
+  void drop_parser ();
+
+  GstBin *const bin_;
+  const bool audio_;
+  const Callbacks callbacks_;
+  const GPtr<GstElement> tee_, anchor_;
+  const GPtr<GstPad> sink_pad_;
+  gulong probes_[2] = {}; // of sink_pad_
+  // Streaming thread alone.
+  std::string parser_name_;
+  GPtr<GstElement> parser_, filter_;
+  bool delimited_ = false; // H.264, in which there may be delimiters
+  EncoderControl encoder_;
+  KeyFrameLimiter limiter_;
+};
+
+} // namespace robotlive

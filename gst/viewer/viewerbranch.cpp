@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Viewer's branch of the pipeline: how it is built, linked, and taken out while
+// data flows.
+#include "media/mediatype.hpp"
+#include "viewer/viewer.hpp"
+#include "webrtc/srtphook.hpp"
+#include "webrtc/twccfeedback.hpp"
+#include <condition_variable>
+#include <mutex>
+
+GST_DEBUG_CATEGORY_EXTERN (gst_signaling_bin_debug);
+#define GST_CAT_DEFAULT gst_signaling_bin_debug
+
+namespace robotlive {
+
+namespace {
+
+// A serialized query (allocation, drain) would wait in the viewer's queue until
+// webrtcbin lets it through, and the encoder with it: answered "no" here.
+GstPadProbeReturn
+drop_serialized_queries (GstPad *, GstPadProbeInfo *info, gpointer)
+{
+  return GST_QUERY_IS_SERIALIZED (GST_PAD_PROBE_INFO_QUERY (info))
+             ? GST_PAD_PROBE_DROP
+             : GST_PAD_PROBE_OK;
+}
+
+// What the payloader asks of whoever takes its packets. A capsfilter would
+// answer as well, but take the lists in which packets come apart (so do all
+// GstBaseTransforms in 1.22): each packet would go through webrtcbin, and be
+// sent, by itself.
+GstPadProbeReturn
+answer_caps_query (GstPad *, GstPadProbeInfo *info, gpointer data)
+{
+  GstQuery *query = GST_PAD_PROBE_INFO_QUERY (info);
+  if (GST_QUERY_TYPE (query) != GST_QUERY_CAPS)
+    return GST_PAD_PROBE_OK;
+  GstCaps *filter = nullptr;
+  gst_query_parse_caps (query, &filter);
+  auto *caps = static_cast<GstCaps *> (data);
+  g_autoptr (GstCaps) answer =
+      filter ? gst_caps_intersect_full (filter, caps, GST_CAPS_INTERSECT_FIRST)
+             : gst_caps_ref (caps);
+  gst_query_set_caps_result (query, answer);
+  return GST_PAD_PROBE_HANDLED;
+}
+
+// webrtcbin 1.22 puts encoders for FEC behind each sink pad, also when there is
+// no FEC. They know of no lists. Not for a stream with FEC.
+GstFlowReturn
+pass_list (GstPad *pad, GstObject *, GstBufferList *list)
+{
+  return gst_pad_push_list (GST_PAD (pad->chainlistdata), list);
+}
+
+void
+keep_lists_whole (GstBin *, GstBin *, GstElement *element, gpointer)
+{
+  GstElementFactory *factory = gst_element_get_factory (element);
+  const char *name = factory ? GST_OBJECT_NAME (factory) : "";
+  if (!g_str_equal (name, "rtpulpfecenc") && !g_str_equal (name, "rtpredenc"))
+    return;
+  auto sink_pad = adopt (gst_element_get_static_pad (element, "sink"));
+  auto source_pad = adopt (gst_element_get_static_pad (element, "src"));
+  if (sink_pad && source_pad)
+    gst_pad_set_chain_list_function_full (
+        sink_pad.get (), pass_list, source_pad.release (), gst_object_unref);
+}
+
+struct Unlinking
+{
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool done = false;
+};
+
+// Between two buffers: nothing is being pushed through the pad right now.
+GstPadProbeReturn
+unlink_when_idle (GstPad *pad, GstPadProbeInfo *, gpointer data)
+{
+  auto &unlinking = **static_cast<std::shared_ptr<Unlinking> *> (data);
+  std::lock_guard<std::mutex> lock (unlinking.mutex);
+  if (!unlinking.done) {
+    if (auto peer = adopt (gst_pad_get_peer (pad)))
+      gst_pad_unlink (pad, peer.get ());
+    unlinking.done = true;
+    unlinking.changed.notify_all ();
+  }
+  return GST_PAD_PROBE_REMOVE;
+}
+
+// What goes wrong in a viewer's branch stays there: the tee, and the others,
+// see a branch that takes everything.
+GstFlowReturn
+taken (GstPad *pad, GstFlowReturn result)
+{
+  if (result < GST_FLOW_EOS)
+    GST_DEBUG_OBJECT (pad, "branch returned %s", gst_flow_get_name (result));
+  return GST_FLOW_OK;
+}
+
+GstFlowReturn
+take_all (GstPad *pad, GstObject *parent, GstBuffer *buffer)
+{
+  return taken (pad, gst_proxy_pad_chain_default (pad, parent, buffer));
+}
+
+GstFlowReturn
+take_all_of_list (GstPad *pad, GstObject *parent, GstBufferList *list)
+{
+  return taken (pad, gst_proxy_pad_chain_list_default (pad, parent, list));
+}
+
+} // namespace
+
+bool
+Viewer::build_webrtc (const PeerSettings &settings, std::string *error)
+{
+  webrtc_ = sink (gst_element_factory_make ("webrtcbin", "webrtc"));
+  if (!webrtc_) {
+    *error = "webrtcbin cannot be made";
+    return false;
+  }
+  gst_util_set_object_arg (
+      G_OBJECT (webrtc_.get ()), "bundle-policy", "max-bundle");
+  if (settings.relay_only)
+    gst_util_set_object_arg (
+        G_OBJECT (webrtc_.get ()), "ice-transport-policy", "relay");
+  g_object_set (webrtc_.get (), "latency", 0, nullptr);
+  if (offer_.ulpfec_payload_type < 0)
+    g_signal_connect (webrtc_.get (), "deep-element-added",
+        G_CALLBACK (keep_lists_whole), nullptr);
+  take_over_srtp (webrtc_.get ());
+  configure_ice (settings);
+  return true;
+}
+
+void
+Viewer::configure_ice (const PeerSettings &settings)
+{
+  if (!settings.stun_server.empty ())
+    g_object_set (
+        webrtc_.get (), "stun-server", settings.stun_server.c_str (), nullptr);
+  for (const auto &turn : settings.turn_servers) {
+    gboolean added = FALSE;
+    g_signal_emit_by_name (
+        webrtc_.get (), "add-turn-server", turn.c_str (), &added);
+    if (!added)
+      GST_WARNING_OBJECT (bin_, "a TURN server was not understood");
+  }
+  g_autoptr (GObject) ice = nullptr;
+  g_object_get (webrtc_.get (), "ice-agent", &ice, nullptr);
+  if (!ice)
+    return;
+  g_object_set (ice, "min-rtp-port", settings.min_rtp_port, "max-rtp-port",
+      settings.max_rtp_port, nullptr);
+  g_autoptr (GObject) agent = nullptr;
+  g_object_get (ice, "agent", &agent, nullptr);
+  // UPnP costs 200 ms a viewer and asks routers for holes; TCP candidates make
+  // checks slower and reach nobody that UDP does not. A check each 5 ms, the
+  // least that RFC 8445 allows: the last one, by which the robot knows that
+  // there is a connection, waits for its turn as well.
+  if (agent)
+    g_object_set (agent, "upnp", FALSE, "ice-tcp", FALSE, "stun-pacing-timer",
+        5u, nullptr);
+}
+
+bool
+Viewer::build (std::string *error)
+{
+  branch_ = sink (gst_bin_new (nullptr));
+  // Otherwise the pipeline waits for webrtcbin's EOS, which never comes.
+  gst_bin_set_suppressed_flags (GST_BIN (branch_.get ()),
+      static_cast<GstElementFlags> (
+          GST_ELEMENT_FLAG_SINK | GST_ELEMENT_FLAG_SOURCE));
+  gst_bin_add (GST_BIN (branch_.get ()), webrtc_.get ());
+  g_object_set_data_full (G_OBJECT (branch_.get ()), kPeerIdKey,
+      g_strdup (peer_id_.c_str ()), g_free);
+  for (Lane *lane : lanes ())
+    if (!build_lane (lane, error))
+      return false;
+  return true;
+}
+
+bool
+Viewer::build_lane (Lane *lane, std::string *error)
+{
+  const auto &name = lane->source.codec.encoding_name;
+  const MediaType *type = media_type_named (name);
+  lane->queue = gst_element_factory_make ("queue", nullptr);
+  lane->gate = sink (gst_element_factory_make ("sessiongate", nullptr));
+  lane->payloader =
+      type ? gst_element_factory_make (type->payloader, nullptr) : nullptr;
+  for (GstElement *element : {lane->queue, lane->gate.get (), lane->payloader})
+    if (element)
+      gst_bin_add (GST_BIN (branch_.get ()), element);
+  if (!lane->queue || !lane->gate || !lane->payloader) {
+    *error = "an element of the viewer's branch cannot be made";
+    return false;
+  }
+
+  // A viewer that does not take its buffers loses them; it never holds up the
+  // others.
+  g_object_set (lane->queue, "leaky", 2 /* downstream */, "max-size-time",
+      guint64 (200 * GST_MSECOND), "max-size-buffers", 0, "max-size-bytes",
+      8u << 20, "flush-on-eos", TRUE, nullptr);
+  g_object_set (lane->payloader, "pt", lane->payload_type, "ssrc",
+      guint (lane->ssrc), "mtu", 1200, nullptr);
+  if (name == "H264" || name == "H265") {
+    g_object_set (lane->payloader, "config-interval", -1, nullptr);
+    gst_util_set_object_arg (
+        G_OBJECT (lane->payloader), "aggregate-mode", "none");
+  } else if (name == "VP8" || name == "VP9") {
+    gst_util_set_object_arg (
+        G_OBJECT (lane->payloader), "picture-id-mode", "15-bit");
+  }
+  return gst_element_link_many (
+             lane->queue, lane->gate.get (), lane->payloader, nullptr) ||
+         (*error = "the viewer's branch does not link", false);
+}
+
+// What the answer says of the picture: more than the packets' caps do.
+GstCaps *
+Viewer::picture_preference (GstCaps *caps) const
+{
+  GstCaps *preference = gst_caps_copy (caps);
+  if (!offer_.profile_level_id.empty ())
+    gst_caps_set_simple (preference, "profile-level-id", G_TYPE_STRING,
+        offer_.profile_level_id.c_str (), nullptr);
+  if (offer_.level_asymmetry)
+    gst_caps_set_simple (
+        preference, "level-asymmetry-allowed", G_TYPE_STRING, "1", nullptr);
+  return preference;
+}
+
+bool
+Viewer::link_webrtc (const Lane &lane, std::string *error)
+{
+  const bool picture = &lane == &picture_;
+  const auto &encoding_name = lane.source.codec.encoding_name;
+  // Nothing of the payloader's own (sprop-*, offsets) may reach the answer;
+  // the SSRC must, or browsers cannot tell retransmissions apart.
+  g_autoptr (GstCaps) caps = gst_caps_new_simple ("application/x-rtp", "media",
+      G_TYPE_STRING, picture ? "video" : "audio", "encoding-name",
+      G_TYPE_STRING, encoding_name.c_str (), "clock-rate", G_TYPE_INT,
+      picture ? 90000 : 48000, "payload", G_TYPE_INT, int (lane.payload_type),
+      "ssrc", G_TYPE_UINT, guint (lane.ssrc), nullptr);
+  if (encoding_name == "H264")
+    gst_caps_set_simple (
+        caps, "packetization-mode", G_TYPE_STRING, "1", nullptr);
+  // By this the payloader numbers its packets, and the answer says so.
+  if (picture && offer_.twcc_id)
+    gst_caps_set_simple (caps,
+        ("extmap-" + std::to_string (offer_.twcc_id)).c_str (), G_TYPE_STRING,
+        kTwccUri, nullptr);
+  auto source = adopt (gst_element_get_static_pad (lane.payloader, "src"));
+  gst_pad_add_probe (source.get (), GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM,
+      answer_caps_query, gst_caps_ref (caps),
+      [] (gpointer data) { gst_caps_unref (static_cast<GstCaps *> (data)); });
+
+  const auto name = "sink_" + std::to_string (lane.m_line);
+  auto pad =
+      adopt (gst_element_request_pad_simple (webrtc_.get (), name.c_str ()));
+  if (!pad || gst_pad_link (source.get (), pad.get ()) != GST_PAD_LINK_OK) {
+    *error = "webrtcbin does not take the stream";
+    return false;
+  }
+  g_autoptr (GstWebRTCRTPTransceiver) transceiver = nullptr;
+  g_object_get (pad.get (), "transceiver", &transceiver, nullptr);
+  if (!transceiver) {
+    *error = "webrtcbin made no transceiver";
+    return false;
+  }
+  g_autoptr (GstCaps) preference =
+      picture ? picture_preference (caps) : gst_caps_copy (caps);
+  if (!picture)
+    gst_caps_set_simple (
+        preference, "encoding-params", G_TYPE_STRING, "2", nullptr);
+  const bool fec = picture && offer_.ulpfec_payload_type >= 0;
+  g_object_set (transceiver, "direction",
+      GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_SENDONLY, "do-nack",
+      picture && offer_.rtx_payload_type >= 0, "fec-type",
+      fec ? GST_WEBRTC_FEC_TYPE_ULP_RED : GST_WEBRTC_FEC_TYPE_NONE,
+      "fec-percentage", fec ? fec_percentage_ : 0, "codec-preferences",
+      preference, nullptr);
+  return true;
+}
+
+bool
+Viewer::add_branch (std::string *error)
+{
+  for (const Lane *lane : lanes ()) {
+    auto sink_pad = adopt (gst_element_get_static_pad (lane->queue, "sink"));
+    GstPad *ghost = gst_ghost_pad_new (
+        lane == &picture_ ? "sink" : "audio", sink_pad.get ());
+    gst_pad_set_chain_function (ghost, take_all);
+    gst_pad_set_chain_list_function (ghost, take_all_of_list);
+    gst_pad_set_active (ghost, TRUE);
+    gst_element_add_pad (branch_.get (), ghost);
+  }
+  if (!gst_bin_add (bin_, branch_.get ())) {
+    *error = "the viewer's branch cannot be added";
+    return false;
+  }
+  if (!gst_element_sync_state_with_parent (branch_.get ())) {
+    *error = "the viewer's branch does not start";
+    return false;
+  }
+  return true;
+}
+
+void
+Viewer::set_latency (GstClockTime latency)
+{
+  latency_ = latency;
+  if (!local_set_) // before that the RTP session has no pads
+    return;
+  auto rtpbin =
+      adopt (gst_bin_get_by_name (GST_BIN (webrtc_.get ()), "rtpbin"));
+  if (!rtpbin)
+    return;
+  // To the session's own pad: the transport's sink starts with the DTLS
+  // handshake and lets no latency through until then.
+  gst_element_foreach_src_pad (
+      rtpbin.get (),
+      [] (GstElement *, GstPad *pad, gpointer data) -> gboolean {
+        if (g_str_has_prefix (GST_PAD_NAME (pad), "send_rtp_src_"))
+          gst_pad_send_event (
+              pad, gst_event_new_latency (*static_cast<GstClockTime *> (data)));
+        return TRUE;
+      },
+      &latency_);
+}
+
+GPtr<GstPad>
+Viewer::webrtc_sink_pad (const Lane &lane) const
+{
+  const auto name = "sink_" + std::to_string (lane.m_line);
+  return adopt (gst_element_get_static_pad (webrtc_.get (), name.c_str ()));
+}
+
+void
+Viewer::link_to_tee (Lane *lane)
+{
+  lane->tee_pad =
+      adopt (gst_element_request_pad_simple (lane->source.tee, "src_%u"));
+  auto target = adopt (gst_element_get_static_pad (
+      branch_.get (), lane == &picture_ ? "sink" : "audio"));
+  if (!lane->tee_pad ||
+      gst_pad_link (lane->tee_pad.get (), target.get ()) != GST_PAD_LINK_OK) {
+    fail ("failed", "internal", "The stream cannot be branched off.");
+    return;
+  }
+  gst_pad_add_probe (lane->tee_pad.get (), GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM,
+      drop_serialized_queries, nullptr, nullptr);
+}
+
+void
+Viewer::unlink_from_tee (Lane *lane)
+{
+  if (!lane->tee_pad)
+    return;
+  auto unlinking = std::make_shared<Unlinking> ();
+  gst_pad_add_probe (lane->tee_pad.get (), GST_PAD_PROBE_TYPE_IDLE,
+      unlink_when_idle, new std::shared_ptr<Unlinking> (unlinking),
+      [] (gpointer data) {
+        delete static_cast<std::shared_ptr<Unlinking> *> (data);
+      });
+  {
+    // A push into a leaky queue takes microseconds. Should one take a second,
+    // the branch goes without it.
+    std::unique_lock<std::mutex> lock (unlinking->mutex);
+    unlinking->changed.wait_for (lock, std::chrono::seconds (1),
+        [&unlinking] () { return unlinking->done; });
+    unlinking->done = true;
+  }
+  gst_element_release_request_pad (lane->source.tee, lane->tee_pad.get ());
+  lane->tee_pad.reset ();
+}
+
+} // namespace robotlive

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Viewer's part for those who look on: the structure of its statistics, and
+// pictures of its branch for GST_DEBUG_DUMP_DOT_DIR.
+#include "viewer/viewer.hpp"
+#include "webrtc/candidatepair.hpp"
+#include "webrtc/viewerstats.hpp"
+#include <algorithm>
+
+namespace robotlive {
+
+namespace {
+
+constexpr std::int64_t kMillisecond = 1000000;
+
+guint64
+counter (const Lane &lane, const char *property)
+{
+  guint64 value = 0;
+  if (lane.gate)
+    g_object_get (lane.gate.get (), property, &value, nullptr);
+  return value;
+}
+
+} // namespace
+
+const char *
+viewer_state_name (ViewerState state)
+{
+  switch (state) {
+    case ViewerState::Waiting:
+      return "waiting";
+    case ViewerState::Negotiating:
+      return "negotiating";
+    case ViewerState::Connecting:
+      return "connecting";
+    case ViewerState::Streaming:
+      return "streaming";
+  }
+  return "";
+}
+
+void
+Viewer::watch_first_frame ()
+{
+  auto stream = adopt (gst_element_get_static_pad (picture_.payloader, "sink"));
+  gst_pad_add_probe (
+      stream.get (), GST_PAD_PROBE_TYPE_BUFFER,
+      [] (GstPad *, GstPadProbeInfo *, gpointer data) {
+        static_cast<Hop *> (data)->shared->first_frame_at = boottime_ns ();
+        return GST_PAD_PROBE_REMOVE;
+      },
+      hop (), Hop::free);
+}
+
+guint64
+Viewer::frames_passed () const
+{
+  const auto passed = counter (picture_, "passed");
+  return passed - std::min (passed, shared_->thinner.thinned ());
+}
+
+void
+Viewer::measure_frames (std::int64_t now)
+{
+  const auto frames = frames_passed ();
+  if (measured_at_)
+    fps_ = static_cast<double> (frames - std::min (frames, measured_frames_)) *
+           1e9 / static_cast<double> (now - measured_at_);
+  measured_frames_ = frames;
+  measured_at_ = now;
+}
+
+GstStructure *
+Viewer::stats (std::int64_t now) const
+{
+  GstStructure *stats = gst_structure_new ("robotlive-viewer", "peer-id",
+      G_TYPE_STRING, peer_id_.c_str (), "user", G_TYPE_STRING, user_.c_str (),
+      "role", G_TYPE_STRING, terms_.role.c_str (), "state", G_TYPE_STRING,
+      viewer_state_name (state_), "codec", G_TYPE_STRING,
+      picture_.source.codec.encoding_name.c_str (), "remaining", G_TYPE_INT64,
+      terms_.ends_at == kNoEnd
+          ? gint64 (-1)
+          : std::max<gint64> (terms_.ends_at - now, 0) / kMillisecond,
+      "since", G_TYPE_UINT64, guint64 (now - created_at_) / kMillisecond,
+      "paused", G_TYPE_BOOLEAN, gboolean (paused_), "queue-overruns",
+      G_TYPE_UINT64, shared_->queue_drops.load (), "frames", G_TYPE_UINT64,
+      frames_passed (), "fps", G_TYPE_DOUBLE, fps_, "dropped", G_TYPE_UINT64,
+      counter (picture_, "dropped"), nullptr);
+  if (const auto first = shared_->first_frame_at.load ())
+    gst_structure_set (stats, "first-frame", G_TYPE_UINT64,
+        guint64 (first - created_at_) / kMillisecond, nullptr);
+  if (state_ == ViewerState::Streaming) {
+    const bool waits = !paused_ && (frames_passed () == frames_at_opening_ ||
+                                       shared_->thinner.waits_for_key ());
+    gst_structure_set (stats, "waits-for-key-frame", G_TYPE_BOOLEAN,
+        gboolean (waits), nullptr);
+    add_rtp_stats (stats, webrtc_.get (), picture_.ssrc, 90000, "");
+    if (audio_)
+      add_rtp_stats (stats, webrtc_.get (), audio_->ssrc, 48000, "audio-");
+    add_candidate_pair (stats, webrtc_.get ());
+  }
+  add_rate_stats (stats, now);
+  return stats;
+}
+
+// Without the elements' properties and the caps' fields: srtpenc's have the
+// keys of the connection among both.
+void
+Viewer::dump (const char *when) const
+{
+  if (!branch_)
+    return;
+  std::string name = "robotlive-viewer-";
+  for (const char c : peer_id_.substr (0, 64))
+    name += g_ascii_isalnum (c) || c == '-' ? c : '_';
+  name += std::string ("-") + when;
+  GST_DEBUG_BIN_TO_DOT_FILE (GST_BIN (branch_.get ()),
+      static_cast<GstDebugGraphDetails> (
+          GST_DEBUG_GRAPH_SHOW_MEDIA_TYPE | GST_DEBUG_GRAPH_SHOW_STATES),
+      name.c_str ());
+}
+
+} // namespace robotlive
