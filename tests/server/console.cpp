@@ -393,6 +393,72 @@ TEST (Console, ReadsBookingsAsTheConsoleWritesThem)
     EXPECT_FALSE (parse_console_bookings (bad, "7", *zone, &list)) << bad;
 }
 
+// Absent may stand for "mine", "active" or "every robot of the type"; what
+// cannot be read stands for nothing.
+TEST (Console, WhatCannotBeReadOpensNothing)
+{
+  auto zone = Zone::find ("UTC");
+  auto opens = [&zone] (const std::string &members) {
+    std::vector<Booking> list;
+    EXPECT_TRUE (
+        parse_console_bookings ("[{" + members + "}]", "5", *zone, &list))
+        << members;
+    return list.size () == 1;
+  };
+  const std::map<std::string, std::string> good = {{"id", "1"},
+      {"user_id", "5"}, {"status", "\"active\""}, {"robot_id", "\"r1\""},
+      {"robot_type", "\"pi\""}, {"starts_at", "10"}, {"ends_at", "20"}};
+  const std::map<std::string, std::string> clock = {{"robot_type", "\"pi\""},
+      {"date", "\"2026-01-15\""}, {"start_time", "\"14:00\""},
+      {"end_time", "\"15:00\""}};
+  auto with = [&opens] (std::map<std::string, std::string> members,
+                  const std::string &name, const std::string &value) {
+    members[name] = value;
+    if (value.empty ())
+      members.erase (name);
+    std::string text;
+    for (const auto &[key, member] : members)
+      text += (text.empty () ? "\"" : ",\"") + key + "\":" + member;
+    return opens (text);
+  };
+  EXPECT_TRUE (with (good, "id", "1"));
+  EXPECT_TRUE (with (clock, "date", "\"2026-01-15\""));
+  // Absent, and text where a number is usual.
+  for (const char *name : {"id", "user_id", "status", "robot_id", "robot_type"})
+    for (const char *value : {"", "null"})
+      EXPECT_TRUE (with (good, name, value)) << name << value;
+  EXPECT_TRUE (with (good, "user_id", "\"5\""));
+  EXPECT_TRUE (with (good, "id", "\"b-1\""));
+  EXPECT_TRUE (with (good, "robot_id", "17"));
+  EXPECT_TRUE (with (good, "robot_type", "\"\"")); // of a robot without type
+  EXPECT_TRUE (with (good, "status", "\"confirmed\""));
+  // Another type, too large a number, nested, said twice.
+  const char *const nonsense[] = {"5.0", "7.5", "true", "false", "{}", "[]",
+      "{\"id\":5}", "[5]", "[[\"active\"]]", "{\"id\":{\"id\":5}}",
+      "18446744073709551615", "1e300", "\"\\u0000\"", "\"\\u0007\"", "\" 5\""};
+  for (const char *name : {"id", "user_id", "status", "robot_id", "robot_type",
+           "starts_at", "ends_at"})
+    for (const char *value : nonsense) {
+      bool any_text = std::string (name) == "id" && value[0] == '"';
+      EXPECT_EQ (with (good, name, value), any_text) << name << value;
+    }
+  for (const char *name : {"user_id", "status", "robot_id"})
+    EXPECT_FALSE (with (good, name, "\"\"")) << name;
+  for (const char *name : {"date", "start_time", "end_time"})
+    for (const char *value : nonsense)
+      EXPECT_FALSE (with (clock, name, value)) << name << value;
+  // Half a window is none, whatever else the entry says.
+  EXPECT_FALSE (with (clock, "starts_at", "10"));
+  EXPECT_FALSE (with (clock, "ends_at", "{}"));
+  EXPECT_FALSE (with (good, "starts_at", "-1"));
+  EXPECT_FALSE (with (good, "ends_at", "9223372036854775807"));
+  for (const auto &[name, value] : good)
+    EXPECT_FALSE (
+        opens ("\"starts_at\":10,\"ends_at\":20,\"robot_type\":\"pi\",\"" +
+               name + "\":" + value + ",\"" + name + "\":" + value))
+        << name;
+}
+
 TEST (Console, TokensTravelOverTlsOrNotAtAll)
 {
   EXPECT_EQ (console_url ("console+https://c.example:8443/api/").value (),

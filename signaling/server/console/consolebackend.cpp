@@ -30,29 +30,127 @@ loopback (const char *host)
 
 using Element = simdjson::dom::element;
 
-std::string
-text_of (const Element &object, const char *key)
+// Far enough for every date that a console can write.
+constexpr TimeMs kLatest = TimeMs{1} << 52;
+
+// What an entry says under one name. Absent and unreadable are two things: the
+// first may stand for "mine" or "any", the second stands for nothing.
+enum class Told
 {
-  std::string_view value;
+  Absent, // or null
+  Text,
+  Unreadable // another type, out of range, or said twice
+};
+
+Told
+find (const Element &entry, std::string_view key, Element *out)
+{
+  simdjson::dom::object object;
+  if (entry.get (object))
+    return Told::Unreadable;
+  bool found = false;
+  for (auto field : object) {
+    if (field.key != key)
+      continue;
+    if (found)
+      return Told::Unreadable;
+    found = true;
+    *out = field.value;
+  }
+  return found && !out->is_null () ? Told::Text : Told::Absent;
+}
+
+Told
+text_of (const Element &entry, std::string_view key, std::string *out)
+{
+  Element value;
+  Told told = find (entry, key, &value);
+  std::string_view text;
+  if (told != Told::Text)
+    return told;
+  if (value.get (text))
+    return Told::Unreadable;
+  *out = std::string (text);
+  return told;
+}
+
+// A number is taken as its decimal string, a fraction is not.
+Told
+id_of (const Element &entry, std::string_view key, std::string *out)
+{
+  Element value;
   std::int64_t number;
-  if (!object[key].get (value))
-    return std::string (value);
-  return object[key].get (number) ? "" : std::to_string (number);
+  if (find (entry, key, &value) != Told::Text || value.get (number))
+    return text_of (entry, key, out);
+  *out = std::to_string (number);
+  return Told::Text;
+}
+
+Told
+time_of (const Element &entry, std::string_view key, TimeMs *out)
+{
+  Element value;
+  Told told = find (entry, key, &value);
+  std::int64_t number;
+  if (told != Told::Text)
+    return told;
+  if (value.get (number) || number < 0 || number > kLatest)
+    return Told::Unreadable;
+  *out = number;
+  return told;
 }
 
 bool
 read_window (const Element &entry, const Zone &zone, Window *out)
 {
   // Ours says it in milliseconds as well; then no zone is needed.
-  if (!entry["starts_at"].get (out->starts_at) &&
-      !entry["ends_at"].get (out->ends_at))
-    return out->starts_at < out->ends_at;
-  std::string date = text_of (entry, "date");
-  auto start = zone.parse (date, text_of (entry, "start_time"));
-  auto end = zone.parse (date, text_of (entry, "end_time"));
+  Told start_told = time_of (entry, "starts_at", &out->starts_at);
+  Told end_told = time_of (entry, "ends_at", &out->ends_at);
+  if (start_told != Told::Absent || end_told != Told::Absent)
+    return start_told == Told::Text && end_told == Told::Text &&
+           out->starts_at < out->ends_at;
+  std::string date, start_time, end_time;
+  if (text_of (entry, "date", &date) != Told::Text ||
+      text_of (entry, "start_time", &start_time) != Told::Text ||
+      text_of (entry, "end_time", &end_time) != Told::Text)
+    return false;
+  auto start = zone.parse (date, start_time);
+  auto end = zone.parse (date, end_time);
   if (!start || !end || *start >= *end)
     return false;
   *out = {*start, *end};
+  return true;
+}
+
+// Whether the entry is a booking of *user* that opens something.
+bool
+read_entry (const Element &entry, const std::string &user, const Zone &zone,
+    Booking *out)
+{
+  std::string status, owner, id;
+  Told owner_told = id_of (entry, "user_id", &owner);
+  Told status_told = text_of (entry, "status", &status);
+  Told robot_told = id_of (entry, "robot_id", &out->robot_id);
+  Told type_told = id_of (entry, "robot_type", &out->robot_type);
+  Told id_told = id_of (entry, "id", &id);
+  for (Told told : {owner_told, status_told, robot_told, type_told, id_told})
+    if (told == Told::Unreadable)
+      return false;
+  if (owner_told == Told::Text && owner != user)
+    return false;
+  if (status_told == Told::Text && status != "active" && status != "confirmed")
+    return false;
+  // A robot that is named but has no usable name is not "every robot".
+  if (robot_told == Told::Text && !valid_id (out->robot_id))
+    return false;
+  bool typeless = robot_told == Told::Text && out->robot_type.empty ();
+  if (!typeless && !valid_id (out->robot_type) &&
+      (type_told == Told::Text || robot_told != Told::Text))
+    return false;
+  if (!read_window (entry, zone, &out->window))
+    return false;
+  if (entry["id"].get (out->id))
+    out->id = 0;
   return true;
 }
 
@@ -96,19 +194,8 @@ parse_console_bookings (std::string_view json, const std::string &user,
     if (!entry.is_object ())
       return false;
     Booking b;
-    std::string status = text_of (entry, "status");
-    std::string owner = text_of (entry, "user_id");
-    b.robot_id = text_of (entry, "robot_id");
-    b.robot_type = text_of (entry, "robot_type");
-    bool mine = owner.empty () || owner == user;
-    bool active =
-        status.empty () || status == "active" || status == "confirmed";
-    bool robot = valid_id (b.robot_id.empty () ? b.robot_type : b.robot_id);
-    if (!mine || !active || !robot || !read_window (entry, zone, &b.window))
-      continue;
-    if (entry["id"].get (b.id))
-      b.id = 0;
-    out->push_back (std::move (b));
+    if (read_entry (entry, user, zone, &b))
+      out->push_back (std::move (b));
   }
   return true;
 }
