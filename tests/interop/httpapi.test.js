@@ -121,7 +121,8 @@ describe('HTTP API', () => {
   });
 
   it('counts guesses by household, whatever the guesser may log in to', async () => {
-    const guarded = new Signaling({ config: '[server]\ntrusted-proxies=127.0.0.1/32\n' });
+    const guarded = new Signaling({ config: '[server]\ntrusted-proxies=127.0.0.1/32\n' +
+      '[limits]\nlogin-failures-per-address=30\n' });
     guarded.cli(['user', 'add', 'own@example.org'], 'correct horse');
     await guarded.start();
     const guess = async (address, email, password = 'guess') =>
@@ -133,16 +134,49 @@ describe('HTTP API', () => {
       statuses.push(await guess(`2001:db8::${i}`, 'victim@example.org'));
     assert.deepEqual(statuses, [...Array(8).fill(401), 429, 429]);
     assert.equal(await guess('2001:db8:0:1::1', 'victim@example.org'), 401);
-    // A login of one's own in between does not start the count anew.
+    // A class behind one router has more guesses than a household...
     let wrong = 0;
-    for (let i = 0; i < 40; ++i) {
-      if (i % 10 === 9)
-        await guess('192.0.2.1', 'own@example.org', 'correct horse');
-      else if (await guess('192.0.2.1', `user${i}@example.org`) === 401)
-        ++wrong;
-    }
-    assert.equal(wrong, 30);
+    for (let i = 0; i < 20; ++i)
+      wrong += await guess('192.0.2.1', `user${i}@example.org`) === 401;
+    assert.equal(wrong, 20);
+    assert.equal(await guess('192.0.2.1', 'own@example.org', 'correct horse'), 200);
+    // ... and an end of them, which nobody pays for who logged in there before.
+    for (let i = 20; i < 50; ++i)
+      wrong += await guess('192.0.2.1', `user${i}@example.org`) === 401;
+    assert.ok(wrong >= 30 && wrong < 50, `${wrong}`);
+    assert.equal(await guess('192.0.2.1', 'new@example.org'), 429);
+    assert.equal(await guess('192.0.2.1', 'own@example.org', 'correct horse'), 200);
+    // Right ones are metered as well.
+    let last;
+    for (let i = 0; i < 12 && last !== 429; ++i)
+      last = await guess('192.0.2.1', 'own@example.org', 'correct horse');
+    assert.equal(last, 429);
     await guarded.close();
+  });
+
+  it('takes what changes something from its own page alone, as JSON', async () => {
+    const login = { email: 'alice@example.org', password: 'correct horse' };
+    const post = async (at, headers, body = JSON.stringify(login), method = 'POST') =>
+      (await fetch(server.url + at, { method, body, headers })).status;
+    const json = 'application/json';
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data',
+      'application/jsonp', 'text/json', 'text/plain; application/json'])
+      assert.equal(await post('/auth/login', { 'Content-Type': type }), 415, type);
+    assert.equal(await post('/auth/login', {}, new Uint8Array([123, 125])), 415);
+    assert.equal(await post('/auth/login', {}, undefined), 415);
+    for (const type of [json, 'Application/JSON', `${json}; charset=utf-8`, `${json} ;x=y`])
+      assert.equal(await post('/auth/login', { 'Content-Type': type }), 200, type);
+    const own = { 'Content-Type': json, Authorization: `Bearer ${user.access_token}` };
+    for (const [method, at] of [['POST', '/bookings'], ['PUT', '/bookings/1'], ['DELETE', '/bookings/1']]) {
+      assert.equal(await post(at, { ...own, 'Content-Type': 'text/plain' }, '{}', method), 415, at);
+      for (const origin of ['https://evil.example', 'null', 'http://127.0.0.1:1', `${server.url}.evil.example`])
+        assert.equal(await post(at, { ...own, Origin: origin }, '{}', method), 403, `${at} ${origin}`);
+    }
+    for (const origin of ['https://evil.example', 'null'])
+      assert.equal(await post('/auth/login', { 'Content-Type': json, Origin: origin }), 403);
+    for (const origin of [server.url, 'https://console.example'])
+      assert.equal(await post('/auth/login', { 'Content-Type': json, Origin: origin }), 200, origin);
+    assert.match(server.output, /origin https:\/\/evil.example: the request's Host is 127\.0\.0\.1:\d+,/);
   });
 
   it('books, lists, moves and cancels', async () => {
@@ -193,7 +227,7 @@ describe('HTTP API', () => {
     }
     for (const raw of ['', '[', 'null', '[]', '{"robot_id":"\\ud800"}', '['.repeat(5000)]) {
       const response = await fetch(`${server.url}/bookings`, { method: 'POST', body: raw,
-        headers: { Authorization: `Bearer ${user.access_token}` } });
+        headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${user.access_token}` } });
       assert.equal(response.status, 422, raw.slice(0, 20));
     }
   });

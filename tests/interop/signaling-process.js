@@ -95,6 +95,7 @@ class Signaling {
       method,
       headers: {
         ...(token ? { Authorization: `Bearer ${token}` } : {}),
+        ...(body ? { 'Content-Type': 'application/json' } : {}),
         ...headers,
       },
       body: body && JSON.stringify(body),

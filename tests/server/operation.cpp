@@ -101,23 +101,6 @@ TEST (Password, IsKeptByAHashThatNeedsMemory)
     EXPECT_FALSE (check_password (no_hash, password)) << no_hash;
 }
 
-TEST (Password, AGuesserWaits)
-{
-  Throttle throttle (3, 60000);
-  for (TimeMs now : {0, 10000, 20000}) {
-    EXPECT_EQ (throttle.wait ("a", now), 0);
-    throttle.failed ("a", now);
-  }
-  EXPECT_EQ (throttle.wait ("a", 20000), 40000);
-  EXPECT_EQ (throttle.wait ("b", 20000), 0);
-  EXPECT_EQ (throttle.wait ("a", 60000), 0) << "and then begins anew";
-  throttle.failed ("a", 60000);
-  EXPECT_EQ (throttle.wait ("a", 60000), 0);
-  for (int i = 0; i < 20000; ++i)
-    throttle.failed (std::to_string (i), 60000);
-  EXPECT_LE (throttle.size (), 10000u);
-}
-
 // The algorithm is that of the key, whatever a token says of itself.
 TEST (Keys, OfAnIssuerElsewhereCheckItsTokensAndNoOthers)
 {

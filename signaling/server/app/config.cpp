@@ -256,6 +256,10 @@ read_keys (File &f, Config *config)
   f.get ("limits", "requests-per-second-per-address",
       &n.request_rate_per_address.per_second);
   f.get ("limits", "packet-bytes", &n.max_payload);
+  LoginLimits &l = c.login_limits;
+  f.get ("limits", "login-failures-per-address", &l.failures_per_address);
+  f.get ("limits", "login-failures-per-account", &l.failures_per_account);
+  f.get ("limits", "logins-per-minute", &l.logins_per_minute);
 }
 
 } // namespace

@@ -5,6 +5,7 @@
 #pragma once
 #include "server/app/log.hpp"
 #include "server/app/times.hpp"
+#include "server/auth/throttle.hpp"
 #include "server/net/socketserver.hpp"
 #include <optional>
 #include <set>
@@ -63,6 +64,8 @@ struct Config
   std::size_t max_sockets_per_user = 64;
   TimeMs max_booking_ms = TimeMs{24} * 3600 * 1000; // by viewers themselves
   bool viewers_may_book = true;
+
+  LoginLimits login_limits;
 
   // ice
   std::vector<std::string> stun_urls;

@@ -10,8 +10,6 @@ namespace robotlive::server {
 
 namespace {
 
-constexpr std::size_t kMaxThrottled = 10000;
-
 JwtKey
 parse_key (const std::string &file, bool must_sign)
 {
@@ -140,38 +138,6 @@ check_password (const std::string &hash, const std::string &password)
   bool right = crypto_pwhash_str_verify (
                    against.c_str (), password.data (), password.size ()) == 0;
   return right && !hash.empty ();
-}
-
-TimeMs
-Throttle::wait (const std::string &key, TimeMs now) const
-{
-  auto it = failures_.find (key);
-  if (it == failures_.end () || it->second.count < limit_)
-    return 0;
-  return std::max<TimeMs> (0, it->second.first + window_ - now);
-}
-
-void
-Throttle::failed (const std::string &key, TimeMs now)
-{
-  if (failures_.size () >= kMaxThrottled)
-    for (auto it = failures_.begin (); it != failures_.end ();)
-      it = it->second.first + window_ <= now ? failures_.erase (it)
-                                             : std::next (it);
-  if (failures_.size () >= kMaxThrottled)
-    failures_.erase (failures_.begin ());
-  Failures &f = failures_[key];
-  if (f.count == 0 || f.first + window_ <= now)
-    f = {0, now};
-  ++f.count;
-}
-
-void
-Throttle::forgive (const std::string &key)
-{
-  auto it = failures_.find (key);
-  if (it != failures_.end () && --it->second.count == 0)
-    failures_.erase (it);
 }
 
 std::string

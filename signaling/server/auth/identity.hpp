@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Who somebody is: tokens, passwords, and how often one may guess.
+// Who somebody is: tokens and passwords.
 #pragma once
 #include "grant/jwt.hpp"
 #include "server/app/config.hpp"
 #include "server/store/store.hpp"
-#include <map>
 #include <string>
 
 namespace robotlive::server {
@@ -43,32 +42,6 @@ Identity new_identity (const std::string &subject, const std::string &role,
 std::string hash_password (const std::string &password);
 // An empty *hash* takes as long as a wrong password, and is one.
 bool check_password (const std::string &hash, const std::string &password);
-
-// Failed logins: after *limit* in *window* a key (address, or address and
-// e-mail) has to wait. Keys are forgotten, so an attacker fills no memory.
-class Throttle
-{
-public:
-  Throttle (int limit, TimeMs window) : limit_ (limit), window_ (window) {}
-
-  // Milliseconds to wait, 0 if it may try now.
-  TimeMs wait (const std::string &key, TimeMs now) const;
-  void failed (const std::string &key, TimeMs now);
-  void succeeded (const std::string &key) { failures_.erase (key); }
-  // Takes back one failed (); the others stay.
-  void forgive (const std::string &key);
-  std::size_t size () const { return failures_.size (); }
-
-private:
-  struct Failures
-  {
-    int count = 0;
-    TimeMs first = 0;
-  };
-  const int limit_;
-  const TimeMs window_;
-  std::map<std::string, Failures> failures_;
-};
 
 // Twice as many hexadecimal digits, from the kernel's random source.
 std::string random_text (std::size_t bytes);

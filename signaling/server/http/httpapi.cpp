@@ -3,6 +3,7 @@
 #include "protocol/json.hpp"
 #include "server/net/address.hpp"
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <glib.h>
 #include <openssl/evp.h>
@@ -20,12 +21,26 @@ loopback (const std::string &address)
          address.rfind ("::ffff:127.", 0) == 0;
 }
 
-// Whose guesses are counted together.
-std::string
-guesser (const std::string &address)
+// Of a clock that nobody sets.
+TimeMs
+steady_now ()
 {
-  auto parsed = net::Address::parse (address);
-  return parsed ? parsed->limit_key ().text () : address;
+  return std::chrono::duration_cast<std::chrono::milliseconds> (
+      Clock::now ().time_since_epoch ())
+      .count ();
+}
+
+// Whether the body says that it is JSON. A page of another origin cannot say
+// so without asking first.
+bool
+says_json (std::string_view content_type)
+{
+  constexpr std::string_view json = "application/json";
+  std::string_view type = content_type.substr (0, content_type.find (';'));
+  while (!type.empty () && (type.back () == ' ' || type.back () == '\t'))
+    type.remove_suffix (1);
+  return type.size () == json.size () &&
+         g_ascii_strncasecmp (type.data (), json.data (), json.size ()) == 0;
 }
 
 // coturn's "use-auth-secret": base64 (HMAC-SHA1 (secret, username)).
@@ -171,6 +186,7 @@ HttpApi::set_services (Services services)
   turn_secret_ =
       c.turn_secret_file.empty () ? "" : read_secret_file (c.turn_secret_file);
   files_.load (find_web_directory (c.web_directory));
+  throttle_.set_limits (c.login_limits);
 }
 
 std::vector<IceServer>
@@ -218,6 +234,8 @@ HttpApi::on_request (
         TokenError::None)
       call->identity = identity;
   }
+  if (!need_json (call))
+    return;
   if (!route (call) && !route_bookings (call) && !route_admin (call)) {
     if (request.method == "GET" || request.method == "HEAD")
       call->reply (files_.get (request.path));
@@ -261,6 +279,21 @@ HttpApi::route (const CallPtr &call)
   else
     return false;
   return true;
+}
+
+// Whatever changes something. A log-in always has a body.
+bool
+HttpApi::need_json (const CallPtr &call)
+{
+  const std::string &method = call->request.method;
+  bool reads = method == "GET" || method == "HEAD" || method == "OPTIONS";
+  bool has_body =
+      !call->request.body.empty () || call->is ("POST", {"auth", "login"});
+  if (reads || !has_body || says_json (call->request.header ("content-type")))
+    return true;
+  call->reply (error_response (415, "bad-message",
+      "the body is JSON: say \"Content-Type: application/json\""));
+  return false;
 }
 
 bool
@@ -367,24 +400,27 @@ HttpApi::login (const CallPtr &call)
         422, "bad-message", "\"email\" and \"password\" are needed"));
   std::string email = normal_email (std::string (email_text));
   std::string password (password_text);
-  std::string address_key = guesser (call->request.address);
-  std::string account_key = address_key + " " + email;
-  TimeMs wait = std::max (by_address_.wait (address_key, call->now),
-      by_account_.wait (account_key, call->now));
+  LoginAttempt attempt = LoginAttempt::of (email, call->request.address);
+  TimeMs wait = throttle_.begin (attempt, steady_now ());
   if (wait > 0) {
     services_.log->limited (LogLevel::Warning, "login-throttled",
         {{"address", call->request.address}, {"request", call->id}});
     HttpResponse response = error_response (
-        429, "rate-limited", "too many failed logins: wait and try again");
+        429, "rate-limited", "too many logins: wait and try again");
     response.headers.emplace_back (
-        "Retry-After", std::to_string (wait / 1000 + 1));
+        "Retry-After", std::to_string ((wait + 999) / 1000));
     return call->reply (std::move (response));
   }
-  // Counted before the hash, so that parallel guesses do not slip through.
-  by_address_.failed (address_key, call->now);
-  by_account_.failed (account_key, call->now);
-  auto verified = [this, call, address_key, account_key] (
+  auto unchecked = [this, call, attempt] (HttpResponse response) {
+    throttle_.finish (
+        attempt, LoginThrottle::Outcome::Unchecked, steady_now ());
+    call->reply (std::move (response));
+  };
+  auto verified = [this, call, attempt] (
                       const std::optional<User> &user, bool right) {
+    throttle_.finish (attempt,
+        right ? LoginThrottle::Outcome::Right : LoginThrottle::Outcome::Wrong,
+        steady_now ());
     // The e-mail address is left out: people type passwords there.
     std::string user_id = user ? std::to_string (user->id) : "";
     services_.log->limited (right ? LogLevel::Info : LogLevel::Warning,
@@ -394,9 +430,6 @@ HttpApi::login (const CallPtr &call)
     if (!right)
       return call->reply (error_response (
           401, "unauthorized", "e-mail address or password is wrong"));
-    by_account_.succeeded (account_key);
-    // Else who has one account could guess at all others without an end.
-    by_address_.forgive (address_key);
     std::string id = std::to_string (user->id);
     Identity identity = new_identity (
         id, user->role, call->now, services_.config->login_ttl_ms);
@@ -412,10 +445,10 @@ HttpApi::login (const CallPtr &call)
       [email] (Store &store) {
         return email.empty () ? std::nullopt : store.user_by_email (email);
       },
-      [this, call, password, verified] (
+      [this, password, verified, unchecked] (
           std::optional<User> user, const StoreError *error) {
         if (error)
-          return call->reply (store_error_response (*error));
+          return unchecked (store_error_response (*error));
         bool queued = services_.passwords->post (
             [post = services_.post, user, password, verified] {
               bool right =
@@ -423,7 +456,7 @@ HttpApi::login (const CallPtr &call)
               post ([user, right, verified] { verified (user, right); });
             });
         if (!queued)
-          call->reply (error_response (503, "busy", "try again in a moment"));
+          unchecked (error_response (503, "busy", "try again in a moment"));
       });
 }
 

@@ -8,6 +8,7 @@
 #include "server/app/config.hpp"
 #include "server/app/metrics.hpp"
 #include "server/auth/identity.hpp"
+#include "server/auth/throttle.hpp"
 #include "server/http/webfiles.hpp"
 #include "server/hub/room.hpp"
 #include "server/store/storebackend.hpp"
@@ -104,6 +105,8 @@ private:
   void end_session (const CallPtr &call, const std::string &peer_id);
   void audit (const CallPtr &call);
 
+  // Replies 415 and is false for a body that is not said to be JSON.
+  bool need_json (const CallPtr &call);
   // Replies 401 or 403 and is false for who may not.
   bool need_user (const CallPtr &call);
   bool need_admin (const CallPtr &call);
@@ -113,8 +116,7 @@ private:
   Services services_;
   std::string turn_secret_;
   WebFiles files_;
-  Throttle by_address_{30, 15 * 60 * 1000};
-  Throttle by_account_{8, 15 * 60 * 1000};
+  LoginThrottle throttle_;
 };
 
 HttpResponse json_response (int status, std::string body);

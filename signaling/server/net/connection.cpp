@@ -372,13 +372,21 @@ Connection::handle_request ()
                              context_.options.cors_origins);
   cors_origin_ = allowed ? origin : std::string_view ();
   bool engine = context_.engine->serves (request.path);
-  if (!allowed && (engine || is_preflight (request))) {
+  // A page may send what it likes without asking, as long as it does not read
+  // the answer: what changes something is refused here.
+  bool reads = request.method == "GET" || request.method == "HEAD";
+  if (!allowed && (engine || !reads)) {
     context_.counters.origins_refused++;
     context_.log ("refused a browser of origin " +
-                  std::string (origin.substr (0, max_logged_origin)));
+                  std::string (origin.substr (0, max_logged_origin)) +
+                  ": the request's Host is " +
+                  std::string (host.substr (0, max_logged_origin)) +
+                  ", and cors-origins does not name it");
     HttpResponse forbidden;
     forbidden.status = 403;
-    forbidden.body = R"({"code":4,"message":"Forbidden"})";
+    forbidden.body =
+        engine ? R"({"code":4,"message":"Forbidden"})"
+               : R"({"code":"forbidden","message":"not from this origin"})";
     return respond (std::move (forbidden));
   }
   if (is_preflight (request)) {

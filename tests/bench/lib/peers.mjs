@@ -155,7 +155,8 @@ const janusOthers = (kind, wanted) => fs.readdirSync(janusFolder(kind))
 export async function bookNow(robot, seconds) {
   const now = Date.now();
   const reply = await fetch(`${robot.url}/bookings`, { method: 'POST',
-    headers: { Authorization: `Bearer ${robot.token}` },
+    headers: { 'Content-Type': 'application/json',
+      Authorization: `Bearer ${robot.token}` },
     body: JSON.stringify({ robot_id: robot.robot, starts_at: now,
       ends_at: now + 1000 * seconds }) });
   const booking = await reply.json();
