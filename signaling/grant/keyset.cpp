@@ -150,6 +150,15 @@ JwtKeySet::has_secret () const
   });
 }
 
+std::vector<JwtKey>
+JwtKeySet::keys () const
+{
+  std::vector<JwtKey> list;
+  for (const Entry &entry : keys_)
+    list.push_back (entry.key);
+  return list;
+}
+
 std::vector<std::string>
 JwtKeySet::key_ids () const
 {

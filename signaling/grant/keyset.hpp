@@ -27,6 +27,7 @@ public:
   std::size_t size () const { return keys_.size (); }
   const JwtKey &first () const { return keys_.front ().key; }
   bool has_secret () const;
+  std::vector<JwtKey> keys () const;
   std::vector<std::string> key_ids () const;
   // The public halves as a JWK set; secrets are left out.
   std::string jwks () const;

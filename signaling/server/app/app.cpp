@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::size_t kMaxLogins = 64; // that wait for their hash
 constexpr auto kPollInterval = std::chrono::seconds (1);
+// A key is published for so long before it signs: until then every server of
+// the database has seen it, and tells it to a robot that asks.
+constexpr auto kPublishedFirst = std::chrono::seconds (3);
 
 } // namespace
 
@@ -56,7 +59,7 @@ App::App (Config config, std::function<Config ()> reload)
         return http_->ice_for (user, now, end);
       });
   room_->set_log (&log_);
-  room_->set_grant_key (keys_->grant_key ());
+  room_->set_grant_key (keys_->grants ().newest ());
   room_->restore (running, wall_now ());
   metrics_ = std::make_unique<Metrics> (
       network_.get (), room_.get (), [this] { return healthy (); });
@@ -189,6 +192,9 @@ App::reload_config ()
     // All is taken or nothing: what can be refused comes first.
     if (!fresh.turn_secret_file.empty ())
       read_secret_file (fresh.turn_secret_file);
+    std::optional<GrantKeys> keys;
+    if (!fresh.grant_key_file.empty ())
+      keys = GrantKeys::of_file (fresh.grant_key_file);
     if (!config_.network.tls_certificate_file.empty ())
       network_->reload_certificate ();
     config_ = std::move (fresh);
@@ -196,12 +202,56 @@ App::reload_config ()
     room_->set_config (room_config ());
     http_->set_services (services ());
     log_.set_level (config_.log_level);
+    if (keys)
+      take_keys (std::move (*keys));
+    else
+      load_stored_keys ();
     log_.write (LogLevel::Info, "reloaded");
   } catch (const std::exception &error) {
     log_.write (LogLevel::Error, "reload-failed",
         {{"text", "nothing changed"}, {"reason", error.what ()}});
   }
   systemd_notify ("READY=1");
+}
+
+// Made there if it has none: they were in a file before.
+void
+App::load_stored_keys ()
+{
+  using Records = std::vector<GrantKeyRecord>;
+  store_->ask<Records> (
+      [] (Store &store) {
+        return store.first_grant_key (
+            [] { return JwtKey::generate_es256 ().private_pem (); },
+            wall_now ());
+      },
+      [this, alive = std::weak_ptr<bool> (alive_)] (
+          const Records &records, const StoreError *error) {
+        if (alive.expired () || !config_.grant_key_file.empty ())
+          return;
+        try {
+          if (error)
+            throw ConfigError (error->what ());
+          take_keys (GrantKeys::of_records (records));
+        } catch (const ConfigError &e) {
+          log_.write (
+              LogLevel::Error, "grant-keys-failed", {{"reason", e.what ()}});
+        }
+      });
+}
+
+void
+App::take_keys (GrantKeys keys)
+{
+  if (keys == keys_->grants ())
+    return;
+  keys_->set_grants (std::move (keys));
+  log_.write (LogLevel::Info, "grant-keys",
+      {{"signs", keys_->grants ().newest ().key_id ()},
+          {"keys",
+              std::to_string (keys_->grants ().usable (wall_now ()).size ())}});
+  network_->schedule (Clock::now () + kPublishedFirst,
+      [this] { room_->set_grant_key (keys_->grants ().newest ()); });
 }
 
 // The Room says when it wants to be called next.
@@ -264,13 +314,16 @@ App::poll_store ()
   {
     std::int64_t revision = -1;
     std::vector<std::string> ends;
+    std::vector<GrantKeyRecord> keys;
   };
   store_->ask<News> (
       [known = revision_] (Store &store) {
         News news;
         news.revision = store.others_revision ();
-        if (news.revision != known)
+        if (news.revision != known) {
           news.ends = store.requested_ends ();
+          news.keys = store.grant_keys ();
+        }
         return news;
       },
       [this, down, alive = std::weak_ptr<bool> (alive_)] (
@@ -284,6 +337,13 @@ App::poll_store ()
         revision_ = news.revision;
         for (const std::string &peer_id : news.ends)
           room_->end_session (peer_id, "revoked", wall_now ());
+        if (!news.keys.empty () && config_.grant_key_file.empty ())
+          try {
+            take_keys (GrantKeys::of_records (news.keys));
+          } catch (const ConfigError &e) {
+            log_.write (
+                LogLevel::Error, "grant-keys-failed", {{"reason", e.what ()}});
+          }
         if ((!first || down) && !console_)
           room_->recheck_all (wall_now ());
         arm ();

@@ -32,6 +32,8 @@ private:
   void heartbeat ();
   void poll_store ();
   void reload_config ();
+  void load_stored_keys ();
+  void take_keys (GrantKeys keys);
   void stop ();
   RoomConfig room_config () const;
   Services services ();

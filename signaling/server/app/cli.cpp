@@ -243,6 +243,52 @@ session_list (Context &c)
 }
 
 int
+key_list (Context &c)
+{
+  const TimeMs now = wall_now ();
+  bool first = true;
+  std::cout << "KEY\tMADE\tGOOD UNTIL\n";
+  for (const GrantKeys::Key &key : c.keys ().grants ().usable (now)) {
+    std::cout << key.key.key_id () << '\t'
+              << (key.created_at ? c.zone->iso8601 (key.created_at) : "-")
+              << '\t'
+              << (first ? "signs"
+                     : key.retires_at == kNever
+                         ? "-"
+                         : c.zone->iso8601 (key.retires_at))
+              << '\n';
+    first = false;
+  }
+  return 0;
+}
+
+int
+key_rotate (Context &c)
+{
+  if (!c.config.grant_key_file.empty ())
+    throw ConfigError (
+        "the grant keys are in " + c.config.grant_key_file +
+        ": put a new one in front of those in it (openssl genpkey -algorithm "
+        "EC -pkeyopt ec_paramgen_curve:P-256), reload the server (systemctl "
+        "reload robotlive-signaling), and take the old one out a day later");
+  const std::string text = c.line.get ("overlap", "24h");
+  auto overlap = parse_duration (text);
+  if (text == "0" || text == "0s")
+    overlap = 0;
+  if (!overlap)
+    throw ConfigError ("--overlap is not a duration like 24h, or 0");
+  c.keys (); // the first one is made by whoever asks first
+  const TimeMs now = wall_now ();
+  std::cout << GrantKeys::rotate (c.records (), now, *overlap) << std::endl;
+  std::cerr << "the older keys are good until "
+            << c.zone->iso8601 (now + *overlap)
+            << "; a robot that has them in a file (grant-key) needs what "
+               "\"robotlive-signaling key show\" prints"
+            << std::endl;
+  return 0;
+}
+
+int
 check_config (Context &c)
 {
   c.keys ();
@@ -282,9 +328,13 @@ run_command (const CommandLine &line)
     return 0;
   }
   if (line.command == "key show") {
-    std::cout << c.keys ().grant_key ().public_pem ();
+    std::cout << c.keys ().grants ().newest ().public_pem ();
     return 0;
   }
+  if (line.command == "key list")
+    return key_list (c);
+  if (line.command == "key rotate")
+    return key_rotate (c);
   return check_config (c);
 }
 

@@ -65,7 +65,10 @@ const std::vector<Command> kCommands = {
     {"booking cancel", "ID", "Cancel a booking; its session ends.", 1, 1, {}},
     {"session list", "", "Who watches what, until when.", 0, 0, {}},
     {"session end", "PEERID", "End a session at once.", 1, 1, {}},
-    {"key show", "", "Print the grants' public key (PEM).", 0, 0, {}},
+    {"key show", "", "Print the newest public key of grants (PEM).", 0, 0, {}},
+    {"key list", "", "The keys of grants, the newest first.", 0, 0, {}},
+    {"key rotate", "", "Make a new key of grants; prints its id.", 0, 0,
+        {{"overlap", "DURATION", "How long the older ones stay good (24h)"}}},
     {"check-config", "", "Check configuration and database.", 0, 0, {}},
 };
 

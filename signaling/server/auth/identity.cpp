@@ -11,14 +11,12 @@ namespace robotlive::server {
 namespace {
 
 JwtKey
-parse_key (const std::string &file, bool must_sign)
+parse_key (const std::string &file)
 {
   std::string error;
   auto key = JwtKey::parse (read_text_file (file), &error);
   if (!key)
     throw ConfigError (file + ": " + error);
-  if (must_sign && !key->can_sign ())
-    throw ConfigError (file + " holds no private key");
   return *key;
 }
 
@@ -45,8 +43,8 @@ random_text (std::size_t bytes)
   return text;
 }
 
-Keys::Keys (JwtKey identity, JwtKey grant, TokenPolicy policy)
-    : identity_ (std::move (identity)), grant_ (std::move (grant)),
+Keys::Keys (JwtKey identity, GrantKeys grants, TokenPolicy policy)
+    : identity_ (std::move (identity)), grants_ (std::move (grants)),
       policy_ (std::move (policy))
 {
 }
@@ -61,7 +59,7 @@ Keys::load (const Config &config, Store *store)
   };
   auto identity = [&] {
     if (!config.public_key_file.empty ())
-      return parse_key (config.public_key_file, false);
+      return parse_key (config.public_key_file);
     if (!config.secret_file.empty ())
       return secret_key (
           read_secret_file (config.secret_file), config.secret_file);
@@ -71,23 +69,12 @@ Keys::load (const Config &config, Store *store)
     return secret_key (
         kept ("token-secret", [] { return random_text (32); }), "database");
   };
-  auto grant = [&] {
-    if (!config.grant_key_file.empty ())
-      return parse_key (config.grant_key_file, true);
-    std::string error;
-    auto key = JwtKey::parse (
-        kept ("grant-key",
-            [] { return JwtKey::generate_es256 ().private_pem (); }),
-        &error);
-    if (!key || !key->can_sign ())
-      throw ConfigError ("the grant key in the database is damaged");
-    return *key;
-  };
   TokenPolicy policy;
   policy.issuer = config.issuer;
   policy.audience = config.audience;
   policy.leeway = config.leeway_ms;
-  return Keys (identity (), grant (), policy);
+  return Keys (
+      identity (), GrantKeys::load (config, store, wall_now ()), policy);
 }
 
 TokenError

@@ -4,6 +4,7 @@
 #pragma once
 #include "grant/jwt.hpp"
 #include "server/app/config.hpp"
+#include "server/auth/grantkeys.hpp"
 #include "server/store/store.hpp"
 #include <string>
 
@@ -22,13 +23,14 @@ public:
   // False if only a public key is configured: others issue the tokens then.
   bool can_issue () const { return identity_.can_sign (); }
   std::string issue (const Identity &identity) const;
-  const JwtKey &grant_key () const { return grant_; }
+  const GrantKeys &grants () const { return grants_; }
+  void set_grants (GrantKeys grants) { grants_ = std::move (grants); }
 
 private:
-  Keys (JwtKey identity, JwtKey grant, TokenPolicy policy);
+  Keys (JwtKey identity, GrantKeys grants, TokenPolicy policy);
 
   JwtKey identity_;
-  JwtKey grant_;
+  GrantKeys grants_;
   TokenPolicy policy_;
 };
 

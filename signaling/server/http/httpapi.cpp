@@ -274,8 +274,8 @@ HttpApi::route (const CallPtr &call)
   else if (call->is ("GET", {"auth", "me"}))
     me (call);
   else if (call->is ("GET", {".well-known", "jwks.json"}))
-    call->reply (json_response (200,
-        "{\"keys\":[" + services_.keys->grant_key ().public_jwk () + "]}"));
+    call->reply (
+        json_response (200, services_.keys->grants ().jwks (call->now)));
   else
     return false;
   return true;
