@@ -5,12 +5,18 @@
 
 const TIMEOUT = 15000;
 
+// Where the page lies, which may be any path behind a proxy.
+const BASE = new URL('.', import.meta.url);
+
+export const address = path => new URL(path, BASE).href;
+
 export class ApiError extends Error {
-  constructor(status, code, sentence) {
+  constructor(status, code, sentence, retryAfter) {
     super(`HTTP ${status}`);
     this.status = status;
     this.code = code;
     this.sentence = sentence; // the server's own words, if any
+    this.retryAfter = retryAfter; // seconds, if it says
   }
 }
 
@@ -18,7 +24,7 @@ async function call(path, { token, body, method } = {}) {
   let response;
   let answer;
   try {
-    response = await fetch(path, {
+    response = await fetch(address(path), {
       method: method ?? (body ? 'POST' : 'GET'),
       headers: {
         ...(token ? { Authorization: `Bearer ${token}` } : {}),
@@ -30,18 +36,20 @@ async function call(path, { token, body, method } = {}) {
     });
     answer = await response.json();
   } catch {
-    throw new ApiError(response?.ok === false ? response.status : 0);
+    if (response?.ok !== false)
+      throw new ApiError(0);
   }
   if (!response.ok)
-    throw new ApiError(response.status, answer?.code, answer?.message);
+    throw new ApiError(response.status, answer?.code, answer?.message,
+      Number(response.headers.get('Retry-After') ?? NaN));
   return answer;
 }
 
 export const login = (email, password) =>
-  call('/auth/login', { body: { email, password } });
-export const robots = token => call('/robots', { token });
-export const bookings = token => call('/my-bookings', { token });
+  call('auth/login', { body: { email, password } });
+export const robots = token => call('robots', { token });
+export const bookings = token => call('my-bookings', { token });
 export const book = (token, booking) =>
-  call('/bookings', { token, body: booking });
+  call('bookings', { token, body: booking });
 export const cancel = (token, id) =>
-  call(`/bookings/${encodeURIComponent(id)}`, { token, method: 'DELETE' });
+  call(`bookings/${encodeURIComponent(id)}`, { token, method: 'DELETE' });

@@ -4,32 +4,26 @@
 // The login lives in sessionStorage: it survives a reload, not the tab.
 
 import * as api from './api.js';
+import * as stage from './stage.js';
 import * as text from './text.js';
-import { bookingRequest, covers, isActive, nextStart, preferredRobot,
-  readBookings, readRobots } from './bookings.js';
+import { covers, isActive, linkedRobot, nextStart, readBookings, readRobots }
+  from './bookings.js';
 import { Feed } from './feed.js';
+import { bookFromForm, forgetLists, showBookings, showRobots }
+  from './lists.js';
 import { Socket } from './socketio.js';
+import { $, notice } from './stage.js';
 import { summarize } from './stats.js';
 import { TestStream } from './teststream.js';
 
 const REFRESH = 30000; // ms between two looks at robots and bookings
-const WARNING = 90000; // ms before the end; the server warns later than this
-const STATES = {
-  idle: 'Not connected',
-  connecting: 'Connecting',
-  live: 'Live',
-  waiting: 'Waiting',
-  reconnecting: 'Reconnecting',
-  refused: 'Refused',
-  ended: 'Ended',
-};
-const CURTAINS = {
-  idle: 'Choose a robot and press Connect Video Feed.',
-  connecting: 'Connecting to the robot …',
-  waiting: 'Waiting for the robot …',
-  reconnecting: 'The picture was interrupted. Connecting again …',
-  refused: 'No picture.',
-  ended: 'The session is over.',
+const WARNING = 60000; // ms before the end; the server may warn earlier
+const AWAY = 3000; // ms that a robot's link may be away unmentioned
+const LINKS = {
+  trying: 'Server: connecting',
+  up: 'Server: connected',
+  lost: 'Server: reconnecting',
+  down: 'Server: not reachable',
 };
 const HINTS = {
   webrtc: 'Live video from the robot.',
@@ -37,21 +31,33 @@ const HINTS = {
     + 'alone.',
 };
 
-const $ = id => document.getElementById(id);
-const video = $('video');
-
 const login = {
   token: sessionStorage.getItem('robotlive.token'),
   user: null, // {id, name, email, role}
 };
+const instance = takeInstance();
 let robots = [];
 let bookings = [];
 let iceServers = [];
 let clock = { server: Date.now(), at: performance.now() };
 let socket = null;
+let link = 'trying';
 let feed = null;
+let warnFrom = WARNING; // ms before the end of this session
+let awayTimer = null;
 let testStream = null;
 let testStats = null;
+
+// By which the server knows this page again, after a reload too. Taken out of
+// the store while the page lives: a tab that is duplicated copies the store,
+// and must not pass for this one.
+function takeInstance() {
+  const stored = sessionStorage.getItem('robotlive.instance');
+  sessionStorage.removeItem('robotlive.instance');
+  // randomUUID () is for secure contexts alone.
+  return stored ?? Array.from(crypto.getRandomValues(new Uint8Array(16)),
+    byte => byte.toString(16).padStart(2, '0')).join('');
+}
 
 // The server's clock, carried on by the monotonic one: the wall clock of the
 // computer may be wrong and may jump.
@@ -66,8 +72,10 @@ function setClock(serverTime) {
 
 async function onLogin(event) {
   event.preventDefault();
-  notice('login-notice', null);
-  $('login-button').disabled = true;
+  const button = $('login-button');
+  loginProblem(null);
+  button.disabled = true;
+  button.textContent = 'Logging in …';
   try {
     const answer = await api.login($('email').value.trim(),
       $('password').value);
@@ -75,16 +83,28 @@ async function onLogin(event) {
     login.token = answer.access_token;
     sessionStorage.setItem('robotlive.token', login.token);
     sessionStorage.setItem('robotlive.user', JSON.stringify(answer.user));
-    await enter(answer.user);
+    enter(answer.user);
+    $('viewer-title').focus();
   } catch (error) {
-    notice('login-notice', text.loginText(error.status));
+    loginProblem(text.loginText(error.status, error.retryAfter));
     $('password').focus();
     $('password').select();
   }
-  $('login-button').disabled = false;
+  button.disabled = false;
+  button.textContent = 'Log in';
 }
 
-function logout(sentence) {
+function loginProblem(sentence) {
+  notice('login-notice', sentence);
+  for (const id of ['email', 'password']) {
+    if (sentence === null)
+      $(id).removeAttribute('aria-describedby');
+    else
+      $(id).setAttribute('aria-describedby', 'login-notice');
+  }
+}
+
+function logout(sentence = null) {
   feed?.stop();
   stopTest();
   socket?.close();
@@ -95,16 +115,17 @@ function logout(sentence) {
   sessionStorage.clear();
   robots = [];
   bookings = [];
-  $('book-form').reset();
-  notice('booking-notice', null);
+  clearTimeout(awayTimer);
+  forgetLists();
+  stage.showState('idle');
   $('viewer').hidden = true;
   $('account').hidden = true;
   $('login').hidden = false;
-  notice('login-notice', sentence ?? null);
+  loginProblem(sentence);
   $('email').focus();
 }
 
-async function enter(user) {
+function enter(user) {
   login.user = user;
   $('who').textContent = user.role === 'admin'
     ? `${user.name || user.email} (administrator)` : user.name || user.email;
@@ -112,21 +133,25 @@ async function enter(user) {
   $('account').hidden = false;
   $('viewer').hidden = false;
   $('book').hidden = user.may_book !== true;
-  showFeed('idle');
+  notice('notice', null);
+  stage.showState('idle');
   openSocket();
   resume();
-  await refresh();
+  return refresh();
 }
 
-// The picture was there before the reload: bring it back.
+// The picture was there before the reload: bring it back, unless a link leads
+// to another robot.
 function resume() {
   const stored = JSON.parse(sessionStorage.getItem('robotlive.feed') ?? '{}');
+  const linked = linkedRobot(location);
+  const robot = linked ?? stored.robot;
   if (stored.type)
     $('type').value = stored.type;
-  if (stored.robot)
-    $('robot').replaceChildren(new Option(stored.robot, stored.robot));
+  if (robot)
+    $('robot').replaceChildren(new Option(robot, robot));
   onTypeChange();
-  if (stored.wanted)
+  if (stored.wanted && robot === stored.robot)
     connect();
 }
 
@@ -135,164 +160,179 @@ function remember(wanted) {
     { robot: $('robot').value, type: $('type').value, wanted }));
 }
 
+// The address leads back to the chosen robot.
+function onRobotChange() {
+  history.replaceState(null, '',
+    `#/robot/${encodeURIComponent($('robot').value)}`);
+}
+
+function onHashChange() {
+  const linked = linkedRobot(location);
+  if (login.user && linked !== null && !feed.wanted && !testStream)
+    showRobots(robots, bookings, serverNow(), linked);
+  showButtons();
+}
+
 // Signalling
 
+function showLink(state) {
+  link = state;
+  $('link').textContent = LINKS[state];
+  $('link').dataset.up = state === 'up';
+  showServerAway();
+}
+
+// Said as long as it keeps the picture from coming, and no longer.
+function showServerAway() {
+  const element = $('notice');
+  if (feed?.wanted && feed.state !== 'live' && ['lost', 'down'].includes(link)) {
+    const code = navigator.onLine ? 'server-away' : 'device-offline';
+    if (element.dataset.about !== code)
+      notice('notice', text.refusalText(code), 'warning');
+    element.dataset.about = code;
+  } else if (/^(server-away|device-offline)$/.test(element.dataset.about)) {
+    notice('notice', null);
+  }
+}
+
 function openSocket() {
-  socket = new Socket(new URL('/socket.io/', location.href).href,
+  const mine = socket = new Socket(api.address('socket.io/'),
     () => ({ token: login.token }));
-  feed = new Feed({ signalling: socket, iceServers: () => iceServers,
-    serverNow });
+  feed = new Feed({
+    signalling: {
+      // Until the server has answered "register" it may know of sessions that
+      // an offer would run into.
+      get connected() { return mine.connected && link === 'up'; },
+      emit: (event, payload) => mine.emit(event, payload),
+      request: (event, payload) => mine.request(event, payload),
+    },
+    iceServers: () => iceServers,
+    serverNow,
+    endsAt: rightEndsAt,
+  });
   feed.addEventListener('state', event => onFeedState(event.detail));
   feed.addEventListener('stream', () => {
-    if (video.srcObject !== feed.stream)
-      video.srcObject = feed.stream;
-    $('sound').hidden = !feed.stream?.getAudioTracks().length;
+    const of = feed;
+    stage.show(feed.stream, () => of.pictureSeen());
   });
-  feed.addEventListener('limit', () => showLimit(feed.limit));
+  feed.addEventListener('limit', () => stage.showLimit(feed.limit));
   feed.addEventListener('session', () => {
-    // Extended: the warning before the end is not true any more.
-    if (feed.session.expiresAt - serverNow() > WARNING)
-      notice('notice', null);
+    setClock(feed.session.serverTime);
+    showTime();
   });
-  const link = up => {
-    $('link').textContent = up ? 'Server: connected' : 'Server: connecting';
-    $('link').dataset.up = up;
-  };
   socket
-    .on('connect', () => socket.emit('register',
-      { userId: String(login.user.id), userType: 'viewer' }))
-    .on('disconnect', () => link(false))
+    .on('connect', () => socket.emit('register', {
+      userId: String(login.user.id), userType: 'viewer', instance,
+      peers: feed.peerId === null ? [] : [feed.peerId] }))
+    .on('disconnect', () => showLink('lost'))
+    .on('unreachable', () => showLink('down'))
     .on('connect_error', ({ code }) => {
-      link(false);
-      if (code === 'unauthorized')
-        logout(text.refusalText(code));
+      showLink('down');
+      if (code === 'unauthorized' || code === 'forbidden')
+        logout(text.refusalText('unauthorized'));
     })
-    .on('registered', payload => {
-      if (!payload?.success) {
-        logout(text.refusalText(payload?.code));
-        return;
-      }
-      link(true);
-      setClock(payload.serverTime);
-      if (Array.isArray(payload.iceServers))
-        iceServers = payload.iceServers;
-      feed.signallingUp();
-    })
+    .on('registered', onRegistered)
     .on('session-expiring', payload => {
       setClock(payload?.serverTime);
-      if (feed.wanted && Number.isFinite(payload?.expiresAt))
-        notice('notice', text.expiringText(payload.expiresAt - serverNow(),
-          payload.expiresAt), 'warning');
+      if (feed.wanted && Number.isFinite(payload?.expiresAt)
+          && (payload.peerId ?? feed.peerId) === feed.peerId) {
+        warnFrom = Math.max(WARNING,
+          payload.expiresAt - serverNow() + 1000);
+        showTime();
+      }
     });
   for (const event of ['answer', 'ice-candidate', 'leave', 'picture-limit',
-    'session-updated',
-    'session-ended', 'error', 'robot-available', 'robot-unavailable']) {
+    'session-updated', 'session-ended', 'error', 'robot-available',
+    'robot-unavailable']) {
     socket.on(event, payload => {
       setClock(payload?.serverTime ?? payload?.session?.serverTime);
+      if (payload?.userId === $('robot').value && event.startsWith('robot-'))
+        onRobotLink(event === 'robot-available');
       feed.onMessage(event, payload);
       if (event.startsWith('robot-') || event.startsWith('session-'))
         refresh();
     });
   }
-  link(false);
+  showLink('trying');
   socket.connect();
+}
+
+function onRegistered(payload) {
+  if (!payload?.success) {
+    // Whatever it cannot say now it may say later; the socket asks again.
+    if (['unavailable', 'internal', 'busy', 'rate-limited']
+      .includes(payload?.code))
+      showLink('lost');
+    else
+      logout(text.refusalText('unauthorized'));
+    return;
+  }
+  setClock(payload.serverTime);
+  if (Array.isArray(payload.iceServers))
+    iceServers = payload.iceServers;
+  showLink('up');
+  const { sessions } = payload;
+  const mine = Array.isArray(sessions)
+    && sessions.find(session => session?.peerId === feed.peerId);
+  if (mine)
+    onRobotLink(mine.state !== 'robot-away');
+  feed.signallingUp(sessions);
+  refresh();
+}
+
+// A robot may be away from the server while its picture goes on.
+function onRobotLink(up) {
+  clearTimeout(awayTimer);
+  $('away').hidden = true;
+  if (!up)
+    awayTimer = setTimeout(() => {
+      $('away').hidden = feed?.state !== 'live' || !feed.flowing;
+    }, AWAY);
 }
 
 // Robots and bookings
 
+// Resolves to whether the server has answered.
 async function refresh() {
   const token = login.token;
   try {
     const [robotList, bookingList] = await Promise.all(
       [api.robots(token), api.bookings(token)]);
     if (token !== login.token)
-      return;
+      return false;
     robots = readRobots(robotList);
     bookings = readBookings(bookingList, serverNow());
-    showRobots();
-    showBookings();
+    draw();
+    return true;
   } catch (error) {
     if (error.status === 401 && token === login.token)
       logout(text.refusalText('unauthorized'));
+    return false;
   }
 }
 
-function showRobots() {
-  const chosen = $('robot').value
-    || preferredRobot(robots, bookings, serverNow())?.id;
-  $('robot').replaceChildren(...robots.map(robot => {
-    const name = robot.name === robot.id ? robot.id
-      : `${robot.name} (${robot.id})`;
-    return new Option(`${name}, ${robot.online ? 'online' : 'offline'}`,
-      robot.id, false, robot.id === chosen);
-  }));
-  if (chosen && $('robot').value !== chosen)
-    $('robot').append(new Option(chosen, chosen, true, true));
-  if (robots.length === 0)
-    $('robot').replaceChildren(new Option('No robot', ''));
-  const toBook = $('book-robot').value || $('robot').value;
-  $('book-robot').replaceChildren(...robots.map(robot =>
-    new Option(robot.name, robot.id, false, robot.id === toBook)));
-  $('book-button').disabled = robots.length === 0;
+function draw() {
+  showRobots(robots, bookings, serverNow());
+  showBookings(bookings, robots, serverNow(),
+    login.user.may_book === true ? changeBookings : null);
   showButtons();
 }
 
-function showBookings() {
-  const now = serverNow();
-  $('bookings').replaceChildren(...bookings.map(booking => {
-    const item = document.createElement('li');
-    const line = (className, content) => {
-      const element = document.createElement('div');
-      element.className = className;
-      element.textContent = content;
-      item.append(element);
-    };
-    const active = isActive(booking, now);
-    item.dataset.active = active;
-    line('what', booking.robotId
-      ?? `Any robot of type ${booking.robotType}`);
-    line('when', `${text.whenText(booking.startsAt, now)} until `
-      + text.timeText(booking.endsAt));
-    if (active)
-      line('now', 'Now');
-    if (login.user.may_book === true)
-      item.append(cancelButton(booking, now));
-    return item;
-  }));
-  $('no-bookings').hidden = bookings.length > 0;
-}
-
-function cancelButton(booking, now) {
-  const button = document.createElement('button');
-  button.type = 'button';
-  button.textContent = 'Cancel';
-  const when = text.whenText(booking.startsAt, now);
-  button.setAttribute('aria-label', `Cancel the booking ${when}`);
-  button.addEventListener('click', () => {
-    if (confirm(`Cancel the booking ${when}?`))
-      changeBookings(button, () => api.cancel(login.token, booking.id));
-  });
-  return button;
-}
-
-function onBook(event) {
-  event.preventDefault();
-  const request = bookingRequest($('book-robot').value, $('book-start').value,
-    $('book-minutes').value, serverNow());
-  if (request)
-    changeBookings($('book-button'), () => api.book(login.token, request));
-}
-
-async function changeBookings(button, change) {
+// *change* (token): the request; *done*: what to say when it has worked.
+async function changeBookings(button, change, done) {
   notice('booking-notice', null);
   button.disabled = true;
   try {
-    await change();
+    await change(login.token);
     await refresh();
+    notice('booking-notice', done, 'good');
   } catch (error) {
     notice('booking-notice', text.bookingText(error));
   }
   button.disabled = false;
+  // The focus was on the button, which was off, and is perhaps gone.
+  if (document.activeElement === document.body)
+    (button.isConnected ? button : $('bookings-title')).focus();
 }
 
 // The feed
@@ -300,6 +340,7 @@ async function changeBookings(button, change) {
 function connect() {
   stopTest();
   notice('notice', null);
+  warnFrom = WARNING;
   remember(true);
   if ($('type').value === 'test')
     startTest();
@@ -316,12 +357,16 @@ function disconnect() {
 
 async function startTest() {
   feed.stop();
-  showFeed('connecting');
+  stage.showState('connecting');
   const mine = testStream = new TestStream();
+  showButtons();
   try {
     const stream = await mine.start();
     if (mine === testStream)
-      video.srcObject = stream;
+      stage.show(stream, () => {
+        if (mine === testStream)
+          stage.showState('live');
+      });
   } catch {
     stopTest();
     notice('notice', 'This browser cannot play WebRTC video.');
@@ -334,115 +379,122 @@ function stopTest() {
   testStream.stop();
   testStream = null;
   testStats = null;
-  video.srcObject = null;
-  showFeed('idle');
+  stage.show(null);
+  stage.showState('idle');
+  showButtons();
 }
+
+const chosenRobot = () =>
+  robots.find(robot => robot.id === $('robot').value);
 
 function onFeedState({ state, code, reason, retryMs, nextBooking, detail }) {
-  showFeed(state);
-  // The warning before the end stays, whenever it came.
-  if (state === 'live' && $('notice').classList.contains('error'))
+  stage.showState(state);
+  showButtons();
+  if (state === 'live' && (stage.isErrorShown()
+      || $('notice').dataset.about === 'interruption'))
     notice('notice', null);
   if (code) {
-    const robot = robots.find(entry => entry.id === $('robot').value);
     notice('notice', text.refusalText(code, { retryMs, detail,
-      next: nextStart(nextBooking, bookings, robot, serverNow()) }));
+      next: nextStart(nextBooking, bookings, chosenRobot(), serverNow()) }));
+  }
+  if (state === 'reconnecting' && text.interruptionText(reason)) {
+    notice('notice', text.interruptionText(reason), 'warning');
+    $('notice').dataset.about = 'interruption';
   }
   if (state === 'ended')
-    notice('notice', text.endingText(reason), 'warning');
+    sayEnding(reason);
   if (state === 'ended' || state === 'refused')
     remember(false);
+  showServerAway();
+  showTime();
 }
 
-function onPicture() {
-  if (testStream)
-    showFeed('live');
-  else
-    feed?.pictureSeen();
+// "revoked" has several causes; the bookings that are left tell which.
+async function sayEnding(reason) {
+  const of = feed;
+  const robot = chosenRobot();
+  notice('notice', text.endingText(reason), 'warning');
+  if (reason !== 'revoked' || !await refresh()
+      || of !== feed || feed.state !== 'ended')
+    return;
+  const until = bookedUntil(robot);
+  const sentence = until !== undefined || login.user.role === 'admin'
+    ? text.endingText('stopped', until) : text.endingText('cancelled');
+  notice('notice', sentence, 'warning');
 }
 
 // What is shown
 
-function notice(id, sentence, kind = 'error') {
-  const element = $(id);
-  element.hidden = sentence === null;
-  element.textContent = sentence ?? '';
-  element.classList.toggle('error', kind === 'error');
-}
-
-function showFeed(state) {
-  const badge = $('state');
-  if (badge.dataset.state !== state) {
-    badge.dataset.state = state;
-    badge.textContent = STATES[state];
-  }
-  const curtain = $('curtain');
-  curtain.hidden = state === 'live';
-  curtain.textContent = CURTAINS[state] ?? '';
-  curtain.classList.toggle('busy',
-    ['connecting', 'waiting', 'reconnecting'].includes(state));
-  $('controls').hidden = state !== 'live';
-  if (state !== 'live')
-    showFigures(null);
-  showButtons();
-}
-
-function showLimit(limit) {
-  const sentence = text.limitText(limit);
-  $('limit').hidden = sentence === null;
-  $('limit').textContent = sentence ?? '';
-}
-
 function showButtons() {
   const running = Boolean(testStream || feed?.wanted);
+  const focused = document.activeElement;
   $('connect').disabled = running
     || ($('type').value === 'webrtc' && !$('robot').value);
   $('disconnect').disabled = !running;
   $('robot').disabled = running || $('type').value === 'test';
   $('type').disabled = running;
+  // The focus goes on to what can be done next.
+  if (focused === $('connect') && running)
+    $('disconnect').focus();
+  else if (focused === $('disconnect') && !running)
+    $('connect').focus();
 }
 
-function showFigures(stats) {
-  const say = (id, value, show) => {
-    $(id).textContent = Number.isFinite(value) ? show(value) : '–';
-  };
-  say('fps', stats?.fps, value => `${value.toFixed(1)} fps`);
-  say('resolution', stats?.width, () => `${stats.width} × ${stats.height}`);
-  say('bitrate', stats?.bitrate, text.bitrateText);
-  say('rtt', stats?.rtt, value => `${value.toFixed(value < 10 ? 1 : 0)} ms`);
-  say('loss', stats?.loss, value => `${value.toFixed(1)} %`);
-}
-
-// The end of the session: the server's word, else the booking's.
-function sessionEnd() {
-  if (feed.session)
-    return feed.session.expiresAt;
-  const robot = robots.find(entry => entry.id === $('robot').value);
+function bookedUntil(robot) {
   const now = serverNow();
   return bookings.find(booking => robot && covers(booking, robot)
     && isActive(booking, now))?.endsAt;
 }
 
+// A session may be granted in steps: then it is the booking that ends it.
+function rightEndsAt(session) {
+  if (login.user?.role === 'admin')
+    return Infinity;
+  return Math.max(session.expiresAt, bookedUntil(chosenRobot()) ?? 0);
+}
+
+function showTime() {
+  if (!login.user || !feed)
+    return;
+  const robot = chosenRobot()?.name ?? $('robot').value;
+  if (testStream || !feed.wanted) {
+    stage.showLeft(null, robot);
+    return;
+  }
+  if (login.user.role === 'admin') {
+    stage.showLeft('no limit', robot);
+    return;
+  }
+  const end = feed.session?.expiresAt ?? bookedUntil(chosenRobot());
+  const left = end - serverNow();
+  if (!Number.isFinite(left)) {
+    stage.showLeft(null, robot);
+    return;
+  }
+  stage.showLeft(text.durationText(left), robot);
+  if (left > 0 && left <= warnFrom)
+    stage.warn(left, end);
+  else
+    stage.unwarn();
+}
+
 async function tick() {
   if (!login.user)
     return;
+  showTime();
   if (testStream) {
     const { receiver } = testStream;
     testStats = summarize(await receiver.getStats(), testStats);
-    if (testStream?.receiver === receiver)
-      showFigures(testStats);
-    $('remaining').textContent = '–';
+    if (testStream?.receiver !== receiver)
+      return;
+    stage.showFigures(testStats);
+    if (testStats?.frames > 0)
+      stage.showState('live');
     return;
   }
   await feed.sample();
-  if (!feed)
-    return; // logged out meanwhile
-  if (feed.state === 'live')
-    showFigures(feed.stats);
-  const unlimited = login.user.role === 'admin';
-  const end = feed.wanted ? sessionEnd() : undefined;
-  $('remaining').textContent = unlimited && feed.wanted ? 'no limit'
-    : Number.isFinite(end) ? text.durationText(end - serverNow()) : '–';
+  if (feed?.state === 'live')
+    stage.showFigures(feed.stats);
 }
 
 function onTypeChange() {
@@ -450,27 +502,9 @@ function onTypeChange() {
   showButtons();
 }
 
-function setUpControls() {
-  $('pip').hidden = !document.pictureInPictureEnabled;
-  $('fullscreen').hidden = !document.fullscreenEnabled;
-  // Browsers start a picture by themselves only while it is muted.
-  $('sound').addEventListener('click', () => {
-    video.muted = !video.muted;
-    $('sound').setAttribute('aria-pressed', String(!video.muted));
-  });
-  $('pip').addEventListener('click', () => {
-    const change = document.pictureInPictureElement
-      ? document.exitPictureInPicture() : video.requestPictureInPicture();
-    change.catch(() => {}); // the user may forbid it
-  });
-  $('fullscreen').addEventListener('click', () => {
-    const change = document.fullscreenElement
-      ? document.exitFullscreen() : $('stage').requestFullscreen();
-    change.catch(() => {});
-  });
-}
-
 async function main() {
+  stage.setUpStage();
+  $('insecure').hidden = isSecureContext;
   $('login-form').addEventListener('submit', onLogin);
   $('logout').addEventListener('click', () => logout());
   $('feed-form').addEventListener('submit', event => {
@@ -478,19 +512,29 @@ async function main() {
     connect();
   });
   $('disconnect').addEventListener('click', disconnect);
-  $('book-form').addEventListener('submit', onBook);
+  $('book-form').addEventListener('submit', event => {
+    event.preventDefault();
+    bookFromForm(robots, serverNow(), changeBookings);
+  });
+  $('robot').addEventListener('change', onRobotChange);
   $('type').addEventListener('change', onTypeChange);
-  video.addEventListener('playing', onPicture);
+  addEventListener('hashchange', onHashChange);
+  for (const event of ['online', 'offline'])
+    addEventListener(event, () => {
+      showServerAway();
+      socket?.hurry();
+    });
   // The robot's branch is taken down at once, not after a time-out.
   addEventListener('pagehide', () => {
     feed?.stop();
     socket?.close();
+    if (login.token)
+      sessionStorage.setItem('robotlive.instance', instance);
   });
   addEventListener('pageshow', event => {
     if (event.persisted)
       location.reload();
   });
-  setUpControls();
   setInterval(() => tick().catch(() => {}), 1000);
   setInterval(() => login.user && refresh(), REFRESH);
 

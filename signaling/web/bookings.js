@@ -47,6 +47,25 @@ export function covers(booking, robot) {
     : booking.robotType !== null && booking.robotType === robot.type;
 }
 
+// What a person calls the robot of *booking*.
+export function bookedName(booking, robots) {
+  if (booking.robotId === null)
+    return `Any robot of type ${booking.robotType}`;
+  return robots.find(robot => robot.id === booking.robotId)?.name
+    ?? booking.robotId;
+}
+
+// The robot that a link means, "#/robot/ID" or "?robot=ID", or null.
+export function linkedRobot({ hash, search }) {
+  const named = /^#\/robot\/([^/?]+)\/?$/.exec(hash)?.[1];
+  try {
+    return named ? decodeURIComponent(named)
+      : new URLSearchParams(search).get('robot') || null;
+  } catch {
+    return null; // not a proper encoding
+  }
+}
+
 // The robot to preselect: booked now before online before the first one.
 export function preferredRobot(robots, bookings, now) {
   const booked = robot => bookings.some(booking =>

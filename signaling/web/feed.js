@@ -3,26 +3,39 @@
 // The picture of one robot: offers, takes the answer, and offers again by
 // itself as long as the user wants the picture and another try can help.
 //
-//   idle ─ start ─► connecting ─ first picture ─► live ─ session-ended ─► ended
+//   idle ─ start ─► connecting ─ frame decoded ─► live ─ session-ended ─► ended
 //                    ▲   │ ▲                       │
 //                    │   │ └────── reconnecting ◄──┘ no media, ICE failed
 //                    │   └─ refused (final) / waiting (robot offline, busy …)
 //                    └────────────────────────────────┘ robot-available, timer
 //
-// The signalling link may come and go: media that flows is never touched for
-// it. Only silence of the media, or the server's word on the session, ends it.
+// The state is that of the media: "live" means that frames are decoded, never
+// that a player plays. The signalling link may come and go: a connection over
+// which bytes flow is not given up for it. Only silence of the media, or the
+// server's word on the session, ends it. What is offered after a silence is
+// offered under the old peerId, so the session stays the same.
 
 import { summarize } from './stats.js';
 import { retryDelay } from './text.js';
 
-const ANSWER_TIMEOUT = 15000; // ms from the offer to the first picture
+const ANSWER_TIMEOUT = 15000; // ms from the offer to the first byte
 const DISCONNECTED_TIMEOUT = 4000; // ICE "disconnected" often heals by itself
+const LOOK = 250; // ms between two looks while something is expected
 const STALL = 6000; // ms without a byte of video
-const STALL_IN_DOUBT = 2000; // the same, after a link was lost
+const STALL_IN_DOUBT = 3000; // the same, after a link was lost
 const DOUBT = 10000; // ms that this impatience lasts
+// What one look can add to a silence: a hidden or sleeping page looks seldom,
+// and a single look that finds no new bytes proves nothing.
+const MOST_SILENCE = 2500;
 const END_GRACE = 2000; // ms after the end for the server's own word
-const FINAL_FROM_ROBOT = ['bad-message', 'too-large', 'forbidden', 'busy'];
-const MAX_CANDIDATES = 64; // early ones, kept until the answer is there
+const FIGURES = 900; // ms at least between two samples for the figures
+const SAMPLES = 4; // the figures are means over that many
+const FINAL_FROM_ROBOT = ['bad-message', 'too-large', 'busy', 'grant-refused'];
+const MAX_CANDIDATES = 64; // early ones, kept until they can be used
+// After these the server has no session for this picture, but media may flow
+// on: the robot decides, and silence says so.
+const SESSION_LOST = ['robot-offline', 'robot-restarted', 'viewer-left',
+  'unknown'];
 
 export class Feed extends EventTarget {
   state = 'idle'; // as drawn above
@@ -34,33 +47,52 @@ export class Feed extends EventTarget {
   #signalling;
   #iceServers;
   #serverNow;
+  #endsAt;
   #createPeer;
   #robotId = null;
   #peer = null;
   #peerId = null;
   #lastPeerId = null; // of the connection before, as far as it had one
+  #resume = null; // a session of ours without a peer connection
   #generation = 0;
   #attempt = 0;
   #localCandidates = [];
   #remoteCandidates = [];
   #timers = {};
-  #lastByte = 0; // performance.now () of the last growth of bytes
+  #past = []; // samples that the figures are worked out from
+  #bytes = 0;
+  #silence = 0; // ms without new bytes, as far as looks can tell
+  #lookedAt = 0;
   #doubtUntil = 0; // performance.now (): the other side may have gone
   #sessionLost = false; // the server has ended it, the robot perhaps not
 
   // *signalling*: a Socket; *iceServers*: () => RTCIceServer[];
-  // *serverNow*: () => ms since the epoch by the server's clock.
+  // *serverNow*: () => ms since the epoch by the server's clock;
+  // *endsAt*: (session) => when the right to it ends by all that is known.
   constructor({ signalling, iceServers, serverNow,
+    endsAt = session => session.expiresAt,
     createPeer = config => new RTCPeerConnection(config) }) {
     super();
     this.#signalling = signalling;
     this.#iceServers = iceServers;
     this.#serverNow = serverNow;
+    this.#endsAt = endsAt;
     this.#createPeer = createPeer;
   }
 
   get wanted() {
     return this.#robotId !== null;
+  }
+
+  // The session's name, with a peer connection or just without one.
+  get peerId() {
+    return this.#peerId ?? this.#resume;
+  }
+
+  // Bytes of a picture came a moment ago.
+  get flowing() {
+    return Boolean(this.#peer) && this.#bytes > 0
+      && this.#silence < STALL_IN_DOUBT;
   }
 
   start(robotId) {
@@ -71,27 +103,55 @@ export class Feed extends EventTarget {
   }
 
   stop() {
-    this.#hangUp();
+    this.#leave();
     this.#robotId = null;
     this.session = null;
     this.#set('idle');
   }
 
-  // The first frame is on the screen.
+  // A frame was decoded.
   pictureSeen() {
     if (this.#peer && this.state !== 'live') {
       clearTimeout(this.#timers.answer);
       this.#attempt = 0;
-      this.#lastByte = performance.now();
+      this.#silence = 0;
       this.#set('live');
     }
   }
 
-  // Registered with the server (again).
-  signallingUp() {
+  // Registered with the server (again). *sessions*: those that the server has
+  // for this instance of the page; undefined from one that keeps no list.
+  signallingUp(sessions) {
     this.#doubt();
-    if (this.wanted && !this.#peer)
-      this.#offer(this.state);
+    if (Array.isArray(sessions))
+      this.#takeUp(sessions);
+    if (!this.wanted)
+      return;
+    if (!this.#peer)
+      this.#offer(this.state === 'waiting' ? 'connecting' : this.state);
+    else if (this.#peerId !== null)
+      this.#sendCandidates();
+  }
+
+  #takeUp(sessions) {
+    let known = false;
+    for (const entry of sessions) {
+      const { peerId, robotId, state, session } = entry ?? {};
+      if (typeof peerId !== 'string' || state === 'ending')
+        continue;
+      if (peerId === this.peerId) {
+        known = true;
+        this.#sessionLost = false;
+        this.#setSession(session);
+      } else if (this.wanted && this.peerId === null
+          && robotId === this.#robotId && !this.#peer) {
+        this.#resume = peerId; // of before a reload, or its answer was lost
+      } else {
+        this.#signalling.emit('leave', { to: robotId, peerId });
+      }
+    }
+    if (this.#peerId !== null && !known)
+      this.#sessionLost = true; // "session-ended" comes and says why
   }
 
   // One of the server's messages that name a peer connection or a robot.
@@ -113,6 +173,11 @@ export class Feed extends EventTarget {
             && this.#peerId === null)
           this.#refused(payload);
         return;
+    }
+    if (this.#peerId === null && this.#resume !== null
+        && payload.peerId === this.#resume) {
+      this.#onResumable(event, payload);
+      return;
     }
     if (!this.#peer)
       return;
@@ -149,31 +214,80 @@ export class Feed extends EventTarget {
     }
   }
 
-  // To be called about once a second: figures, and the watchdog on them.
+  // A session that is about to be offered for again: what the robot still says
+  // of the connection before is nothing to the next one.
+  #onResumable(event, { reason, session }) {
+    if (event === 'session-updated') {
+      this.#setSession(session);
+    } else if (event === 'session-ended') {
+      this.#resume = null;
+      if (![...SESSION_LOST, 'replaced', 'robot-left'].includes(reason))
+        this.#end(reason);
+    } else if (event === 'leave') {
+      this.#resume = null;
+    }
+  }
+
+  // To be called about once a second: figures, first frame, and the watchdog.
   async sample() {
     const peer = this.#peer;
     if (!peer)
       return;
-    const stats = summarize(await peer.getStats(), this.stats);
+    const stats = summarize(await peer.getStats(), this.#past[0] ?? null);
     if (peer !== this.#peer)
       return;
     const now = performance.now();
-    if (stats && stats.bytes > (this.stats?.bytes ?? 0))
-      this.#lastByte = now;
-    this.stats = stats;
-    const silence = now - this.#lastByte;
-    if (this.#isOver(END_GRACE) && silence > END_GRACE)
+    const silent = Math.min(now - this.#lookedAt, MOST_SILENCE);
+    this.#lookedAt = now;
+    if (stats && stats.bytes > this.#bytes) {
+      this.#bytes = stats.bytes;
+      this.#silence = 0;
+    } else {
+      this.#silence += silent;
+    }
+    if (stats && !(stats.at - this.#past.at(-1)?.at < FIGURES)) {
+      this.stats = stats;
+      this.#past = [...this.#past, stats].slice(-SAMPLES);
+    }
+    if (stats?.frames > 0)
+      this.pictureSeen();
+    if (this.#isOver(END_GRACE) && this.#silence > END_GRACE)
       this.#end('expired');
     else if (this.state === 'live'
-        && silence > (now < this.#doubtUntil ? STALL_IN_DOUBT : STALL))
+        && this.#silence > (now < this.#doubtUntil ? STALL_IN_DOUBT : STALL))
       this.#again();
+  }
+
+  // Looks more often while a first picture, or silence, is expected.
+  #look() {
+    this.#timer('look', LOOK, async () => {
+      const generation = this.#generation;
+      await this.sample().catch(() => {}); // the connection was closed
+      if (generation === this.#generation && (this.state !== 'live'
+          || performance.now() < this.#doubtUntil))
+        this.#look();
+    });
+  }
+
+  // Too late, or ICE has failed; but bytes may flow all the same.
+  async #doubtful(timer) {
+    const generation = this.#generation;
+    await this.sample().catch(() => {});
+    if (generation !== this.#generation)
+      return;
+    if (!this.flowing)
+      this.#again();
+    else if (this.state !== 'live')
+      this.#timer(timer, ANSWER_TIMEOUT, () => this.#doubtful(timer));
   }
 
   async #offer(state) {
     this.#hangUp();
-    this.#set(state);
-    if (!this.#signalling.connected)
+    if (!this.#signalling.connected) {
+      this.#set(state, { offline: true });
       return; // signallingUp () will come
+    }
+    this.#set(state);
     const generation = this.#generation;
     const current = () => generation === this.#generation;
     const peer = this.#createPeer({ iceServers: this.#iceServers(),
@@ -193,7 +307,9 @@ export class Feed extends EventTarget {
       if (current())
         this.#onConnectionState(peer.connectionState);
     };
-    this.#timer('answer', ANSWER_TIMEOUT, () => this.#again());
+    this.#timer('answer', ANSWER_TIMEOUT, () => this.#doubtful('answer'));
+    this.#lookedAt = performance.now();
+    this.#look();
     try {
       const offer = await peer.createOffer();
       await peer.setLocalDescription(offer);
@@ -202,6 +318,7 @@ export class Feed extends EventTarget {
       const ack = await this.#signalling.request('offer', {
         to: this.#robotId,
         offer: { type: 'offer', sdp: peer.localDescription.sdp },
+        ...(this.#resume !== null && { peerId: this.#resume }),
       });
       if (!current())
         return;
@@ -209,7 +326,7 @@ export class Feed extends EventTarget {
         this.#refused(ack);
         return;
       }
-      this.#setSession(ack);
+      this.#setSession(ack?.session ?? ack);
       if (ack?.peerId !== undefined)
         this.#setPeerId(ack.peerId);
     } catch {
@@ -220,24 +337,29 @@ export class Feed extends EventTarget {
 
   #setPeerId(peerId) {
     this.#peerId = peerId;
+    this.#resume = null;
+    this.#sendCandidates();
+  }
+
+  #sendCandidates() {
     for (const candidate of this.#localCandidates.splice(0))
       this.#sendCandidate(candidate);
   }
 
+  // Those that cannot be sent now wait for the peerId, or for the link.
   #sendCandidate(candidate) {
-    if (this.#peerId === null) {
+    const sent = this.#peerId !== null
+      && this.#signalling.emit('ice-candidate', {
+        to: this.#robotId,
+        peerId: this.#peerId,
+        candidate: candidate && candidate.candidate !== '' ? {
+          candidate: candidate.candidate,
+          sdpMid: candidate.sdpMid,
+          sdpMLineIndex: candidate.sdpMLineIndex,
+        } : null,
+      }) !== false;
+    if (!sent && this.#localCandidates.length < MAX_CANDIDATES)
       this.#localCandidates.push(candidate);
-      return;
-    }
-    this.#signalling.emit('ice-candidate', {
-      to: this.#robotId,
-      peerId: this.#peerId,
-      candidate: candidate && candidate.candidate !== '' ? {
-        candidate: candidate.candidate,
-        sdpMid: candidate.sdpMid,
-        sdpMLineIndex: candidate.sdpMLineIndex,
-      } : null,
-    });
   }
 
   async #onAnswer(answer) {
@@ -268,9 +390,10 @@ export class Feed extends EventTarget {
   #onConnectionState(state) {
     clearTimeout(this.#timers.disconnected);
     if (state === 'failed')
-      this.#again();
+      this.#doubtful('answer');
     else if (state === 'disconnected')
-      this.#timer('disconnected', DISCONNECTED_TIMEOUT, () => this.#again());
+      this.#timer('disconnected', DISCONNECTED_TIMEOUT,
+        () => this.#doubtful('answer'));
   }
 
   #onRobotAvailable(payload) {
@@ -278,8 +401,7 @@ export class Feed extends EventTarget {
       return;
     const live = this.state === 'live';
     // The robot's link was away for a moment, its media never was.
-    const flows = live && !this.#sessionLost
-      && performance.now() - this.#lastByte < STALL_IN_DOUBT;
+    const flows = live && !this.#sessionLost && this.flowing;
     const underWay = !live && this.#peer && !this.#sessionLost;
     if (!flows && !underWay)
       this.#offer(live ? 'reconnecting' : 'connecting');
@@ -292,44 +414,52 @@ export class Feed extends EventTarget {
     this.#peerId = null;
     if (this.#isOver(-END_GRACE))
       this.#end('expired');
+    else if (code === 'grant-refused')
+      this.#refused({ code });
+    else if (code === 'forbidden' && detail !== undefined)
+      // The server has allowed it: what the robot does not take is its grant.
+      this.#refused({ code: 'grant-refused', detail });
     else if (detail !== undefined && FINAL_FROM_ROBOT.includes(code))
       this.#refused({ code, detail });
     else
-      this.#again();
+      this.#again(code);
   }
 
   #onSessionEnded(reason) {
-    switch (reason) {
-      case 'replaced': // another process of the robot: the old media is dead
-        this.#peerId = null;
-        this.#offer('reconnecting');
-        break;
-      case 'robot-offline': // media may flow on: the watchdog decides
-        this.#sessionLost = true;
-        this.#doubt();
-        if (this.state !== 'live')
-          this.#wait('robot-offline', retryDelay('robot-offline', 0));
-        break;
-      default:
-        this.#end(reason);
+    if (reason === 'grant-refused') {
+      this.#peerId = null;
+      this.#refused({ code: reason });
+    } else if (reason === 'replaced' || reason === 'robot-left') {
+      this.#peerId = null; // the media is dead with it
+      this.#offer('reconnecting');
+    } else if (SESSION_LOST.includes(reason)) {
+      this.#sessionLost = true;
+      this.#doubt();
+      if (this.state === 'live')
+        return; // media may flow on: the watchdog decides
+      if (reason === 'robot-offline')
+        this.#wait(reason, retryDelay(reason, 0));
+      else
+        this.#again(reason);
+    } else {
+      this.#end(reason);
     }
   }
 
   #doubt() {
     this.#doubtUntil = performance.now() + DOUBT;
+    if (this.#peer)
+      this.#look();
   }
 
   // *grace*: ms after the end.
   #isOver(grace) {
     return this.session !== null
-      && this.#serverNow() > this.session.expiresAt + grace;
+      && this.#serverNow() > this.#endsAt(this.session) + grace;
   }
 
   #end(reason) {
-    this.#peerId = null; // the other side knows: no "leave"
-    this.#hangUp();
-    this.#robotId = null;
-    this.session = null;
+    this.#forget();
     this.#set('ended', { reason });
   }
 
@@ -343,9 +473,7 @@ export class Feed extends EventTarget {
       this.#wait(code, delay);
       return;
     }
-    this.#hangUp();
-    this.#robotId = null;
-    this.session = null;
+    this.#forget();
     this.#set('refused', { code, nextBooking, detail });
   }
 
@@ -356,14 +484,33 @@ export class Feed extends EventTarget {
   }
 
   // Gives the peer connection up and offers anew, later each time.
-  #again() {
+  #again(reason) {
     this.#hangUp();
-    this.#set('reconnecting');
+    this.#set('reconnecting', { reason });
     const delay = Math.min(500 * 2 ** this.#attempt++, 8000);
     this.#timer('retry', delay * (0.5 + Math.random()),
       () => this.#offer('reconnecting'));
   }
 
+  // The other side knows that it is over: no "leave".
+  #forget() {
+    this.#peerId = null;
+    this.#hangUp();
+    this.#resume = null;
+    this.#robotId = null;
+    this.session = null;
+  }
+
+  #leave() {
+    this.#hangUp();
+    if (this.#resume !== null)
+      this.#signalling.emit('leave',
+        { to: this.#robotId, peerId: this.#resume });
+    this.#lastPeerId = this.#resume ?? this.#lastPeerId;
+    this.#resume = null;
+  }
+
+  // The session, unless the server has ended it, is kept for the next offer.
   #hangUp() {
     this.#generation++;
     for (const timer of Object.values(this.#timers))
@@ -372,16 +519,18 @@ export class Feed extends EventTarget {
       this.#peer.onconnectionstatechange = null;
       this.#peer.onicecandidate = null;
       this.#peer.close();
-      if (this.#peerId !== null)
-        this.#signalling.emit('leave',
-          { to: this.#robotId, peerId: this.#peerId });
       this.#lastPeerId = this.#peerId;
+      if (this.#peerId !== null && !this.#sessionLost)
+        this.#resume = this.#peerId;
     }
     this.#peer = null;
     this.#peerId = null;
     this.#sessionLost = false;
     this.#localCandidates = [];
     this.#remoteCandidates = [];
+    this.#past = [];
+    this.#bytes = 0;
+    this.#silence = 0;
     this.stats = null;
     this.#setLimit(null);
     if (this.stream) {

@@ -159,8 +159,9 @@ class PollingTransport {
   }
 }
 
-// Events of its own: "connect" (), "disconnect" (reason),
-// "connect_error" ({message, code}); all others come from the server.
+// Events of its own: "connect" (), "disconnect" (reason), "unreachable" (reason)
+// when a try to connect comes to nothing, "connect_error" ({message, code}) when
+// the server refuses; all others come from the server.
 export class Socket {
   #url;
   #auth;
@@ -192,6 +193,12 @@ export class Socket {
   connect() {
     this.#wanted = true;
     if (!this.#transport)
+      this.#open();
+  }
+
+  // The next try, if one is waited for, is made now.
+  hurry() {
+    if (this.#wanted && !this.#transport)
       this.#open();
   }
 
@@ -336,6 +343,8 @@ export class Socket {
     this.#acks.clear();
     if (connected)
       this.#tell('disconnect', reason);
+    else if (transport && this.#wanted)
+      this.#tell('unreachable', reason);
     // The listener may have called close () or connect ().
     if (this.#wanted && !this.#transport)
       this.#timer('retry', backOff(this.#attempt++), () => this.#open());

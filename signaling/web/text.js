@@ -4,12 +4,12 @@
 // writes times and figures. Pure functions: values in, strings out.
 
 const REFUSALS = {
-  'unauthorized': 'Your login is not valid any more. Please log in again.',
+  'unauthorized': 'Your login is no longer valid. Please log in again.',
   'forbidden': 'You are not allowed to watch this robot.',
   'no-active-booking': 'You have no booking for this robot at this time.',
   'robot-offline': 'The robot is not connected. The picture starts by itself '
     + 'as soon as it is back.',
-  'unknown-robot': 'The server knows no robot of this name.',
+  'unknown-robot': 'This server has no robot of this name.',
   'bad-message': 'The robot and this browser have no video format in common, '
     + 'or a message was damaged.',
   'too-large': 'The connection request of this browser was too large.',
@@ -17,15 +17,29 @@ const REFUSALS = {
   'busy': 'The robot already serves as many viewers as it can.',
   'unavailable': 'The server cannot check bookings at the moment.',
   'internal': 'The server had an internal error.',
+  'grant-refused': 'The robot does not trust this server’s key, so it shows '
+    + 'nobody a picture. This is not your fault: please tell the operator.',
+  // Not of the protocol: what the page sees itself.
+  'server-away': 'The server cannot be reached. The picture starts by itself '
+    + 'as soon as the server is back.',
+  'device-offline': 'This device is offline. The picture starts by itself as '
+    + 'soon as the network is back.',
 };
 
 const ENDINGS = {
   'expired': 'Your booking is over, so the picture has stopped.',
-  'revoked': 'Your booking was cancelled or an administrator ended the '
-    + 'session.',
+  'revoked': 'The operator has ended this session.',
   'robot-offline': 'The robot went offline.',
-  'viewer-left': 'You left the session.',
+  'robot-restarted': 'The robot was restarted.',
+  'robot-left': 'The robot has stopped sending.',
+  'viewer-left': 'The server has closed this session.',
   'replaced': 'The robot connected anew.',
+  'grant-refused': 'The robot no longer trusts this server’s key. Please tell '
+    + 'the operator.',
+  'unknown': 'The server does not know this session any more.',
+  // What "revoked" means, by the bookings that are left.
+  'cancelled': 'Your booking was cancelled, so the picture has stopped.',
+  'stopped': 'An administrator has ended this session.',
 };
 
 const LOGIN = {
@@ -44,7 +58,7 @@ export function refusalText(code, { next, retryMs, detail } = {}) {
   let text = REFUSALS[code] ?? 'The server refused the connection.';
   if (code === 'no-active-booking') {
     text += Number.isFinite(next)
-      ? ` Your next one starts ${whenText(next)}.`
+      ? ` Your next one starts ${whenText(next, undefined, undefined, true)}.`
       : ' No later booking was found either.';
   }
   if (Number.isFinite(retryMs) && code !== 'robot-offline')
@@ -54,24 +68,52 @@ export function refusalText(code, { next, retryMs, detail } = {}) {
   return text;
 }
 
-export function endingText(reason) {
-  return ENDINGS[reason] ?? 'The server ended the session.';
+// *until*: end of a booking that still holds, ms since the epoch, optional.
+export function endingText(reason, until) {
+  const text = ENDINGS[reason] ?? 'The server ended the session.';
+  return Number.isFinite(until) ? `${text} Your booking still runs until `
+    + `${timeText(until, undefined, true)}: press Connect Video Feed to watch `
+    + 'again.' : text;
 }
 
-export function loginText(status) {
+// Why a picture was interrupted that is about to come back; null: no idea.
+export function interruptionText(reason) {
+  return ENDINGS[reason] === undefined ? null
+    : `${ENDINGS[reason]} Connecting again …`;
+}
+
+// *retryAfter*: seconds, if the server says.
+export function loginText(status, retryAfter) {
+  if (status === 429 && retryAfter > 0)
+    return `Too many failed log-ins. Please try again in ${
+      waitText(retryAfter)}, at ${
+      timeText(Date.now() + 1000 * retryAfter, undefined, true)}.`;
   return LOGIN[status] ?? (status
     ? `The server answered with an error (${status}). Please try again later.`
     : 'The server cannot be reached.');
 }
 
+// 1 -> "1 second", 897 -> "15 minutes"
+export function waitText(seconds) {
+  const [count, unit] = seconds <= 90 ? [Math.ceil(seconds), 'second']
+    : [Math.ceil(seconds / 60), 'minute'];
+  return `${count} ${unit}${count === 1 ? '' : 's'}`;
+}
+
 // Why a booking was not made or not cancelled.
-export function bookingText({ status, sentence }) {
+export function bookingText({ status, code, sentence }) {
   if (status === 0)
     return 'The server cannot be reached.';
-  // 4xx: about what was asked for, in the server's words.
-  return status < 500 && typeof sentence === 'string' && sentence !== ''
-    ? `Not done: ${sentence.slice(0, 200)}.`
-    : `The server answered with an error (${status}). Please try again later.`;
+  if (status === 409 && code === 'conflict')
+    return 'Somebody else has booked this robot for that time. Please choose '
+      + 'another time.';
+  // Other 4xx: about what was asked for, in the server's words.
+  if (status < 500 && typeof sentence === 'string' && sentence !== '') {
+    const words = sentence.slice(0, 200).replace(/\.$/, '');
+    return `Not done: ${words}.`;
+  }
+  return `The server answered with an error (${status}). Please try again `
+    + 'later.';
 }
 
 // The codes after which asking again can help without anyone doing anything.
@@ -94,18 +136,51 @@ export function retryDelay(code, attempt, retryAfterMs) {
 }
 
 const DAY = { weekday: 'long', day: 'numeric', month: 'long' };
-const TIME = { hour: '2-digit', minute: '2-digit' };
+const TIME = { hour: 'numeric', minute: '2-digit' };
 
-export function timeText(ms, locale) {
-  return new Date(ms).toLocaleTimeString(locale, TIME);
+// *zone*: name the time zone as well.
+export function timeText(ms, locale, zone = false) {
+  return new Date(ms).toLocaleTimeString(locale,
+    zone ? { ...TIME, timeZoneName: 'short' } : TIME);
 }
 
-export function whenText(ms, now = Date.now(), locale) {
+// "today", "tomorrow", or the date; "on" stands before a date only.
+function dayText(ms, now, locale) {
   const date = new Date(ms);
-  const time = timeText(ms, locale);
-  if (date.toDateString() === new Date(now).toDateString())
-    return `today at ${time}`;
-  return `on ${date.toLocaleDateString(locale, DAY)} at ${time}`;
+  const day = new Date(now);
+  if (date.toDateString() === day.toDateString())
+    return { on: '', day: 'today' };
+  day.setDate(day.getDate() + 1);
+  if (date.toDateString() === day.toDateString())
+    return { on: '', day: 'tomorrow' };
+  const year = date.getFullYear() === new Date(now).getFullYear() ? {}
+    : { year: 'numeric' };
+  return { on: 'on ',
+    day: date.toLocaleDateString(locale, { ...DAY, ...year }) };
+}
+
+export function whenText(ms, now = Date.now(), locale = undefined,
+  zone = false) {
+  const { on, day } = dayText(ms, now, locale);
+  return `${on}${day} at ${timeText(ms, locale, zone)}`;
+}
+
+// From when to when: the day of the end is named when it is another one.
+export function rangeText(start, end, now = Date.now(), locale = undefined) {
+  const to = dayText(end, now, locale).day;
+  return `${whenText(start, now, locale)} until ${
+    dayText(start, now, locale).day === to ? '' : `${to} at `}${
+    timeText(end, locale, true)}`;
+}
+
+// "Asia/Tokyo (GMT+9)"
+export function zoneText(now = Date.now(), locale = undefined) {
+  const format = new Intl.DateTimeFormat(locale, { timeZoneName: 'short' });
+  const name = format.formatToParts(now)
+    .find(part => part.type === 'timeZoneName')?.value;
+  const { timeZone } = format.resolvedOptions();
+  return name && name !== timeZone ? `${timeZone.replaceAll('_', ' ')} (${name})`
+    : timeZone;
 }
 
 // 3,725,000 -> "1:02:05"; 65,000 -> "1:05"
@@ -118,9 +193,17 @@ export function durationText(ms) {
   return hours > 0 ? `${hours}:${two(minutes)}:${rest}` : `${minutes}:${rest}`;
 }
 
+// The warning before the end, around the number that counts down.
 export function expiringText(remainingMs, endsAt) {
-  const seconds = Math.max(1, Math.round(remainingMs / 1000));
-  return `Your session ends in ${seconds} s, at ${timeText(endsAt)}.`;
+  return ['Your session ends in ',
+    String(Math.max(0, Math.ceil(remainingMs / 1000))),
+    ` s, at ${timeText(endsAt, undefined, true)}.`];
+}
+
+// The tab's title: the state, the time left, the robot.
+export function titleText({ state, left, robot }) {
+  return [[state, left && `${left} left`].filter(Boolean).join(', '), robot,
+    'Robot live video'].filter(Boolean).join(' · ');
 }
 
 // What the robot says of the path; null when there is nothing to say.

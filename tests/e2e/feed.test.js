@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // When the page offers, waits, offers again and stops: the feed with a fake
-// peer connection and a fake signalling link. Time is node's mock timers'.
+// peer connection and a fake signalling link. Where time counts it is a mock.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import { Feed } from '../../signaling/web/feed.js';
@@ -15,6 +15,7 @@ class FakePeer {
     this.candidates = [];
     this.transceivers = [];
     this.bytes = 0;
+    this.frames = 0;
   }
 
   addTransceiver(kind, init) {
@@ -41,7 +42,7 @@ class FakePeer {
 
   async getStats() {
     return [['v', { type: 'inbound-rtp', kind: 'video', timestamp: 1,
-      bytesReceived: this.bytes }]];
+      bytesReceived: this.bytes, framesDecoded: this.frames }]];
   }
 
   close() {
@@ -62,8 +63,9 @@ beforeEach(() => {
   sent = [];
   states = [];
   now = 1000000;
-  ack = { ok: true, peerId: 'p1', robotId: 'r1', expiresAt: 1600000,
-    serverTime: now };
+  ack = { ok: true, peerId: 'p1', robotId: 'r1',
+    session: { role: 'viewer', notBefore: 0, expiresAt: 1600000,
+      serverTime: now } };
   signalling = {
     connected: true,
     emit: (event, payload) => sent.push([event, payload]),
@@ -96,8 +98,22 @@ async function goLive() {
   feed.onMessage('answer', { from: 'r1', peerId: 'p1',
     answer: { type: 'answer', sdp: 'v=0 answer' } });
   await turn();
-  feed.pictureSeen();
+  const peer = peers.at(-1);
+  peer.bytes = 1000;
+  await feed.sample();
+  assert.notEqual(feed.state, 'live');
+  peer.frames = 1;
+  await feed.sample();
   assert.equal(feed.state, 'live');
+}
+
+// Lets *seconds* pass, with a look at each of them; *each* () before it.
+async function pass(seconds, each = () => {}) {
+  for (let n = 0; n < seconds; n++) {
+    now += 1000;
+    each();
+    await feed.sample();
+  }
 }
 
 test('offers to receive video and says leave at the end', async () => {
@@ -171,13 +187,23 @@ for (const reason of ['expired', 'revoked']) {
 test('the end is kept without the server as well', async t => {
   t.mock.method(performance, 'now', () => now);
   await goLive();
-  now = 1601999;
-  peers[0].bytes = 1000; // the robot decides: it may know of an extension
-  await feed.sample();
+  // The robot decides: it may know of an extension.
+  await pass(604, () => { peers[0].bytes += 1000; });
   assert.equal(feed.state, 'live');
-  now = 1604000;
-  await feed.sample();
+  await pass(3);
   assert.deepEqual(last(), { state: 'ended', reason: 'expired' });
+});
+
+test('a grant that ran out before the booking is asked for again', async t => {
+  t.mock.method(performance, 'now', () => now);
+  feed.stop();
+  feed = new Feed({ signalling, iceServers: () => [], serverNow: () => now,
+    endsAt: () => 9e12, createPeer: () => peers[peers.push(new FakePeer()) - 1] });
+  feed.addEventListener('state', event => states.push(event.detail));
+  await goLive();
+  await pass(599, () => { peers[0].bytes += 1000; });
+  await pass(7);
+  assert.equal(feed.state, 'reconnecting');
 });
 
 test('a refusal right after the end is the end', async () => {
@@ -251,17 +277,166 @@ test('a robot that is away is waited for', async () => {
   feed.stop();
 });
 
-test('media that flows is not touched when links go and come', async () => {
+for (const sessions of [undefined, [{ peerId: 'p1', robotId: 'r1',
+  state: 'live', session: { expiresAt: 1700000 } }], []]) {
+  test(`media that flows is not touched when links go and come, ${
+    JSON.stringify(sessions)}`, async () => {
+    await goLive();
+    feed.onMessage('robot-unavailable', { userId: 'r1' });
+    peers[0].bytes = 5000;
+    await feed.sample();
+    feed.signallingUp(sessions);
+    if (sessions?.length === 0)
+      feed.onMessage('session-ended', { peerId: 'p1', reason: 'unknown' });
+    else
+      feed.onMessage('robot-available', { userId: 'r1' });
+    await turn();
+    assert.equal(feed.state, 'live');
+    assert.equal(peers.length, 1);
+    assert.equal(feed.session.expiresAt, sessions?.length ? 1700000 : 1600000);
+    assert.deepEqual(names(), ['offer']);
+  });
+}
+
+for (const reason of ['robot-restarted', 'robot-offline', 'viewer-left',
+  'unknown']) {
+  test(`the server has no session: the media decides, ${reason}`, async t => {
+    t.mock.method(performance, 'now', () => now);
+    await goLive();
+    feed.onMessage('session-ended', { peerId: 'p1', reason });
+    await pass(20, () => { peers[0].bytes += 1000; });
+    assert.equal(feed.state, 'live');
+    assert.equal(peers.length, 1);
+    await pass(7);
+    assert.equal(feed.state, 'reconnecting');
+    feed.signallingUp([]);
+    await turn();
+    assert.equal(sent.at(-1)[1].peerId, undefined);
+    feed.stop();
+  });
+}
+
+test('a page that looks seldom is not taken for a silence', async t => {
+  t.mock.method(performance, 'now', () => now);
   await goLive();
-  feed.onMessage('robot-unavailable', { userId: 'r1' });
-  peers[0].bytes = 5000;
+  now += 60000;
   await feed.sample();
-  feed.onMessage('robot-available', { userId: 'r1' });
-  feed.signallingUp();
-  await turn();
   assert.equal(feed.state, 'live');
+  now += 60000;
+  peers[0].bytes += 1000;
+  await feed.sample();
+  now += 60000;
+  await feed.sample();
+  assert.equal(feed.state, 'live');
+});
+
+test('no time-out while bytes flow, even without a frame', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  t.mock.method(performance, 'now', () => now);
+  feed.start('r1');
+  await turn();
+  for (let n = 0; n < 400; n++) {
+    peers[0].bytes += 1000;
+    now += 250;
+    t.mock.timers.tick(250);
+    await turn();
+  }
+  assert.equal(feed.state, 'connecting');
+  peers[0].connectionState = 'failed';
+  peers[0].onconnectionstatechange();
+  await turn();
+  assert.equal(peers.length, 1);
+  for (let n = 0; n < 80; n++) {
+    now += 250;
+    t.mock.timers.tick(250);
+    await turn();
+  }
+  assert.ok(peers.length > 1);
+  feed.stop();
+});
+
+test('a connection that never carried a byte times out', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  t.mock.method(performance, 'now', () => now);
+  feed.start('r1');
+  await turn();
+  for (let n = 0; n < 61; n++) {
+    now += 250;
+    t.mock.timers.tick(250);
+    await turn();
+  }
+  assert.equal(feed.state, 'reconnecting');
+  feed.stop();
+});
+
+test('ICE that fails while the picture comes changes nothing', async t => {
+  t.mock.method(performance, 'now', () => now);
+  await goLive();
+  for (const state of ['disconnected', 'failed']) {
+    peers[0].bytes += 1000;
+    peers[0].connectionState = state;
+    peers[0].onconnectionstatechange();
+    await turn();
+    assert.equal(feed.state, 'live');
+  }
+  await pass(7);
+  assert.equal(feed.state, 'reconnecting');
+  feed.stop();
+});
+
+test('sessions of before are taken up, or ended', async () => {
+  signalling.connected = false;
+  feed.start('r1');
+  await turn();
+  assert.deepEqual(last(), { state: 'connecting', offline: true });
+  signalling.connected = true;
+  feed.signallingUp([null, { peerId: 4 }, { peerId: 'p9', robotId: 'r1' },
+    { peerId: 'p8', robotId: 'r2' }, { peerId: 'p7', robotId: 'r1',
+      state: 'ending' }]);
+  await turn();
+  assert.deepEqual(sent.map(([event, { to, peerId }]) => [event, to, peerId]),
+    [['leave', 'r2', 'p8'], ['offer', 'r1', 'p9']]);
+  assert.equal(feed.peerId, 'p1'); // the server has made a new one
+});
+
+test('candidates that met a broken link are sent when it is back', async () => {
+  feed.start('r1');
+  await turn();
+  signalling.emit = () => false;
+  peers[0].onicecandidate({ candidate: { candidate: 'c1', sdpMid: '0',
+    sdpMLineIndex: 0 } });
+  signalling.emit = (event, payload) => sent.push([event, payload]);
+  feed.signallingUp([{ peerId: 'p1', robotId: 'r1', session: {} }]);
+  assert.deepEqual(names(), ['offer', 'ice-candidate']);
   assert.equal(peers.length, 1);
 });
+
+test('a session that is ended while it is offered for again is over',
+  async t => {
+    t.mock.method(performance, 'now', () => now);
+    await goLive();
+    await pass(7);
+    assert.equal(feed.state, 'reconnecting');
+    assert.equal(feed.peerId, 'p1');
+    feed.onMessage('session-updated', { peerId: 'p1',
+      session: { expiresAt: 1650000 } });
+    assert.equal(feed.session.expiresAt, 1650000);
+    feed.onMessage('session-ended', { peerId: 'p1', reason: 'revoked' });
+    assert.deepEqual(last(), { state: 'ended', reason: 'revoked' });
+    await turn();
+    assert.equal(peers.length, 1);
+  });
+
+test('a robot that does not trust the key is not the viewer\'s fault',
+  async () => {
+    for (const reason of ['grant-refused', 'forbidden: The signature …']) {
+      feed.start('r1');
+      await turn();
+      feed.onMessage('leave', { peerId: 'p1', reason });
+      assert.equal(last().state, 'refused');
+      assert.equal(last().code, 'grant-refused');
+    }
+  });
 
 test('another process of the robot is offered to at once', async () => {
   await goLive();
@@ -281,25 +456,36 @@ test('media without a session is renewed when the robot is back', async () => {
   assert.equal(peers.length, 2);
 });
 
+test('a silent connection that is given up says so to the server', async t => {
+  t.mock.method(performance, 'now', () => now);
+  await goLive();
+  await pass(7);
+  feed.stop();
+  assert.deepEqual(sent.at(-1), ['leave', { to: 'r1', peerId: 'p1' }]);
+});
+
 test('media that fell silent is offered anew', async t => {
   t.mock.method(performance, 'now', () => now);
   await goLive();
-  now += 5900;
-  await feed.sample();
+  await pass(6);
   assert.equal(feed.state, 'live');
-  now += 200;
-  await feed.sample();
+  await pass(1);
   assert.equal(feed.state, 'reconnecting');
-  assert.deepEqual(sent.at(-1), ['leave', { to: 'r1', peerId: 'p1' }]);
+  assert.equal(peers[0].closed, true);
+  // The session is the same: no "leave", and an offer under its name.
+  feed.signallingUp([{ peerId: 'p1', robotId: 'r1', session: {} }]);
+  await turn();
+  assert.deepEqual(sent.slice(1), [['offer', { to: 'r1', peerId: 'p1',
+    offer: { type: 'offer', sdp: 'v=0 offer' } }]]);
   feed.stop();
+  assert.deepEqual(sent.at(-1), ['leave', { to: 'r1', peerId: 'p1' }]);
 });
 
 test('a robot known to be away gets less patience', async t => {
   t.mock.method(performance, 'now', () => now);
   await goLive();
   feed.onMessage('robot-unavailable', { userId: 'r1' });
-  now += 2100;
-  await feed.sample();
+  await pass(4);
   assert.equal(feed.state, 'reconnecting');
   feed.stop();
 });
@@ -327,6 +513,7 @@ test('an unusable answer and a failed connection are tried again', async () => {
   const peer = peers.at(-1);
   peer.connectionState = 'failed';
   peer.onconnectionstatechange();
+  await turn();
   assert.equal(feed.state, 'reconnecting');
   feed.stop();
 });

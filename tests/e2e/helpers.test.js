@@ -4,22 +4,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as text from '../../signaling/web/text.js';
-import { bookingRequest, covers, isActive, nextStart, preferredRobot,
-  readBookings, readRobots } from '../../signaling/web/bookings.js';
+import { bookedName, bookingRequest, covers, isActive, linkedRobot, nextStart,
+  preferredRobot, readBookings, readRobots } from '../../signaling/web/bookings.js';
 import { summarize } from '../../signaling/web/stats.js';
 
 const CODES = ['unauthorized', 'forbidden', 'no-active-booking',
   'robot-offline', 'unknown-robot', 'bad-message', 'too-large', 'rate-limited',
-  'busy', 'unavailable', 'internal'];
+  'busy', 'unavailable', 'internal', 'grant-refused', 'server-away',
+  'device-offline'];
 const REASONS = ['expired', 'revoked', 'robot-offline', 'viewer-left',
-  'replaced'];
+  'replaced', 'robot-restarted', 'robot-left', 'grant-refused', 'unknown',
+  'cancelled', 'stopped'];
 
 test('every code and reason of the protocol has a sentence of its own', () => {
   const unknown = text.refusalText('something-else');
   const sentences = CODES.map(code => text.refusalText(code));
   assert.ok(!sentences.includes(unknown));
   assert.equal(new Set(sentences).size, CODES.length);
-  const endings = REASONS.map(text.endingText);
+  const endings = REASONS.map(reason => text.endingText(reason));
   assert.ok(!endings.includes(text.endingText('something-else')));
   assert.equal(new Set(endings).size, REASONS.length);
 });
@@ -58,6 +60,47 @@ test('log-in answers', () => {
   assert.match(text.loginText(429), /Too many/);
   assert.match(text.loginText(0), /cannot be reached/);
   assert.match(text.loginText(502), /502/);
+  assert.match(text.loginText(429, 897), /again in 15 minutes, at /);
+  assert.match(text.loginText(429, 1), /again in 1 second, at /);
+  assert.match(text.loginText(429, NaN), /wait a moment/);
+});
+
+test('times name the day of the end and the zone', () => {
+  const at = (...when) => new Date(...when).getTime();
+  const now = at(2026, 11, 23, 9);
+  const range = (start, end) => text.rangeText(start, end, now, 'en-US');
+  const zone = new Intl.DateTimeFormat('en-US', { timeZoneName: 'short' })
+    .formatToParts(now).find(({ type }) => type === 'timeZoneName').value;
+  assert.equal(range(at(2026, 11, 23, 10), at(2026, 11, 23, 11)),
+    `today at 10:00 AM until 11:00 AM ${zone}`);
+  assert.equal(range(at(2026, 11, 24, 10), at(2026, 11, 25, 10)),
+    `tomorrow at 10:00 AM until Friday, December 25 at 10:00 AM ${zone}`);
+  assert.match(range(at(2027, 0, 2, 9, 5), at(2027, 0, 2, 10)),
+    /^on Saturday, January 2, 2027 at 9:05 AM until 10:00 AM/);
+  assert.equal(text.timeText(at(2026, 11, 23, 16, 26), 'de'), '16:26');
+  assert.ok(text.zoneText(now, 'en-US').includes(
+    Intl.DateTimeFormat().resolvedOptions().timeZone.replaceAll('_', ' ')));
+});
+
+test('the title names the state, the time left and the robot', () => {
+  assert.equal(text.titleText({ state: 'Live', left: '0:37', robot: 'Arm 1' }),
+    'Live, 0:37 left · Arm 1 · Robot live video');
+  assert.equal(text.titleText({ state: '', left: null, robot: null }),
+    'Robot live video');
+});
+
+test('links lead to a robot', () => {
+  const linked = (hash, search = '') => linkedRobot({ hash, search });
+  assert.equal(linked('#/robot/a%20b%2Fc'), 'a b/c');
+  assert.equal(linked('#/robot/a/'), 'a');
+  assert.equal(linked('', '?robot=x'), 'x');
+  assert.equal(linked('#/robot/a', '?robot=x'), 'a');
+  for (const hash of ['', '#/robot/', '#/robots', '#/robot/%'])
+    assert.equal(linked(hash), null, hash);
+  const robots = [{ id: 'r1', name: 'Arm' }];
+  assert.equal(bookedName({ robotId: 'r1' }, robots), 'Arm');
+  assert.equal(bookedName({ robotId: 'r2' }, robots), 'r2');
+  assert.match(bookedName({ robotId: null, robotType: 'pi' }, robots), /pi/);
 });
 
 test('robots: bad entries are left out, online ones come first', () => {
@@ -134,4 +177,6 @@ test('why a booking failed is said in words', () => {
   assert.equal(text.bookingText({ status: 422, sentence: 'too long' }),
     'Not done: too long.');
   assert.match(text.bookingText({ status: 409 }), /409/);
+  assert.match(text.bookingText({ status: 409, code: 'conflict' }),
+    /Somebody else/);
 });

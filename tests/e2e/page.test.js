@@ -2,98 +2,21 @@
 //
 // The page alone, in Chromium: files from the tree, the server's answers and
 // its Socket.IO link played by this test. What each refusal looks like, what
-// the keyboard and a screen reader find, how it fits a phone.
+// the keyboard finds, how it fits a phone. What a screen reader finds is in
+// access.test.js.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { connect, disconnect, launch, logIn, stateOf, textOf, until, untilPlaying,
-  untilState, watch } from './browser.js';
-
-const ORIGIN = 'http://robotlive.test';
-const WEB = new URL('../../signaling/web/', import.meta.url);
-const TYPES = { html: 'text/html', js: 'text/javascript', css: 'text/css',
-  svg: 'image/svg+xml' };
-const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; "
-  + "img-src 'self'; connect-src 'self' ws:; base-uri 'none'; "
-  + "form-action 'none'; frame-ancestors 'none'";
+  untilState } from './browser.js';
+import { openLogged, openPage } from './played.js';
 
 let browser;
 before(async () => { browser = await launch(); });
 after(() => browser?.close());
 
-// A page whose server is *server*: {login, robots, bookings, onEvent}.
-async function open(t, server = {}, context = {}) {
-  const tab = await browser.newContext(context);
-  t.after(() => tab.close());
-  const page = await tab.newPage();
-  const wrong = watch(page, ORIGIN);
-  t.after(() => assert.deepEqual(wrong, []));
-  const now = Date.now();
-  const answers = {
-    '/robots': server.robots ?? [
-      { id: 'robot_1', robot_type: 'pi', name: 'Greenhouse', online: true },
-      { id: 'robot_2', robot_type: 'pi', name: 'robot_2', online: false }],
-    '/my-bookings': server.bookings ?? [{ id: '1', robot_id: 'robot_1',
-      starts_at: now - 60000, ends_at: now + 540000, status: 'active' }],
-  };
-  await page.route('**', async route => {
-    const { pathname } = new URL(route.request().url());
-    if (pathname === '/auth/login') {
-      const { password } = route.request().postDataJSON();
-      const status = server.login ?? (password === 'right' ? 200 : 401);
-      await route.fulfill({ status, json: status === 200
-        ? { access_token: 'secret', token_type: 'bearer', user: { id: 'u1',
-          name: 'Ada', email: 'ada@example.org', role: 'viewer',
-          may_book: Boolean(server.onBooking) } }
-        : { code: 'unauthorized', message: 'no' } });
-    } else if (/^\/bookings(\/|$)/.test(pathname)) {
-      const request = route.request();
-      await route.fulfill(server.onBooking(request.method(), pathname,
-        request.postDataJSON(), answers));
-    } else if (answers[pathname]) {
-      await route.fulfill({ json: answers[pathname] });
-    } else {
-      const name = pathname === '/' ? 'index.html' : pathname.slice(1);
-      await route.fulfill({
-        body: await readFile(new URL(name, WEB)),
-        headers: { 'Content-Type': TYPES[name.split('.').pop()],
-          'Content-Security-Policy': POLICY } });
-    }
-  });
-  page.links = 0;
-  await page.routeWebSocket(/\/socket\.io\//, link => {
-    page.links++;
-    page.dropLink = () => link.close();
-    page.say = (event, payload) =>
-      link.send('42' + JSON.stringify([event, payload]));
-    link.send('0{"sid":"x","upgrades":[],"pingInterval":25000,'
-      + '"pingTimeout":20000,"maxPayload":1000000}');
-    link.onMessage(packet => {
-      if (packet.startsWith('40'))
-        link.send('40{"sid":"y"}');
-      const match = /^42(\d*)(\[.*)$/s.exec(packet);
-      if (!match)
-        return;
-      const [event, payload] = JSON.parse(match[2]);
-      if (event === 'register')
-        page.say('registered', { success: true, userId: 'u1',
-          userType: 'viewer', serverTime: Date.now() });
-      const answer = server.onEvent?.(event, payload, page);
-      if (match[1] && answer)
-        link.send(`43${match[1]}${JSON.stringify([answer])}`);
-    });
-  });
-  await page.goto(ORIGIN);
-  return page;
-}
-
-async function openLoggedIn(t, server, context) {
-  const page = await open(t, server, context);
-  await logIn(page, 'ada@example.org', 'right');
-  await until('the server link', async () =>
-    await textOf(page, 'link') === 'Server: connected');
-  return page;
-}
+const open = (t, server, context) => openPage(browser, t, server, context);
+const openLoggedIn = (t, server, context) =>
+  openLogged(browser, t, server, context);
 
 const overflow = page => page.evaluate(() =>
   document.documentElement.scrollWidth - document.documentElement.clientWidth);
@@ -129,7 +52,7 @@ test('robots and bookings are listed, the booked robot is chosen', async t => {
   assert.equal(await page.getByLabel('Robot', { exact: true }).inputValue(), 'robot_1');
   const bookings = await page.getByRole('listitem').allTextContents();
   assert.equal(bookings.length, 1);
-  assert.match(bookings[0], /robot_1today at .* until .*Now/);
+  assert.match(bookings[0], /Greenhousetoday at .* until .*Now/);
   assert.equal(await page.getByRole('button', { name: 'Disconnect' })
     .isEnabled(), false);
 });
@@ -155,7 +78,8 @@ test('a robot is booked and a booking cancelled, or it is told why not', async t
   const book = page.getByRole('button', { name: 'Book', exact: true });
   await book.click();
   await until('the reason', async () => await textOf(page, 'booking-notice')
-    === 'Not done: the robot is booked by another at that time.');
+    === 'Somebody else has booked this robot for that time. Please choose '
+      + 'another time.');
   await book.click();
   const item = page.getByRole('listitem').filter({ hasText: 'robot_2' });
   await until('the booking', async () => await item.isVisible());
@@ -163,7 +87,8 @@ test('a robot is booked and a booking cancelled, or it is told why not', async t
     new Date('2031-03-30T14:15').getTime());
   assert.deepEqual(asked[1], ['POST', '/bookings', { robot_id: 'robot_2',
     starts_at: start, ends_at: start + 45 * 60000 }]);
-  assert.equal(await page.getByText('Not done').isVisible(), false);
+  await until('the good news', async () => /^robot_2 is yours on .* at .* until /
+    .test(await textOf(page, 'booking-notice')));
   page.once('dialog', dialog => dialog.accept());
   await item.getByRole('button', { name: /^Cancel the booking on / }).click();
   await until('no booking', async () =>
@@ -405,4 +330,226 @@ test('fits a phone without scrolling sideways', async t => {
   const wide = await page.evaluate(() =>
     document.getElementById('stage').getBoundingClientRect().width);
   assert.ok(wide > 300, `${wide}`);
+});
+
+test('a locked account is told for how long', async t => {
+  const page = await open(t, { login: 429, retryAfter: 897 });
+  await logIn(page, 'ada@example.org', 'right');
+  await until('a sentence', async () =>
+    /^Too many failed log-ins\. Please try again in 15 minutes, at .*\d/
+      .test(await textOf(page, 'login-notice')));
+  assert.equal(await page.getByRole('button', { name: 'Log in' }).isEnabled(),
+    true);
+});
+
+test('works under any path behind a proxy', async t => {
+  const page = await openLoggedIn(t, {}, { base: '/lab/robots/' });
+  await until('robots', async () =>
+    await page.locator('#robot option').count() === 2);
+  assert.equal(await page.evaluate(() =>
+    performance.getEntriesByType('resource')
+      .filter(({ name }) => !name.includes('/lab/robots/')).length), 0);
+});
+
+for (const [hash, robot] of [['#/robot/robot_2', 'robot_2'],
+  ['?robot=robot_2', 'robot_2'], ['#/robot/robot%209', 'robot 9']]) {
+  test(`a link leads to its robot after the log-in, ${hash}`, async t => {
+    const page = await openLoggedIn(t, {}, { hash });
+    await until('robots', async () =>
+      await page.locator('#robot option').count() >= 2);
+    const chosen = () => page.getByLabel('Robot', { exact: true }).inputValue();
+    assert.equal(await chosen(), robot);
+    await page.getByLabel('Robot', { exact: true }).selectOption('robot_1');
+    assert.match(page.url(), /#\/robot\/robot_1$/);
+    await page.reload();
+    await until('robots', async () =>
+      await page.locator('#robot option').count() >= 2);
+    assert.equal(await chosen(), 'robot_1');
+    await page.evaluate(() => { location.hash = '#/robot/robot_2'; });
+    await until('the other robot', async () => await chosen() === 'robot_2');
+  });
+}
+
+test('a server that is gone is told at once, and forgotten when it is back',
+  async t => {
+    const page = await openLoggedIn(t);
+    page.down = true;
+    await page.dropLink();
+    await until('the loss', async () =>
+      await textOf(page, 'link') !== 'Server: connected');
+    await connect(page);
+    await until('the sentence', async () =>
+      /^The server cannot be reached\. The picture starts by itself/
+        .test(await textOf(page, 'notice')), 2000);
+    assert.equal(await stateOf(page), 'connecting');
+    page.down = false;
+    await until('the notice to go', async () =>
+      await textOf(page, 'notice') === ''
+        && await textOf(page, 'link') === 'Server: connected');
+    await disconnect(page);
+  });
+
+test('the page registers with its instance and its peers', async t => {
+  const registered = [];
+  const page = await openLoggedIn(t, { onEvent: (event, payload) => {
+    if (event === 'register')
+      registered.push(payload);
+    return event === 'offer' ? { ok: true, peerId: 'p', robotId: 'robot_1',
+      session: { expiresAt: Date.now() + 600000, serverTime: Date.now() } }
+      : null;
+  } });
+  await connect(page);
+  await until('the offer', async () =>
+    /^\d+:\d\d$/.test(await textOf(page, 'remaining')));
+  await page.dropLink();
+  await until('the next', () => registered.length === 2);
+  await page.reload();
+  await until('the third', () => registered.length === 3);
+  const [{ instance }] = registered;
+  assert.match(instance, /^[0-9a-f]{32}$/);
+  assert.deepEqual(registered.map(one => one.instance),
+    [instance, instance, instance]);
+  assert.deepEqual(registered.map(one => one.peers), [[], ['p'], []]);
+  // A tab that is duplicated has a copy of the store, and is another.
+  assert.equal(await page.evaluate(() =>
+    sessionStorage.getItem('robotlive.instance')), null);
+  await disconnect(page);
+});
+
+for (const [name, left, sentence] of [
+  ['a booking that is gone', [], /^Your booking was cancelled/],
+  ['a booking that still runs', undefined,
+    /^An administrator has ended this session\. Your booking still runs until/],
+]) {
+  test(`who ended the session is told: ${name}`, async t => {
+    const end = Date.now() + 600000;
+    let answers;
+    const page = await openLoggedIn(t, {
+      onBooking: (method, path, body, all) => {
+        answers = all;
+        return { status: 200, json: {} };
+      },
+      onEvent: event => event === 'offer' ? { ok: true, peerId: 'p',
+        robotId: 'robot_1', session: { expiresAt: end,
+          serverTime: Date.now() } } : null });
+    await page.evaluate(() => fetch('/bookings/none'));
+    await connect(page);
+    await until('the offer', async () =>
+      /^\d+:\d\d$/.test(await textOf(page, 'remaining')));
+    answers['/my-bookings'] = left ?? answers['/my-bookings'];
+    page.say('session-ended', { peerId: 'p', robotId: 'robot_1',
+      reason: 'revoked' });
+    await untilState(page, 'ended');
+    await until('who', async () => sentence.test(await textOf(page, 'notice')));
+  });
+}
+
+test('a robot that does not trust the server is the operator\'s matter',
+  async t => {
+    const page = await openLoggedIn(t, { onEvent: (event, payload, self) => {
+      if (event !== 'offer')
+        return null;
+      setTimeout(() => self.say('leave', { from: 'robot_1', peerId: 'p',
+        reason: 'grant-refused' }), 50);
+      return { ok: true, peerId: 'p', robotId: 'robot_1' };
+    } });
+    await connect(page);
+    await untilState(page, 'refused');
+    assert.match(await textOf(page, 'notice'),
+      /does not trust this server’s key.*not your fault.*operator/);
+  });
+
+test('warning, time left and reason stand inside the stage and in the title',
+  async t => {
+    const end = Date.now() + 40000;
+    const page = await openLoggedIn(t, { onEvent: event => event === 'offer'
+      ? { ok: true, peerId: 'p', robotId: 'robot_1', session: { expiresAt: end,
+        serverTime: Date.now() } } : null });
+    assert.equal(await page.title(), 'Robot live video');
+    await connect(page);
+    // Without a word of the server, too: its link may be away.
+    await until('the warning', async () => /^Your session ends in \d+ s, at /
+      .test(await textOf(page, 'notice')));
+    // One number, not two that contradict each other.
+    for (let n = 0; n < 3; n++) {
+      const [seconds, left] = await page.evaluate(() => [
+        document.getElementById('notice').textContent.match(/in (\d+) s/)[1],
+        document.getElementById('remaining').textContent]);
+      assert.equal(left, `0:${seconds.padStart(2, '0')}`);
+      await new Promise(resolve => setTimeout(resolve, 1100));
+    }
+    assert.match(await page.title(), /^Connecting, 0:\d\d left · Greenhouse · /);
+    await page.evaluate(() =>
+      document.getElementById('stage').requestFullscreen());
+    const seen = id => page.evaluate(name => {
+      const element = document.getElementById(name);
+      const { top, bottom, left, right } = element.getBoundingClientRect();
+      return document.fullscreenElement.contains(element)
+        && element.checkVisibility() && top >= 0 && left >= 0
+        && bottom <= innerHeight && right <= innerWidth;
+    }, id);
+    for (const id of ['notice', 'remaining', 'state'])
+      assert.equal(await seen(id), true, id);
+    page.say('session-ended', { peerId: 'p', robotId: 'robot_1',
+      reason: 'expired' });
+    await untilState(page, 'ended');
+    assert.match(await textOf(page, 'notice'), /^Your booking is over/);
+    assert.equal(await seen('notice'), true);
+    assert.match(await page.title(), /^Ended · Greenhouse · /);
+  });
+
+test('the focus is never lost', async t => {
+  const page = await openLoggedIn(t, { bookings: [{ id: '1',
+    robot_id: 'robot_1', starts_at: Date.now() - 60000,
+    ends_at: Date.now() + 540000 }],
+  onBooking: (method, path, body, answers) => {
+    answers['/my-bookings'] = [];
+    return { status: 200, json: {} };
+  },
+  onEvent: event => event === 'offer' ? { ok: true, peerId: 'p',
+    robotId: 'robot_1' } : null });
+  const focused = () => page.evaluate(() => document.activeElement.id);
+  assert.equal(await focused(), 'viewer-title');
+  await page.getByRole('button', { name: 'Connect Video Feed' }).focus();
+  await page.keyboard.press('Enter');
+  await until('the next button', async () => await focused() === 'disconnect');
+  await page.keyboard.press('Enter');
+  await until('the first button', async () => await focused() === 'connect');
+  await page.keyboard.press('Enter');
+  page.say('session-ended', { peerId: 'p', robotId: 'robot_1',
+    reason: 'expired' });
+  await untilState(page, 'ended');
+  assert.equal(await focused(), 'connect');
+  page.once('dialog', dialog => dialog.accept());
+  await page.getByRole('button', { name: /^Cancel the booking/ }).focus();
+  await page.keyboard.press('Enter');
+  await until('the heading', async () => await focused() === 'bookings-title');
+  assert.match(await textOf(page, 'booking-notice'), /was cancelled/);
+});
+
+for (const viewport of [{ width: 390, height: 664 },
+  { width: 360, height: 560 }, { width: 375, height: 667 }]) {
+  test(`stage and Connect are in view, ${viewport.width}x${viewport.height}`,
+    async t => {
+      const page = await openLoggedIn(t, {},
+        { viewport, isMobile: true, hasTouch: true });
+      await until('robots', async () =>
+        await page.locator('#robot option').count() === 2);
+      for (const id of ['stage', 'robot', 'connect', 'disconnect']) {
+        const { top, bottom } = await page.evaluate(name =>
+          document.getElementById(name).getBoundingClientRect().toJSON(), id);
+        assert.ok(top >= 0 && bottom <= viewport.height, `${id}: ${bottom}`);
+      }
+    });
+}
+
+test('Tokyo is told its own time', async t => {
+  const start = Date.UTC(2031, 2, 30, 14, 0);
+  const page = await openLoggedIn(t, { bookings: [{ id: '1',
+    robot_id: 'robot_1', starts_at: start, ends_at: start + 3600000 }] },
+  { locale: 'de-DE', timezoneId: 'Asia/Tokyo' });
+  await until('the zone', async () =>
+    /Asia\/Tokyo \(.+\)/.test(await textOf(page, 'zone')));
+  assert.match(await textOf(page, 'bookings'),
+    /30\. März 2031 at 23:00 until .*31\. März 2031 at 00:00/);
 });
