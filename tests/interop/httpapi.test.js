@@ -232,6 +232,115 @@ describe('HTTP API', () => {
     }
   });
 
+  it('holds a booking that is made and one that is changed against the same rules', async () => {
+    const minute = 60000, hour = 60 * minute, now = Math.floor(Date.now() / 1000) * 1000;
+    const later = (from, length = hour) =>
+      ({ starts_at: now + from, ends_at: now + from + length });
+    const made = await as(user, 'POST', '/bookings', { robot_id: 'robot_1', ...later(30 * hour) });
+    assert.equal(made.status, 201, JSON.stringify(made.body));
+    const at = `/bookings/${made.body.id}`;
+    const same = async (body, what = {}) => {
+      const post = await as(user, 'POST', '/bookings', { robot_id: 'robot_1', ...later(50 * hour), ...what, ...body });
+      const put = await as(user, 'PUT', at, body);
+      for (const { status, body: answered } of [post, put]) {
+        assert.equal(status, 422, `${status} ${JSON.stringify(body)} ${JSON.stringify(answered)}`);
+        assert.equal(answered.code, 'bad-message');
+      }
+    };
+    // A member that is unknown, or of a type that cannot be read.
+    await same({ robot: 'robot_1' });
+    await same({ Ends_at: now });
+    for (const member of ['starts_at', 'ends_at', 'robot_id', 'robot_type', 'date', 'start_time', 'end_time'])
+      for (const value of [5.5, {}, [], true, [['x']], '', 'soon', member.startsWith('robot') ? 7 : null])
+        if (!(member === 'robot_type' && value === '') && !(member.startsWith('robot') && value === 'soon'))
+          await same({ [member]: value });
+    for (const member of ['id', 'user_id', 'status', 'created_at'])
+      for (const value of [5.5, {}, [], true, null])
+        await same({ [member]: value });
+    await same({ status: 'cancelled' });
+    await same({ user_id: 2 }); // another's
+    await same({ user_id: 'eve' });
+    await same({ id: 987654 });
+    await same({ robot_id: 'robot_1', robot_type: 'another' });
+    await same({ starts_at: 2 ** 60, ends_at: 2 ** 60 + 1000 });
+    await same(later(-2 * hour, 4 * hour)); // begins in the past
+    await same(later(-2 * hour));
+    await same(later(30 * hour, 25 * hour)); // longer than max-booking
+    await same({ starts_at: Date.parse('9000-01-01'), ends_at: Date.parse('9000-01-02') });
+    const twice = await fetch(server.url + at, { method: 'PUT',
+      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${user.access_token}` },
+      body: `{"ends_at":${now + 32 * hour},"ends_at":${now + 33 * hour}}` });
+    assert.equal(twice.status, 422);
+    assert.equal((await as(user, 'POST', '/bookings', { robot_type: 'no-such', ...later(50 * hour) })).status, 404);
+    assert.equal((await as(user, 'PUT', at, { robot_type: 'no-such' })).status, 404);
+    const kept = (await as(user, 'GET', '/my-bookings')).body.find((b) => b.id === made.body.id);
+    assert.deepEqual(kept, made.body, 'nothing of that has changed it');
+    // What the server says of it may be sent back, whole or with one thing changed.
+    assert.deepEqual((await as(user, 'PUT', at, kept)).body, kept);
+    const longer = { ...kept, ends_at: kept.ends_at + hour };
+    assert.equal((await as(user, 'PUT', at, longer)).body.ends_at, longer.ends_at);
+    // Days on end are one booking, and hours are bounded.
+    assert.equal((await as(user, 'DELETE', at)).status, 200);
+    const day = 24 * hour;
+    const first = await as(user, 'POST', '/bookings', { robot_id: 'robot_1', ...later(100 * day, day) });
+    assert.equal(first.status, 201);
+    assert.equal((await as(user, 'POST', '/bookings', { robot_id: 'robot_1', ...later(101 * day, hour) })).status, 409);
+    assert.equal((await as(user, 'POST', '/bookings', { robot_type: 'pi', ...later(99 * day, day) })).status, 409);
+    let hoarded = 1;
+    for (let i = 1; i < 12; ++i)
+      hoarded += (await as(user, 'POST', '/bookings', { robot_type: 'pi', ...later((100 + 2 * i) * day, day) })).status === 201;
+    assert.equal(hoarded, 7);
+    for (const { id, status } of (await as(user, 'GET', '/my-bookings')).body)
+      if (status === 'active')
+        await as(user, 'DELETE', `/bookings/${id}`);
+    // Administrators are bound by what is true for all.
+    assert.equal((await as(admin, 'POST', '/bookings', { robot_id: 'robot_1', ...later(-2 * hour, 4 * hour) })).status, 422);
+    const long = await as(admin, 'POST', '/bookings', { robot_id: 'robot_1', user_id: 1, ...later(400 * day, 30 * day) });
+    assert.equal(long.status, 201);
+    assert.equal(long.body.user_id, 1);
+    assert.equal((await as(admin, 'PUT', `/bookings/${long.body.id}`, { user_id: 2 })).status, 422);
+    await as(admin, 'DELETE', `/bookings/${long.body.id}`);
+  });
+
+  it('keeps what is over as it was, and counts changes as it counts new ones', async () => {
+    const past = server.cli(['booking', 'add', '--user', '1', '--robot', 'robot_1', '--start',
+      '2020-01-01 10:00', '--duration', '1h', '--force']);
+    for (const who of [user, admin]) {
+      const moved = await as(who, 'PUT', `/bookings/${past}`, { starts_at: Date.now() + 60000, ends_at: Date.now() + 120000 });
+      assert.deepEqual([moved.status, moved.body.code], [409, 'booking-over']);
+      const gone = await as(who, 'DELETE', `/bookings/${past}`);
+      assert.deepEqual([gone.status, gone.body.code], [409, 'booking-over']);
+    }
+    // One that runs keeps its beginning and its robot.
+    const now = Math.floor(Date.now() / 1000) * 1000;
+    const running = await as(user, 'POST', '/bookings', { robot_id: 'robot_1', starts_at: now, ends_at: now + 3600000 });
+    assert.equal(running.status, 201);
+    const at = `/bookings/${running.body.id}`;
+    assert.equal((await as(user, 'PUT', at, { starts_at: now + 1800000 })).status, 422);
+    assert.equal((await as(user, 'PUT', at, { starts_at: now - 1800000 })).status, 422);
+    assert.equal((await as(user, 'PUT', at, { ends_at: now - 1000 })).status, 422);
+    assert.equal((await as(user, 'PUT', at, { robot_type: 'pi' })).status, 409);
+    let changes = 0;
+    for (; changes < 400; ++changes)
+      if ((await as(user, 'PUT', at, { ends_at: now + 3600000 + 1000 * changes })).status !== 200)
+        break;
+    assert.ok(changes > 100 && changes <= 200, `${changes}`);
+    assert.equal((await as(user, 'DELETE', at)).status, 200);
+    // The command line refuses the same, unless it is forced.
+    for (const args of [['--robot', 'robot_1', '--start', '2020-01-02 10:00'], ['--robot', 'no-such'], ['--robot-type', 'no-such']]) {
+      const command = ['booking', 'add', '--user', '1', '--duration', '1h', ...args];
+      const { status, stderr } = server.tryCli(command);
+      assert.equal(status, 1);
+      assert.match(stderr, /--force/);
+      assert.match(server.tryCli([...command, '--force']).stderr, /^warning: /);
+    }
+    assert.equal(server.tryCli(['booking', 'cancel', past]).status, 1);
+    server.cli(['booking', 'cancel', past, '--force']);
+    for (const { id, status } of (await as(admin, 'GET', '/bookings/all')).body)
+      if (status === 'active')
+        server.cli(['booking', 'cancel', `${id}`, '--force']);
+  });
+
   it('lets one of 50 parallel creators have the robot', async () => {
     const body = { robot_id: 'robot_1', date: '2030-08-01', start_time: '10:00', end_time: '11:00' };
     const all = await Promise.all(Array.from({ length: 50 }, () => as(admin, 'POST', '/bookings', body)));

@@ -3,6 +3,7 @@
 #include "server/auth/identity.hpp"
 #include "server/console/consolebackend.hpp"
 #include "server/http/webfiles.hpp"
+#include "server/store/bookingrules.hpp"
 #include "server/store/store.hpp"
 #include <cstdio>
 #include <iostream>
@@ -186,13 +187,6 @@ booking_add (Context &c)
   b.robot_type = c.line.get ("robot-type");
   if (b.robot_id.empty () == b.robot_type.empty ())
     throw ConfigError ("either --robot or --robot-type is needed");
-  if (!b.robot_id.empty ()) {
-    if (auto robot = c.store ().robot (b.robot_id))
-      b.robot_type = robot->type;
-    else
-      std::cerr << "warning: the robot " << b.robot_id
-                << " is not registered (robot add)" << std::endl;
-  }
   b.created_at = wall_now ();
   auto start = c.zone->parse_moment (c.line.get ("start", "now"), b.created_at);
   auto duration = parse_duration (c.line.get ("duration"));
@@ -203,6 +197,23 @@ booking_add (Context &c)
   // Whole seconds, because a grant holds seconds.
   b.window.starts_at = *start / 1000 * 1000;
   b.window.ends_at = b.window.starts_at + *duration;
+  BookingRules rules;
+  rules.now = b.created_at;
+  rules.administrator = true;
+  bool force = !c.line.get ("force").empty ();
+  std::string error = window_error (b.window, nullptr, rules);
+  try {
+    if (error.empty ())
+      check_booking (c.store (), &b, nullptr, rules);
+  } catch (const StoreError &refused) {
+    if (refused.kind == StoreError::Unavailable)
+      throw;
+    error = refused.what ();
+  }
+  if (!error.empty () && !force)
+    throw ConfigError (error + " (--force books all the same)");
+  if (!error.empty ())
+    std::cerr << "warning: " << error << std::endl;
   std::cout << c.store ().add_booking (b) << std::endl;
   return 0;
 }
@@ -227,7 +238,13 @@ booking_cancel (Context &c)
   if (text.empty () || text.size () > 18 ||
       text.find_first_not_of ("0123456789") != std::string::npos)
     throw ConfigError ("a booking's id is a number");
-  c.store ().cancel_booking (std::stoll (text));
+  std::int64_t id = std::stoll (text);
+  auto booking = c.store ().booking (id);
+  if (booking && booking->status == "active" &&
+      is_over (*booking, wall_now ()) && c.line.get ("force").empty ())
+    throw ConfigError (
+        "the booking is over: it is a record (--force cancels it)");
+  c.store ().cancel_booking (id);
   return 0;
 }
 

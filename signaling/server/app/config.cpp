@@ -228,6 +228,8 @@ read_keys (File &f, Config *config)
   f.duration ("sessions", "robot-grace", &c.robot_grace_ms);
   f.get ("sessions", "max-viewers", &c.max_viewers);
   f.duration ("sessions", "max-booking", &c.max_booking_ms);
+  f.duration ("sessions", "max-booked", &c.max_booked_ms);
+  f.duration ("sessions", "booking-horizon", &c.booking_horizon_ms);
   f.get ("sessions", "viewers-may-book", &c.viewers_may_book);
 
   f.get ("ice", "stun-urls", &c.stun_urls);

@@ -63,6 +63,8 @@ struct Config
   std::size_t max_viewers = 64;
   std::size_t max_sockets_per_user = 64;
   TimeMs max_booking_ms = TimeMs{24} * 3600 * 1000; // by viewers themselves
+  TimeMs max_booked_ms = TimeMs{7} * 86400 * 1000;  // of one, to come
+  TimeMs booking_horizon_ms = TimeMs{1826} * 86400 * 1000;
   bool viewers_may_book = true;
 
   LoginLimits login_limits;

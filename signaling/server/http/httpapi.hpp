@@ -11,7 +11,9 @@
 #include "server/auth/throttle.hpp"
 #include "server/http/webfiles.hpp"
 #include "server/hub/room.hpp"
+#include "server/store/bookingrules.hpp"
 #include "server/store/storebackend.hpp"
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -96,8 +98,11 @@ private:
   void cancel_booking (const CallPtr &call, std::int64_t id);
   std::string booking_json (const BookingRecord &booking) const;
   // Fields that the body names; false with *error* set for what does not fit.
-  bool read_booking (
-      const Call &call, BookingRecord *booking, std::string *error) const;
+  // *before*: the booking that is changed, null for a new one.
+  bool read_booking (const Call &call, const BookingRecord *before,
+      BookingRecord *booking, std::string *error) const;
+  BookingRules booking_rules (const Call &call) const;
+  bool take_change (const Call &call);
 
   void list_robots (const CallPtr &call);
   void robot_token (const CallPtr &call, const std::string &id, bool issue);
@@ -117,6 +122,7 @@ private:
   std::string turn_secret_;
   WebFiles files_;
   LoginThrottle throttle_;
+  BoundedMap<std::deque<TimeMs>> changes_{10000}; // of bookings, by user
 };
 
 HttpResponse json_response (int status, std::string body);

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "protocol/json.hpp"
 #include "server/http/httpapi.hpp"
+#include <chrono>
 #include <glib.h>
+#include <set>
 #include <simdjson.h>
 
 namespace robotlive::server {
 
 namespace {
 
-constexpr std::size_t kMaxOpenBookings = 100; // of one viewer
-// Cancelled ones stay in the store, and are listed.
-constexpr std::size_t kMaxBookingsADay = 200;
+// Of one user, within a day.
+constexpr std::size_t kMaxChanges = 200;
 constexpr TimeMs kDay = 24 * 3600 * 1000;
 
 using Element = simdjson::dom::element;
@@ -25,18 +26,80 @@ parse_id (const std::string &text)
              : 0;
 }
 
-// A booking whose robot is known gets that robot's type; then overlaps with
-// bookings of the whole type are seen.
-void
-fill_type (Store &store, BookingRecord *booking)
+// A booking as a body tells of it: what is absent, and what is told. The first
+// member that is unknown, told twice or of another type is the error.
+class Body
 {
-  if (booking->robot_id.empty ())
-    return;
-  auto robot = store.robot (booking->robot_id);
-  if (!robot)
-    throw StoreError (StoreError::NotFound, "there is no such robot");
-  booking->robot_type = robot->type;
-}
+public:
+  explicit Body (const std::string &text)
+  {
+    Element root;
+    simdjson::dom::object object;
+    if (json_parser ().parse (text.data (), text.size ()).get (root) ||
+        root.get (object))
+      fail ("the body is not a JSON object");
+    else
+      for (auto field : object)
+        read (std::string (field.key), field.value);
+  }
+
+  const std::string &error () const { return error_; }
+  bool has (const char *name) const
+  {
+    return texts_.count (name) || numbers_.count (name) || nulls_.count (name);
+  }
+  bool null (const char *name) const { return nulls_.count (name) > 0; }
+  // Empty if it is not told, or null.
+  std::string text (const char *name) const
+  {
+    auto it = texts_.find (name);
+    return it == texts_.end () ? "" : it->second;
+  }
+  std::optional<std::int64_t> number (const char *name) const
+  {
+    auto it = numbers_.find (name);
+    return it == numbers_.end () ? std::nullopt
+                                 : std::optional<std::int64_t> (it->second);
+  }
+  void fail (const std::string &sentence)
+  {
+    if (error_.empty ())
+      error_ = sentence;
+  }
+
+private:
+  void read (const std::string &name, const Element &value)
+  {
+    static const std::set<std::string> texts = {"robot_id", "robot_type",
+        "date", "start_time", "end_time", "status", "created_at"};
+    static const std::set<std::string> either = {
+        "user_id", "starts_at", "ends_at"};
+    bool known = texts.count (name) || either.count (name) || name == "id";
+    if (!known)
+      return fail ("a booking has no member of such a name");
+    if (has (name.c_str ()))
+      return fail ("\"" + name + "\" is there twice");
+    std::string_view text;
+    std::int64_t number;
+    bool takes_text = name != "id";
+    bool takes_number = !texts.count (name);
+    // "every robot of the type" as answers have it.
+    bool takes_null = name == "robot_id" || name == "robot_type";
+    if (takes_text && !value.get (text))
+      texts_[name] = std::string (text);
+    else if (takes_number && !value.get (number))
+      numbers_[name] = number;
+    else if (takes_null && value.is_null ())
+      nulls_.insert (name);
+    else
+      fail ("\"" + name + "\" cannot be read");
+  }
+
+  std::map<std::string, std::string> texts_;
+  std::map<std::string, std::int64_t> numbers_;
+  std::set<std::string> nulls_;
+  std::string error_;
+};
 
 } // namespace
 
@@ -104,88 +167,164 @@ HttpApi::list_bookings (const CallPtr &call, bool all)
       });
 }
 
-bool
-HttpApi::read_booking (
-    const Call &call, BookingRecord *b, std::string *error) const
+// "date", "start_time" and "end_time"; what is not told stays as it was (PUT).
+static bool
+read_clock (const Body &body, const Zone &zone, const Window &before,
+    bool fresh, Window *out)
 {
-  Element root;
-  const std::string &body = call.request.body;
-  if (json_parser ().parse (body.data (), body.size ()).get (root) ||
-      !root.is_object ()) {
-    *error = "the body is not a JSON object";
-    return false;
-  }
-  auto text = [&] (const char *key) {
-    std::string_view value;
-    return root[key].get (value) ? std::string () : std::string (value);
+  auto or_else = [&] (const char *name, const std::string &old) {
+    return body.has (name) || fresh ? body.text (name) : old;
   };
-  auto moment = [&] (const char *key, TimeMs *out) {
-    std::int64_t number;
-    std::string value = text (key);
-    if (!root[key].get (number)) {
-      *out = number;
-      return true;
-    }
-    auto parsed = value.empty ()
-                      ? std::nullopt
-                      : services_.zone->parse_moment (value, call.now);
-    if (parsed)
-      *out = *parsed;
-    return parsed.has_value ();
+  std::string date = or_else ("date", zone.date (before.starts_at));
+  std::string start_time = or_else ("start_time", zone.time (before.starts_at));
+  std::string end_time = or_else ("end_time", zone.time (before.ends_at));
+  auto start = zone.parse (date, start_time);
+  // Midnight ends a day.
+  auto end = zone.parse (
+      date, end_time == "00:00" || end_time == "00:00:00" ? "24:00" : end_time);
+  if (start && end)
+    *out = {*start, *end};
+  return start && end;
+}
+
+// "starts_at" and "ends_at": milliseconds, or text with a date and a time.
+static bool
+read_moments (
+    const Body &body, const Zone &zone, TimeMs now, bool fresh, Window *window)
+{
+  auto read = [&] (const char *name, TimeMs *out) {
+    if (!body.has (name))
+      return !fresh;
+    auto moment = body.number (name);
+    if (!moment)
+      moment = zone.parse_moment (body.text (name), now);
+    if (moment)
+      *out = *moment;
+    return moment.has_value ();
   };
-  if (!text ("robot_id").empty () || !text ("robot_type").empty ()) {
-    b->robot_id = text ("robot_id");
-    b->robot_type = text ("robot_type");
-  }
-  std::string robot = b->robot_id.empty () ? b->robot_type : b->robot_id;
-  if (!valid_id (robot)) {
-    *error = "\"robot_id\" or \"robot_type\" is needed";
+  return read ("starts_at", &window->starts_at) &&
+         read ("ends_at", &window->ends_at);
+}
+
+static bool
+read_window (const Body &body, const Zone &zone, TimeMs now, bool fresh,
+    Window *window, std::string *error)
+{
+  const Window before = *window;
+  bool local =
+      body.has ("date") || body.has ("start_time") || body.has ("end_time");
+  bool moments = body.has ("starts_at") || body.has ("ends_at");
+  Window clock = before, exact = before;
+  if (fresh && !local && !moments)
+    *error = "\"date\", \"start_time\" and \"end_time\" are needed, or "
+             "\"starts_at\" and \"ends_at\"";
+  else if (moments && !read_moments (body, zone, now, fresh && !local, &exact))
+    *error = "\"starts_at\" and \"ends_at\" are milliseconds since 1970, or "
+             "a date with a time";
+  else if (local && !read_clock (body, zone, before, fresh, &clock))
+    *error = "\"date\", \"start_time\" and \"end_time\" are YYYY-MM-DD, "
+             "HH:MM and HH:MM, and exist in the server's time zone";
+  if (!error->empty ())
     return false;
-  }
-  bool local = !text ("date").empty () || !text ("start_time").empty () ||
-               !text ("end_time").empty ();
-  if (local) {
-    const Zone &zone = *services_.zone;
-    // What is not named stays as it was (PUT).
-    auto or_else = [&] (const char *key, std::string old) {
-      return text (key).empty () ? old : text (key);
-    };
-    std::string date = or_else ("date", zone.date (b->window.starts_at));
-    std::string end_time = or_else ("end_time", zone.time (b->window.ends_at));
-    auto start = zone.parse (
-        date, or_else ("start_time", zone.time (b->window.starts_at)));
-    // Midnight ends a day.
-    auto end = zone.parse (date,
-        end_time == "00:00" || end_time == "00:00:00" ? "24:00" : end_time);
-    if (!start || !end) {
-      *error = "\"date\", \"start_time\" and \"end_time\" are YYYY-MM-DD, "
-               "HH:MM and HH:MM, and exist in the server's time zone";
-      return false;
-    }
-    b->window = {*start, *end};
-  } else {
-    bool start = moment ("starts_at", &b->window.starts_at);
-    bool end = moment ("ends_at", &b->window.ends_at);
-    if ((b->id == 0 && (!start || !end))) {
-      *error = "\"date\", \"start_time\" and \"end_time\" are needed, or "
-               "\"starts_at\" and \"ends_at\"";
-      return false;
-    }
-  }
   // Whole seconds, because a grant holds seconds.
-  b->window.starts_at = b->window.starts_at / 1000 * 1000;
-  b->window.ends_at = b->window.ends_at / 1000 * 1000;
-  if (b->window.starts_at < 0 || b->window.ends_at > TimeMs{1} << 52 ||
-      b->window.ends_at <= b->window.starts_at)
-    *error = "the booking ends before it starts";
-  else if (b->window.ends_at <= call.now)
-    *error = "the booking is in the past";
-  else if (!call.identity || call.identity->role == "admin")
-    return true;
-  else if (b->window.ends_at - b->window.starts_at >
-           services_.config->max_booking_ms)
-    *error = "the booking is too long";
+  for (Window *w : {&clock, &exact})
+    *w = {w->starts_at / 1000 * 1000, w->ends_at / 1000 * 1000};
+  auto same = [] (const Window &a, const Window &b) {
+    return a.starts_at == b.starts_at && a.ends_at == b.ends_at;
+  };
+  // An answer that is sent back has both; the one that differs from what the
+  // booking was is meant.
+  bool clock_echo = body.text ("date") == zone.date (before.starts_at) &&
+                    body.text ("start_time") == zone.time (before.starts_at) &&
+                    body.text ("end_time") == zone.time (before.ends_at);
+  if (!local || (moments && !fresh && clock_echo))
+    *window = exact;
+  else if (!moments || same (clock, exact) || (!fresh && same (exact, before)))
+    *window = clock;
+  else
+    *error = "\"starts_at\" and \"ends_at\" are another time than \"date\", "
+             "\"start_time\" and \"end_time\"";
   return error->empty ();
+}
+
+BookingRules
+HttpApi::booking_rules (const Call &call) const
+{
+  const Config &c = *services_.config;
+  BookingRules rules;
+  rules.now = call.now;
+  rules.administrator = call.admin ();
+  rules.max_booking_ms = c.max_booking_ms;
+  rules.max_booked_ms = c.max_booked_ms;
+  rules.horizon_ms = c.booking_horizon_ms;
+  return rules;
+}
+
+// The same for a new booking (*before* is null) and a change of one.
+bool
+HttpApi::read_booking (const Call &call, const BookingRecord *before,
+    BookingRecord *b, std::string *error) const
+{
+  Body body (call.request.body);
+  *error = body.error ();
+  if (!error->empty ())
+    return false;
+  if (body.has ("robot_id") || body.has ("robot_type")) {
+    std::string type = before ? before->robot_type : "";
+    b->robot_id = body.text ("robot_id");
+    b->robot_type = body.text ("robot_type");
+    if (b->robot_id.empty () && b->robot_type.empty () &&
+        !body.has ("robot_type") && body.null ("robot_id"))
+      b->robot_type = type;
+    bool text_id = body.has ("robot_id") && !body.null ("robot_id");
+    bool text_type = body.has ("robot_type") && !body.null ("robot_type");
+    // A robot without a type says so with an empty one.
+    if ((text_id && !valid_id (b->robot_id)) ||
+        (text_type && !valid_id (b->robot_type) &&
+            !(text_id && b->robot_type.empty ())))
+      *error = "\"robot_id\" or \"robot_type\" is no robot's";
+  }
+  if (error->empty () &&
+      !valid_id (b->robot_id.empty () ? b->robot_type : b->robot_id))
+    *error = "\"robot_id\" or \"robot_type\" is needed";
+  if (body.has ("user_id")) {
+    auto number = body.number ("user_id");
+    std::string user =
+        number ? std::to_string (*number) : body.text ("user_id");
+    bool may = before || !call.admin () ? user == b->user_id : valid_id (user);
+    if (!may)
+      body.fail ("\"user_id\" is not yours to say");
+    b->user_id = user;
+  }
+  if (body.has ("id") && (!before || *body.number ("id") != before->id))
+    body.fail ("\"id\" is another booking's");
+  if (body.has ("status") && body.text ("status") != "active")
+    body.fail ("\"status\" is active: DELETE cancels a booking");
+  if (error->empty ())
+    *error = body.error ();
+  if (!error->empty () || !read_window (body, *services_.zone, call.now,
+                              !before, &b->window, error))
+    return false;
+  *error = window_error (b->window, before, booking_rules (call));
+  return error->empty ();
+}
+
+// PUT costs what POST costs.
+bool
+HttpApi::take_change (const Call &call)
+{
+  if (call.admin ())
+    return true;
+  auto &made = changes_.touch (call.identity->subject);
+  TimeMs now = std::chrono::duration_cast<std::chrono::milliseconds> (
+      Clock::now ().time_since_epoch ())
+                   .count ();
+  while (!made.empty () && made.front () + kDay <= now)
+    made.pop_front ();
+  if (made.size () >= kMaxChanges)
+    return false;
+  made.push_back (now);
+  return true;
 }
 
 void
@@ -197,36 +336,16 @@ HttpApi::create_booking (const CallPtr &call)
     return call->reply (
         error_response (403, "forbidden", "an administrator books for you"));
   BookingRecord booking;
-  std::string error;
-  if (!read_booking (*call, &booking, &error))
-    return call->reply (error_response (422, "bad-message", error));
   booking.user_id = call->identity->subject;
-  // An administrator may book for another.
-  Element root;
-  std::string_view user;
-  std::int64_t number;
-  const std::string &body = call->request.body;
-  if (call->admin () &&
-      !json_parser ().parse (body.data (), body.size ()).get (root)) {
-    if (!root["user_id"].get (number))
-      booking.user_id = std::to_string (number);
-    else if (!root["user_id"].get (user) && valid_id (std::string (user)))
-      booking.user_id = std::string (user);
-  }
+  std::string error;
+  if (!read_booking (*call, nullptr, &booking, &error))
+    return call->reply (error_response (422, "bad-message", error));
   booking.status = "active";
   booking.created_at = call->now;
-  bool limited = !call->admin ();
   services_.store->ask<BookingRecord> (
-      [booking, limited, now = call->now] (Store &store) {
+      [booking, rules = booking_rules (*call)] (Store &store) {
         BookingRecord b = booking;
-        fill_type (store, &b);
-        if (limited &&
-            store.open_bookings (b.user_id, now).size () >= kMaxOpenBookings)
-          throw StoreError (StoreError::Conflict, "you have too many bookings");
-        if (limited &&
-            store.bookings_made (b.user_id, now - kDay) >= kMaxBookingsADay)
-          throw StoreError (StoreError::Conflict,
-              "you have made too many bookings within a day");
+        check_booking (store, &b, nullptr, rules);
         b.id = store.add_booking (b);
         return b;
       },
@@ -257,14 +376,21 @@ HttpApi::change_booking (const CallPtr &call, std::int64_t id)
         if (!may_book (call->identity->role))
           return call->reply (error_response (
               403, "forbidden", "an administrator books for you"));
+        if (is_over (*found, call->now))
+          return call->reply (error_response (
+              409, "booking-over", "what is over cannot be changed"));
         BookingRecord booking = *found;
         std::string sentence;
-        if (!read_booking (*call, &booking, &sentence))
+        if (!read_booking (*call, &*found, &booking, &sentence))
           return call->reply (error_response (422, "bad-message", sentence));
+        if (!take_change (*call))
+          return call->reply (error_response (409, "conflict",
+              "you have changed too many bookings within a day"));
         services_.store->ask<BookingRecord> (
-            [booking] (Store &store) {
+            [booking, before = *found, rules = booking_rules (*call)] (
+                Store &store) {
               BookingRecord b = booking;
-              fill_type (store, &b);
+              check_booking (store, &b, &before, rules);
               store.update_booking (b);
               return b;
             },
@@ -283,18 +409,23 @@ HttpApi::cancel_booking (const CallPtr &call, std::int64_t id)
   if (!need_store (call) || !need_user (call))
     return;
   services_.store->ask<std::string> (
-      [id, identity = *call->identity] (Store &store) {
+      [id, identity = *call->identity, now = call->now] (Store &store) {
         auto b = store.booking (id);
         bool own =
             b && (b->user_id == identity.subject || identity.role == "admin");
         if (!own)
           throw StoreError (StoreError::NotFound, "there is no such booking");
+        if (b->status == "active" && is_over (*b, now))
+          return std::string ();
         store.cancel_booking (id);
         return b->user_id;
       },
       [this, call] (std::string user, const StoreError *error) {
         if (error)
           return call->reply (store_error_response (*error));
+        if (user.empty ())
+          return call->reply (error_response (
+              409, "booking-over", "what is over cannot be cancelled"));
         services_.room->recheck (user, wall_now ());
         call->reply (json_response (200, "{\"ok\":true}"));
       });
