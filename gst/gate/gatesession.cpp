@@ -1,49 +1,19 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "gate/gatesession.hpp"
+#include "grant/keyfile.hpp"
 #include <algorithm>
-#include <fcntl.h>
 #include <glib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace robotlive {
 
 namespace {
 
-constexpr std::size_t kMaxKeyFile = 64 * 1024;
 constexpr TimeMs kMaxTime = 253402300799999; // the last ms of the year 9999
 
 Refusal
 refused (GrantError error)
 {
   return {grant_error_code (error), grant_error_text (error)};
-}
-
-// The bytes of *path*; *exposed* when users outside its group may read it.
-std::optional<std::string>
-read_key_file (const std::string &path, bool *exposed)
-{
-  const int fd = open (path.c_str (), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0)
-    return std::nullopt;
-  struct stat status = {};
-  std::string text (kMaxKeyFile + 1, '\0');
-  std::size_t size = 0;
-  bool good = fstat (fd, &status) == 0 && S_ISREG (status.st_mode);
-  while (good && size < text.size ()) {
-    const ssize_t count = read (fd, text.data () + size, text.size () - size);
-    if (count <= 0) {
-      good = count == 0;
-      break;
-    }
-    size += static_cast<std::size_t> (count);
-  }
-  close (fd);
-  if (!good || size > kMaxKeyFile)
-    return std::nullopt;
-  text.resize (size);
-  *exposed = status.st_mode & S_IRWXO;
-  return text;
 }
 
 } // namespace
@@ -82,7 +52,7 @@ std::optional<Refusal>
 GateSession::Checker::check (const std::string &jwt, const Anchor &arrival,
     BootNs now, Grant *out, Anchor *clock) const
 {
-  if (!key)
+  if (keys.empty ())
     return Refusal{"no-key",
         has_key_file ? "The grant-key could not be read."
                      : "There is no grant-key to check the grant with."};
@@ -92,8 +62,8 @@ GateSession::Checker::check (const std::string &jwt, const Anchor &arrival,
   *clock =
       source == TimeSource::WallClock ? arrival : server.value_or (Anchor{});
   const bool known = source == TimeSource::WallClock || server;
-  const GrantError error = JwtCodec::check_grant (
-      *key, jwt, robot_id, known ? clock->epoch_ms_at (now) : 0, out);
+  const GrantError error = check_grant (
+      keys, jwt, robot_id, known ? clock->epoch_ms_at (now) : 0, out);
   if (source == TimeSource::WallClock)
     return error == GrantError::None ? std::nullopt
                                      : std::optional (refused (error));
@@ -177,41 +147,21 @@ void
 GateSession::set_key_file (const std::string &path)
 {
   key_file_ = path;
-  key_.reset ();
+  keys_ = JwtKeySet ();
   require_grant (grant_given_);
 }
 
 std::optional<Refusal>
 GateSession::load_key ()
 {
-  key_.reset ();
+  keys_ = JwtKeySet ();
   if (key_file_.empty ())
     return std::nullopt;
-  bool exposed = false;
-  const auto text = read_key_file (key_file_, &exposed);
-  if (!text)
-    return Refusal{
-        "no-key", "Could not read the grant-key file \"" + key_file_ + "\"."};
   std::string error;
-  auto key = JwtKey::parse (*text, &error);
-  const bool asymmetric = text->find ("-----BEGIN") != text->npos ||
-                          (!text->empty () && text->front () == '{');
-  if (!key && !asymmetric) {
-    // One line feed ends a file; it is no part of the secret.
-    std::string_view secret = *text;
-    if (!secret.empty () && secret.back () == '\n')
-      secret.remove_suffix (1);
-    key = JwtKey::from_secret (secret);
-    error = "A secret must have 32 to 4096 bytes.";
-  }
-  if (!key)
-    return Refusal{"no-key",
-        "The grant-key file \"" + key_file_ + "\" cannot be used: " + error};
-  if (key->algorithm () == KeyAlgorithm::HS256 && exposed)
-    return Refusal{
-        "no-key", "The grant-key file \"" + key_file_ +
-                      "\" holds a secret that everyone may read: chmod o= it."};
-  key_ = std::move (key);
+  auto keys = load_key_file (key_file_, &error);
+  if (!keys)
+    return Refusal{"no-key", error};
+  keys_ = std::move (*keys);
   return std::nullopt;
 }
 
@@ -236,7 +186,7 @@ GateSession::problem () const
 GateSession::Checker
 GateSession::checker () const
 {
-  return {key_, !key_file_.empty (), robot_id_, source_, server_};
+  return {keys_, !key_file_.empty (), robot_id_, source_, server_};
 }
 
 void

@@ -5,7 +5,7 @@
 // Not thread-safe: the element holds its lock.
 #pragma once
 #include "gate/gatecore.hpp"
-#include "grant/jwt.hpp"
+#include "grant/keyset.hpp"
 #include <string>
 
 namespace robotlive {
@@ -43,7 +43,7 @@ public:
   // What checking a grant needs: a copy, so that it is done without the lock.
   struct Checker
   {
-    std::optional<JwtKey> key;
+    JwtKeySet keys;
     bool has_key_file = false;
     std::string robot_id;
     TimeSource source = TimeSource::WallClock;
@@ -67,6 +67,8 @@ public:
   void set_key_file (const std::string &path);
   // Reads the file anew. A gate whose key cannot be read opens to no grant.
   std::optional<Refusal> load_key ();
+  // What the file held when it was read again, without the lock.
+  void set_keys (JwtKeySet keys) { keys_ = std::move (keys); }
   // A text that is no time, a window without an end.
   std::optional<Refusal> problem () const;
 
@@ -94,7 +96,7 @@ private:
   Anchor not_before_arrival_, expires_at_arrival_;
   TimeSource source_ = TimeSource::WallClock;
   std::optional<Anchor> server_;
-  std::optional<JwtKey> key_;
+  JwtKeySet keys_;
   bool grant_given_ = false;
 };
 

@@ -2,6 +2,7 @@
 //
 // The properties, signals and internal API of sessiongate.
 #include "gate/gategobject.hpp"
+#include "grant/keyfile.hpp"
 
 #define GST_CAT_DEFAULT gst_session_gate_debug
 
@@ -117,6 +118,38 @@ gate_emit_session_event (GstSessionGate *self, const GstStructure *structure)
       g_quark_from_string (event), structure);
 }
 
+static bool
+of_other_keys (const Refusal &refusal)
+{
+  for (const GrantError error : {GrantError::UnknownKey,
+           GrantError::BadSignature, GrantError::WrongAlgorithm})
+    if (refusal.reason == grant_error_code (error))
+      return true;
+  return false;
+}
+
+// The key that signed the grant may have come into the file since that was
+// read. One that cannot be read now leaves what there was.
+static bool
+read_keys_again (GateData &data, GateSession::Checker *checker)
+{
+  std::string path, error;
+  {
+    const Guard guard (data.lock);
+    path = data.session.key_file ();
+  }
+  auto keys =
+      path.empty () ? std::nullopt : load_key_file (path, &error, nullptr);
+  if (!keys)
+    return false;
+  const Guard guard (data.lock);
+  if (data.session.key_file () != path)
+    return false;
+  data.session.set_keys (std::move (*keys));
+  *checker = data.session.checker ();
+  return true;
+}
+
 // *arrival*: both clocks when the grant came.
 static bool
 take_grant (GstSessionGate *self, const std::string &jwt, const Anchor &arrival)
@@ -131,7 +164,9 @@ take_grant (GstSessionGate *self, const std::string &jwt, const Anchor &arrival)
   }
   Grant grant;
   Anchor clock;
-  const auto refusal = checker.check (jwt, arrival, now, &grant, &clock);
+  auto refusal = checker.check (jwt, arrival, now, &grant, &clock);
+  if (refusal && of_other_keys (*refusal) && read_keys_again (data, &checker))
+    refusal = checker.check (jwt, arrival, now, &grant, &clock);
   if (refusal) {
     gate_tell_refusal (self, *refusal);
     return false;

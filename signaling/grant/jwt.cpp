@@ -36,20 +36,34 @@ struct Key
   std::string_view sign;  // what signs; empty when it cannot
 };
 
+const char *
+name_of (KeyAlgorithm algorithm)
+{
+  switch (algorithm) {
+    case KeyAlgorithm::HS256:
+      return "HS256";
+    case KeyAlgorithm::RS256:
+      return "RS256";
+    case KeyAlgorithm::ES256:
+      break;
+  }
+  return "ES256";
+}
+
 template <typename Material>
 Key
 key_of (const Material &material)
 {
+  const char *name = name_of (material.algorithm);
   switch (material.algorithm) {
     case KeyAlgorithm::HS256:
-      return {JWT_ALG_HS256, "HS256", material.secret, material.secret};
+      return {JWT_ALG_HS256, name, material.secret, material.secret};
     case KeyAlgorithm::RS256:
-      return {
-          JWT_ALG_RS256, "RS256", material.public_pem, material.private_pem};
+      return {JWT_ALG_RS256, name, material.public_pem, material.private_pem};
     case KeyAlgorithm::ES256:
       break;
   }
-  return {JWT_ALG_ES256, "ES256", material.public_pem, material.private_pem};
+  return {JWT_ALG_ES256, name, material.public_pem, material.private_pem};
 }
 
 const unsigned char *
@@ -308,14 +322,21 @@ JwtCodec::check_grant (const JwtKey &key, std::string_view jwt,
 }
 
 bool
-JwtCodec::key_id_of (std::string_view jwt, std::string *kid)
+JwtCodec::read_header (std::string_view jwt,
+    const std::vector<KeyAlgorithm> &algorithms, std::string *kid,
+    bool *known_algorithm)
 {
-  std::string header_text, payload_text;
+  std::string header_text, payload_text, algorithm;
   bool has_signature = false;
   Claims header;
   kid->clear ();
-  return split (jwt, &header_text, &payload_text, &has_signature) &&
-         header.parse (header_text) && header.text ("kid", kid);
+  if (!split (jwt, &header_text, &payload_text, &has_signature) ||
+      !header.parse (header_text) || !header.text ("kid", kid) ||
+      !header.text ("alg", &algorithm))
+    return false;
+  *known_algorithm = std::any_of (algorithms.begin (), algorithms.end (),
+      [&algorithm] (KeyAlgorithm a) { return algorithm == name_of (a); });
+  return true;
 }
 
 std::string

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace robotlive {
 
@@ -101,9 +102,12 @@ public:
   static GrantError check_grant (const JwtKey &key, std::string_view jwt,
       std::string_view robot_id, TimeMs now, Grant *out);
 
-  // The key that the token says it is signed with (kid), "" when it says none.
-  // False when it is no token. Not verified: a hint for choosing a key.
-  static bool key_id_of (std::string_view jwt, std::string *kid);
+  // What the token says of itself: the key that it is signed with (kid), ""
+  // when it says none, and whether its algorithm is one of *algorithms*. False
+  // when it is no token. Not verified: a hint for choosing a key.
+  static bool read_header (std::string_view jwt,
+      const std::vector<KeyAlgorithm> &algorithms, std::string *kid,
+      bool *known_algorithm);
 
   // Empty when the key cannot sign or a string is not UTF-8.
   static std::string sign_identity (

@@ -181,13 +181,12 @@ JwtKeySet::jwks () const
 }
 
 std::vector<JwtKey>
-JwtKeySet::candidates (std::string_view kid, bool *named) const
+JwtKeySet::candidates (std::string_view kid) const
 {
   std::vector<JwtKey> list;
   for (const Entry &entry : keys_)
     if (!kid.empty () && (entry.name == kid || entry.key.key_id () == kid))
       list.push_back (entry.key);
-  *named = !list.empty ();
   if (!list.empty ())
     return list;
   for (const Entry &entry : keys_)
@@ -200,12 +199,15 @@ GrantError
 check_grant (const JwtKeySet &keys, std::string_view jwt,
     std::string_view robot_id, TimeMs now, Grant *out)
 {
+  std::vector<KeyAlgorithm> algorithms;
+  for (const JwtKey &key : keys.keys ())
+    algorithms.push_back (key.algorithm ());
   std::string kid;
-  if (!JwtCodec::key_id_of (jwt, &kid))
+  bool known_algorithm = false;
+  if (!JwtCodec::read_header (jwt, algorithms, &kid, &known_algorithm))
     return GrantError::Malformed;
-  bool named = false;
-  const auto candidates = keys.candidates (kid, &named);
-  GrantError worst = candidates.empty () || (!named && !kid.empty ())
+  const auto candidates = keys.candidates (kid);
+  GrantError worst = candidates.empty () && (known_algorithm || keys.empty ())
                          ? GrantError::UnknownKey
                          : GrantError::WrongAlgorithm;
   for (const JwtKey &key : candidates) {
@@ -213,7 +215,7 @@ check_grant (const JwtKeySet &keys, std::string_view jwt,
         JwtCodec::check_grant (key, jwt, robot_id, now, out);
     if (!wants_newer_keys (error))
       return error;
-    if (error == GrantError::BadSignature && worst != GrantError::UnknownKey)
+    if (error == GrantError::BadSignature)
       worst = error;
   }
   return worst;

@@ -32,10 +32,10 @@ public:
   // The public halves as a JWK set; secrets are left out.
   std::string jwks () const;
 
-  // Those to check a token with that names *kid*: the key of that name, else,
-  // and for a token that names none, those whose holder gave them no name.
-  // *named*: the set has that name.
-  std::vector<JwtKey> candidates (std::string_view kid, bool *named) const;
+  // Those to check a token with that names *kid*: the key of that name, else
+  // those that were given no name (PEM): their issuer may call them as it
+  // likes. For a token that names none, all.
+  std::vector<JwtKey> candidates (std::string_view kid) const;
 
 private:
   struct Entry
@@ -47,7 +47,7 @@ private:
 };
 
 // As JwtCodec::check_grant (), with whichever key of the set the grant names.
-// UnknownKey: it names one that is not there, and none there has signed it.
+// UnknownKey: it names one that is not there.
 GrantError check_grant (const JwtKeySet &keys, std::string_view jwt,
     std::string_view robot_id, TimeMs now, Grant *out);
 

@@ -29,6 +29,11 @@ struct KeyFile
     g_chmod (path.c_str (), mode);
   }
   ~KeyFile () { g_unlink (path.c_str ()); }
+  void write (const std::string &text) const
+  {
+    fail_unless (g_file_set_contents (path.c_str (), text.data (),
+        static_cast<gssize> (text.size ()), nullptr));
+  }
 };
 
 static Grant
@@ -315,9 +320,10 @@ GST_START_TEST (test_unusable_key_files)
       oct (R"({"kty":"oct",)"
            R"("k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"})",
           0644),
-      huge (std::string (70000, 'x')), pem ("-----BEGIN PUBLIC KEY-----\n");
+      huge (std::string (70000, 'x')), pem ("-----BEGIN PUBLIC KEY-----\n"),
+      utf16 (std::string ("\xFF\xFE-\0-\0", 6));
   for (const std::string &path :
-      {garbage.path, readable.path, oct.path, huge.path, pem.path,
+      {garbage.path, readable.path, oct.path, huge.path, pem.path, utf16.path,
           std::string ("/nonexistent/key"), std::string ("/")}) {
     Fixture f;
     f.set ("grant-key", path);
@@ -344,6 +350,40 @@ GST_START_TEST (test_unusable_key_files)
   fail_if (give (
       f, JwtCodec::sign_grant (*JwtKey::from_secret (secret), some_grant ())));
   expect_refusal (f, "no-key");
+}
+GST_END_TEST;
+
+// The server's key was replaced, and the file got the new one beside the old.
+GST_START_TEST (test_a_new_key_in_the_file)
+{
+  const JwtKey old = JwtKey::generate_es256 (),
+               fresh = JwtKey::generate_es256 ();
+  const KeyFile file (old.public_pem (), 0644);
+  Fixture f;
+  f.set ("grant-key", file.path);
+  f.set ("robot-id", "robot_pi_001");
+  f.start ();
+  fail_unless (give (f, JwtCodec::sign_grant (old, some_grant ())));
+  const std::string jwt = JwtCodec::sign_grant (fresh, some_grant ());
+  fail_if (give (f, jwt));
+  expect_refusal (f, "bad-signature");
+  file.write ("\xEF\xBB\xBF" + fresh.public_pem () + old.public_pem ());
+  fail_unless (give (f, jwt));
+  fail_unless (give (f, JwtCodec::sign_grant (old, some_grant ())));
+  // A file that is half written takes nothing away.
+  file.write ("-----BEGIN PUBLIC KEY-----");
+  fail_if (give (
+      f, JwtCodec::sign_grant (JwtKey::generate_es256 (), some_grant ())));
+  expect_refusal (f, "bad-signature");
+  fail_unless (give (f, jwt));
+  // The old key was taken out.
+  file.write (fresh.public_pem ());
+  fail_if (give (
+      f, JwtCodec::sign_grant (JwtKey::generate_es256 (), some_grant ())));
+  expect_refusal (f, "bad-signature");
+  fail_if (give (f, JwtCodec::sign_grant (old, some_grant ())));
+  expect_refusal (f, "bad-signature");
+  fail_unless (give (f, jwt));
 }
 GST_END_TEST;
 
@@ -480,6 +520,7 @@ sessiongate_grant_suite (void)
   tcase_add_test (grants, test_grant_is_required);
   tcase_add_test (grants, test_without_key_or_robot_id);
   tcase_add_test (grants, test_unusable_key_files);
+  tcase_add_test (grants, test_a_new_key_in_the_file);
   tcase_add_test (grants, test_server_time_from_the_grant);
   tcase_add_test (grants, test_grant_counts_from_its_arrival);
   tcase_add_test (grants, test_secrets_are_not_readable);

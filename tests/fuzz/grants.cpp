@@ -4,7 +4,7 @@
 // tried as it is, and, cut at its first newline into header and claims, with a
 // right signature: else nothing would come as far as the claims.
 #include "fuzz.hpp"
-#include "grant/jwt.hpp"
+#include "grant/keyset.hpp"
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <vector>
@@ -85,6 +85,15 @@ LLVMFuzzerTestOneInput (const std::uint8_t *data, std::size_t size)
     check (ec, token, false);
   }
   std::string error;
+  if (const auto set = JwtKeySet::parse (text, &error)) {
+    REQUIRE (!set->empty () && set->size () <= 32);
+    check_grant (*set, text, kRobot, kNow, nullptr);
+  } else {
+    REQUIRE (!error.empty ());
+  }
+  JwtKeySet both (ec);
+  both.add (secret);
+  REQUIRE (check_grant (both, text, kRobot, kNow, nullptr) != GrantError::None);
   if (const auto key = JwtKey::parse (text, &error)) {
     REQUIRE (key->algorithm () == KeyAlgorithm::HS256 ||
              !key->public_pem ().empty ());
