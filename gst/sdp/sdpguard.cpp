@@ -10,23 +10,6 @@ namespace robotlive {
 
 namespace {
 
-using Text = std::string_view;
-
-bool
-parse_sha256 (Text text, Sha256Digest *out)
-{
-  if (text.size () != 32 * 3 - 1)
-    return false;
-  for (std::size_t i = 0; i < 32; i++) {
-    const int high = g_ascii_xdigit_value (text[i * 3]);
-    const int low = g_ascii_xdigit_value (text[i * 3 + 1]);
-    if (high < 0 || low < 0 || (i < 31 && text[i * 3 + 2] != ':'))
-      return false;
-    (*out)[i] = static_cast<std::uint8_t> (high * 16 + low);
-  }
-  return true;
-}
-
 // RFC 8285 section 5: "id[/direction] URI"; ids 1 to 14 fit one-byte headers.
 // 0: not offered, or not in a way that we can send.
 unsigned
@@ -52,51 +35,6 @@ twcc_id_of (const GstSDPMedia *media)
   }
 }
 
-// Before any parser: size, lines of the shape "x=...", no control characters.
-bool
-check_lines (Text sdp, std::string *error)
-{
-  if (sdp.size () > kMaxSdpBytes) {
-    *error = "the offer is larger than 64 KiB";
-    return false;
-  }
-  if (sdp.substr (0, 3) != "v=0") {
-    *error = "the offer does not begin with v=0";
-    return false;
-  }
-  std::size_t lines = 0;
-  std::set<char> seen;
-  while (!sdp.empty ()) {
-    const auto end = sdp.find ('\n');
-    auto line = sdp.substr (0, end);
-    sdp.remove_prefix (end == Text::npos ? sdp.size () : end + 1);
-    if (!line.empty () && line.back () == '\r')
-      line.remove_suffix (1);
-    if (line.empty () && sdp.empty ())
-      break;
-    const bool printable =
-        std::all_of (line.begin (), line.end (), [] (char c) {
-          return static_cast<unsigned char> (c) >= 0x20 && c != 0x7f;
-        });
-    if (++lines > kMaxSdpLines || line.size () > kMaxSdpLineBytes ||
-        line.size () < 2 || !g_ascii_islower (line[0]) || line[1] != '=' ||
-        !printable) {
-      *error = "line " + std::to_string (lines) + " of the offer is malformed";
-      return false;
-    }
-    if (strchr ("vost", line[0]) && !seen.insert (line[0]).second) {
-      *error =
-          std::string ("the offer has more than one ") + line[0] + "= line";
-      return false;
-    }
-  }
-  if (seen.size () != 4) {
-    *error = "the offer lacks one of its v=, o=, s= and t= lines";
-    return false;
-  }
-  return true;
-}
-
 // The parameters of the one transport that all bundled m-lines share.
 struct Transport
 {
@@ -118,6 +56,7 @@ private:
   struct MLine
   {
     const GstSDPMedia *media;
+    unsigned number; // among all of the offer's
     std::string kind, mid;
     int payload_type = -1; // the one format that is left
   };
@@ -135,6 +74,10 @@ private:
   // twice in one place.
   bool value (const GstSDPMedia *media, const char *key, std::string *out);
   bool has_flag (const GstSDPMedia *media, const char *key);
+  bool is_left_out (const GstSDPMedia *media);
+  bool read_mid (
+      unsigned index, const GstSDPMedia *media, bool wanted, std::string *mid);
+  bool leave_out (unsigned index);
   bool read_m_line (unsigned index);
   bool read_transport (unsigned index, const GstSDPMedia *media);
   bool read_bundle ();
@@ -142,6 +85,7 @@ private:
   bool wants_to_receive (const MLine &line);
   void read_audio (unsigned index);
   void read_candidates ();
+  void read_candidates (const GstSDPMedia *media);
   void write ();
   void write_m_line (unsigned index);
   void write_picture ();
@@ -150,7 +94,8 @@ private:
   const RobotStreams &streams_;
   GuardedOffer *out_;
   std::string *error_;
-  std::vector<MLine> lines_;
+  std::vector<MLine> lines_; // those for webrtcbin
+  std::set<std::string> mids_, left_out_mids_;
   Transport transport_;
   bool bundled_ = false;
   bool has_picture_ = false;
@@ -215,19 +160,67 @@ OfferReader::read_transport (unsigned index, const GstSDPMedia *media)
     if (!parse_sha256 (text + 8, &digest))
       return fail (index, "malformed sha-256 fingerprint");
     g_autofree char *upper = g_ascii_strup (text + 8, -1);
-    if (own.fingerprints.insert (upper).second && index == 0)
+    if (own.fingerprints.insert (upper).second && lines_.empty ())
       out_->fingerprints.push_back (digest);
   }
   if (own.fingerprints.empty ())
     return fail (index, "no sha-256 fingerprint of the DTLS certificate");
 
-  // Bundled, all go over the first one's transport, whatever the others name
-  // for a peer that cannot bundle (RFC 9143).
-  if (index == 0) {
+  // Bundled, all go over the transport of the first one that is not rejected,
+  // whatever the others name for a peer that cannot bundle (RFC 9143 section
+  // 7.3.1).
+  if (lines_.empty ()) {
     transport_ = own;
     out_->ice_ufrag = own.ufrag;
     out_->ice_pwd = own.pwd;
   }
+  return true;
+}
+
+// What webrtcbin has no part in: data channels, as an SCTP packet of a peer's
+// can abort sctpdec (1.22 to 1.26); kinds that are no media; and what the
+// viewer itself has no use for (RFC 8829 section 5.2.2).
+bool
+OfferReader::is_left_out (const GstSDPMedia *media)
+{
+  const std::string kind = gst_sdp_media_get_media (media);
+  return (kind != "audio" && kind != "video") ||
+         (gst_sdp_media_get_port (media) == 0 &&
+             !has_flag (media, "bundle-only"));
+}
+
+bool
+OfferReader::read_mid (
+    unsigned index, const GstSDPMedia *media, bool wanted, std::string *mid)
+{
+  if (!value (media, "mid", mid) || (mid->empty () ? wanted : !is_token (*mid)))
+    return fail (index, "a=mid is missing or malformed");
+  return mid->empty () || mids_.insert (*mid).second ||
+         fail (index, "the mid of another m-line");
+}
+
+// It is rejected by port 0, in its place in the answer.
+bool
+OfferReader::leave_out (unsigned index)
+{
+  const GstSDPMedia *media = gst_sdp_message_get_media (message_, index);
+  const std::string kind = gst_sdp_media_get_media (media);
+  const std::string proto = gst_sdp_media_get_proto (media);
+  const guint formats = gst_sdp_media_formats_len (media);
+  const std::string format = formats ? gst_sdp_media_get_format (media, 0) : "";
+  std::string mid;
+  // RFC 8866: proto = token *("/" token)
+  if (!is_token (kind) || !is_token (format) || formats > 128 ||
+      proto.size () > 64 || proto.empty () ||
+      !std::all_of (proto.begin (), proto.end (),
+          [] (char c) { return g_ascii_isalnum (c) || strchr ("/-.+", c); }))
+    return fail (index, "the m-line is malformed");
+  if (!read_mid (index, media, false, &mid))
+    return false;
+  if (!mid.empty ())
+    left_out_mids_.insert (mid);
+  out_->rejected.push_back (
+      {index, "m=" + kind + " 0 " + proto + " " + format, mid});
   return true;
 }
 
@@ -236,35 +229,19 @@ OfferReader::read_m_line (unsigned index)
 {
   MLine line;
   line.media = gst_sdp_message_get_media (message_, index);
+  line.number = index;
   line.kind = gst_sdp_media_get_media (line.media);
   const std::string proto = gst_sdp_media_get_proto (line.media);
-  const bool data = line.kind == "application";
 
-  if (!data && line.kind != "audio" && line.kind != "video")
-    return fail (index, "neither audio, video nor a data channel");
-  if (data ? proto != "UDP/DTLS/SCTP" : proto != "UDP/TLS/RTP/SAVPF")
+  if (proto != "UDP/TLS/RTP/SAVPF")
     return fail (index, "the transport is not secured as WebRTC asks");
-  if (gst_sdp_media_get_port (line.media) == 0 &&
-      !has_flag (line.media, "bundle-only"))
-    return fail (index, "rejected (port 0) in an offer");
   const guint formats = gst_sdp_media_formats_len (line.media);
-  if (formats < 1 || formats > 128 || (data && formats != 1))
+  if (formats < 1 || formats > 128)
     return fail (index, "no formats, or too many");
-  if (!value (line.media, "mid", &line.mid) || !is_token (line.mid))
-    return fail (index, "a=mid is missing or malformed");
-  for (const auto &other : lines_)
-    if (other.mid == line.mid)
-      return fail (index, "the mid of another m-line");
-  if (!data && !has_flag (line.media, "rtcp-mux"))
+  if (!read_mid (index, line.media, true, &line.mid))
+    return false;
+  if (!has_flag (line.media, "rtcp-mux"))
     return fail (index, "a=rtcp-mux is missing");
-  if (data) {
-    std::string port;
-    if (!value (line.media, "sctp-port", &port) || port.empty () ||
-        port.size () > 5 ||
-        !std::all_of (port.begin (), port.end (),
-            [] (char c) { return g_ascii_isdigit (c); }))
-      return fail (index, "a=sctp-port is missing or malformed");
-  }
   unsigned directions = 0;
   for (const char *key : {"sendrecv", "sendonly", "recvonly", "inactive"})
     directions += has_flag (line.media, key);
@@ -273,20 +250,18 @@ OfferReader::read_m_line (unsigned index)
   if (!read_transport (index, line.media))
     return false;
 
-  if (!data) {
-    FormatTable table;
-    std::string why;
-    if (!read_formats (line.media, &table, &why))
-      return fail (index, why);
-    if (table.empty ())
-      return fail (index, "no format has an rtpmap");
-    line.payload_type = table.begin ()->second.payload_type;
-    for (guint i = 0; i < formats; i++) {
-      const int pt = atoi (gst_sdp_media_get_format (line.media, i));
-      if (table.count (pt)) {
-        line.payload_type = pt;
-        break;
-      }
+  FormatTable table;
+  std::string why;
+  if (!read_formats (line.media, &table, &why))
+    return fail (index, why);
+  if (table.empty ())
+    return fail (index, "no format has an rtpmap");
+  line.payload_type = table.begin ()->second.payload_type;
+  for (guint i = 0; i < formats; i++) {
+    const int pt = atoi (gst_sdp_media_get_format (line.media, i));
+    if (table.count (pt)) {
+      line.payload_type = pt;
+      break;
     }
   }
   lines_.push_back (line);
@@ -314,12 +289,21 @@ OfferReader::read_bundle ()
            fail ("several m-lines without a BUNDLE group");
   }
   // The members in m-line order and nothing else: webrtcbin 1.22 aborts on a
-  // tag that is not the first m-line's, and on members that do not exist.
-  std::string wanted = "BUNDLE";
+  // tag that is not the first m-line's, and on members that do not exist. What
+  // is rejected is no member of what we answer, so it may stand anywhere.
+  g_auto (GStrv) members = g_strsplit (group, " ", -1);
+  std::set<std::string> seen;
+  std::string wanted = "BUNDLE", named = members[0];
   for (const auto &line : lines_)
     wanted += " " + line.mid;
+  for (guint i = 1; members[i]; i++) {
+    if (!seen.insert (members[i]).second)
+      return fail ("a member of the BUNDLE group stands there twice");
+    if (!left_out_mids_.count (members[i]))
+      named += " " + std::string (members[i]);
+  }
   bundled_ = true;
-  return group == wanted ||
+  return named == wanted ||
          fail ("the BUNDLE group does not list the m-lines in their order");
 }
 
@@ -335,8 +319,8 @@ OfferReader::read_picture (unsigned index)
 {
   const auto &line = lines_[index];
   if (!wants_to_receive (line))
-    return fail (index, "the offer does not want to receive the picture "
-                        "(its direction is not recvonly or sendrecv)");
+    return fail (line.number, "the offer does not want to receive the picture "
+                              "(its direction is not recvonly or sendrecv)");
   FormatTable table;
   if (!read_formats (line.media, &table, error_))
     return false;
@@ -390,18 +374,32 @@ OfferReader::read_audio (unsigned index)
 }
 
 void
-OfferReader::read_candidates ()
+OfferReader::read_candidates (const GstSDPMedia *media)
 {
-  // Those of the transport that is used.
+  std::string ufrag, pwd;
+  if (!value (media, "ice-ufrag", &ufrag) || !value (media, "ice-pwd", &pwd) ||
+      ufrag != transport_.ufrag || pwd != transport_.pwd)
+    return;
   for (guint i = 0; candidates_.size () < 32; i++) {
-    const char *text = gst_sdp_media_get_attribute_val_n (
-        lines_.front ().media, "candidate", i);
+    const char *text =
+        gst_sdp_media_get_attribute_val_n (media, "candidate", i);
     if (!text)
       break;
     if (guard_candidate (std::string ("candidate:") + text) ==
-        CandidateVerdict::Pass)
+            CandidateVerdict::Pass &&
+        std::find (candidates_.begin (), candidates_.end (), text) ==
+            candidates_.end ())
       candidates_.emplace_back (text);
   }
+}
+
+// Those of the transport that is used. One that bundles from the start names
+// them in its first m-line alone, which may be a rejected one.
+void
+OfferReader::read_candidates ()
+{
+  for (guint i = 0; i < gst_sdp_message_medias_len (message_); i++)
+    read_candidates (gst_sdp_message_get_media (message_, i));
 }
 
 void
@@ -414,18 +412,14 @@ OfferReader::write_m_line (unsigned index)
   const auto attribute = [&sdp] (const std::string &text) {
     sdp += "a=" + text + "\r\n";
   };
-  if (line.kind == "application") {
-    sdp += "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n";
-  } else {
-    sdp += "m=" + line.kind + " 9 UDP/TLS/RTP/SAVPF " +
-           std::to_string (line.payload_type);
-    if (picture)
-      for (const int pt : {out_->rtx_payload_type, out_->red_payload_type,
-               out_->red_rtx_payload_type, out_->ulpfec_payload_type})
-        if (pt >= 0)
-          sdp += " " + std::to_string (pt);
-    sdp += "\r\n";
-  }
+  sdp += "m=" + line.kind + " 9 UDP/TLS/RTP/SAVPF " +
+         std::to_string (line.payload_type);
+  if (picture)
+    for (const int pt : {out_->rtx_payload_type, out_->red_payload_type,
+             out_->red_rtx_payload_type, out_->ulpfec_payload_type})
+      if (pt >= 0)
+        sdp += " " + std::to_string (pt);
+  sdp += "\r\n";
   sdp += "c=IN IP4 0.0.0.0\r\n";
   attribute ("mid:" + line.mid);
   attribute ("ice-ufrag:" + transport_.ufrag);
@@ -436,11 +430,6 @@ OfferReader::write_m_line (unsigned index)
   if (index == 0)
     for (const auto &candidate : candidates_)
       attribute ("candidate:" + candidate);
-  if (line.kind == "application") {
-    attribute ("sctp-port:5000");
-    attribute ("max-message-size:65536");
-    return;
-  }
   attribute ("rtcp-mux");
   // What we do not send is answered inactive, whatever was asked for.
   attribute (picture || audio ? "recvonly" : "inactive");
@@ -524,19 +513,23 @@ OfferReader::read ()
     return fail (
         "the offer has no m-line, or more than " + std::to_string (kMaxMLines));
   for (guint i = 0; i < count; i++)
-    if (!read_m_line (i))
+    if (is_left_out (gst_sdp_message_get_media (message_, i))
+            ? !leave_out (i)
+            : !read_m_line (i))
       return false;
   if (!read_bundle ())
     return false;
-  for (guint i = 0; i < count && !has_picture_; i++)
+  for (unsigned i = 0; i < lines_.size () && !has_picture_; i++)
     if (lines_[i].kind == "video" && !read_picture (i))
       return false;
   if (!has_picture_)
-    return fail ("the offer has no video m-line");
-  for (guint i = 0; streams_.audio && i < count && !out_->audio; i++)
+    return fail ("the offer has no video m-line, or none that is open");
+  for (unsigned i = 0; streams_.audio && i < lines_.size () && !out_->audio;
+       i++)
     if (lines_[i].kind == "audio")
       read_audio (i);
   out_->mid = lines_.front ().mid;
+  out_->transport_line = lines_.front ().number;
   read_candidates ();
   write ();
   return true;

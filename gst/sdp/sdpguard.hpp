@@ -45,8 +45,17 @@ struct RobotStreams
 // The m-line that takes the robot's sound.
 struct GuardedAudio
 {
-  unsigned m_line = 0;
+  unsigned m_line = 0; // in GuardedOffer::sdp
   unsigned payload_type = 0;
+};
+
+// An m-line of the offer that webrtcbin does not see, and that is answered by
+// port 0: a data channel, a kind that is no media, one that was offered so.
+struct RejectedMLine
+{
+  unsigned number = 0; // among all of the offer's
+  std::string line;    // "m=application 0 UDP/DTLS/SCTP webrtc-datachannel"
+  std::string mid;     // may be empty
 };
 
 using Sha256Digest = std::array<std::uint8_t, 32>;
@@ -54,10 +63,12 @@ using Sha256Digest = std::array<std::uint8_t, 32>;
 // What is left of an offer that passed.
 struct GuardedOffer
 {
-  std::string sdp;                // for webrtcbin
-  std::size_t picture = 0;        // which of RobotStreams::pictures
-  unsigned m_line = 0;            // index of the picture's m-line
-  std::string mid;                // of the m-line that carries the transport
+  std::string sdp;         // for webrtcbin
+  std::size_t picture = 0; // which of RobotStreams::pictures
+  unsigned m_line = 0;     // of the picture, in *sdp*
+  // The m-line that carries the transport, as the viewer counts and names it.
+  unsigned transport_line = 0;
+  std::string mid;
   std::string ice_ufrag, ice_pwd; // the viewer's
   unsigned payload_type = 0;
   int rtx_payload_type = -1; // -1: no retransmission (RFC 4588) offered
@@ -72,12 +83,18 @@ struct GuardedOffer
   unsigned twcc_id = 0;
   std::optional<GuardedAudio> audio;      // none: not sent, or not wanted
   std::vector<Sha256Digest> fingerprints; // of the viewer's DTLS certificate
+  std::vector<RejectedMLine> rejected;    // by number
 };
 
 // True, and *out*, when *sdp* is an offer that webrtcbin can answer with the
 // robot's picture; else false and one sentence in *error*.
 bool guard_offer (const std::string &sdp, const RobotStreams &streams,
     GuardedOffer *out, std::string *error);
+
+// webrtcbin's *answer* to GuardedOffer::sdp as the viewer is to have it: with
+// the rejected m-lines in their places.
+std::string complete_answer (
+    const std::string &answer, const GuardedOffer &offer);
 
 enum class CandidateVerdict
 {

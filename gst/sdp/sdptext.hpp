@@ -2,6 +2,7 @@
 //
 // What texts from a viewer may consist of.
 #pragma once
+#include "sdp/sdpguard.hpp"
 #include <algorithm>
 #include <cstring>
 #include <glib.h>
@@ -28,5 +29,12 @@ is_token (std::string_view text)
            return g_ascii_isgraph (c) && !strchr ("\"(),/:;<=>?@[\\]", c);
          });
 }
+
+// "AB:CD:…", 32 bytes.
+bool parse_sha256 (std::string_view text, Sha256Digest *out);
+
+// Before any parser: size, lines of the shape "x=...", no control characters.
+// False, and one sentence in *error*.
+bool check_lines (std::string_view sdp, std::string *error);
 
 } // namespace robotlive

@@ -80,9 +80,9 @@ Viewer::connect_callbacks ()
       G_CALLBACK (+[] (GstElement *, guint, const char *text, Hop *hop) {
         std::string candidate = text;
         hop->post ([candidate] (Viewer &self) {
-          // All is bundled on the first m-line's transport.
-          self.owner_->viewer_candidate (
-              self.peer_id_, {candidate, self.offer_.mid, 0});
+          // All is bundled on one transport.
+          self.owner_->viewer_candidate (self.peer_id_,
+              {candidate, self.offer_.mid, self.offer_.transport_line});
         });
       }));
   const auto changed = +[] (GObject *, GParamSpec *, Hop *hop) {
@@ -260,7 +260,7 @@ Viewer::on_answer (const std::string &sdp, const std::string &error)
   state_ = ViewerState::Connecting;
   state_since_ = boottime_ns ();
   dump ("answered");
-  owner_->viewer_answer (peer_id_, sdp);
+  owner_->viewer_answer (peer_id_, complete_answer (sdp, offer_));
 }
 
 void

@@ -68,6 +68,35 @@ keep_lists_whole (GstBin *, GstBin *, GstElement *element, gpointer)
         sink_pad.get (), pass_list, source_pad.release (), gst_object_unref);
 }
 
+// What a peer sends for a data channel that was rejected: nobody takes it, and
+// that would count as an error of the connection.
+void
+drop_channel_data (GstElement *, GstPad *pad, gpointer)
+{
+  if (GST_PAD_IS_SRC (pad) && g_str_equal (GST_PAD_NAME (pad), "src"))
+    gst_pad_add_probe (
+        pad,
+        static_cast<GstPadProbeType> (
+            GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
+        [] (GstPad *, GstPadProbeInfo *, gpointer) {
+          return GST_PAD_PROBE_DROP;
+        },
+        nullptr, nullptr);
+}
+
+void
+have_no_data_channel (GstBin *, GstBin *, GstElement *element, gpointer)
+{
+  GstElementFactory *factory = gst_element_get_factory (element);
+  if (!factory || !g_str_equal (GST_OBJECT_NAME (factory), "dtlsdec"))
+    return;
+  if (auto pad = adopt (gst_element_get_static_pad (element, "src")))
+    drop_channel_data (element, pad.get (), nullptr);
+  else
+    g_signal_connect (
+        element, "pad-added", G_CALLBACK (drop_channel_data), nullptr);
+}
+
 struct Unlinking
 {
   std::mutex mutex;
@@ -131,6 +160,8 @@ Viewer::build_webrtc (const PeerSettings &settings, std::string *error)
   if (offer_.ulpfec_payload_type < 0)
     g_signal_connect (webrtc_.get (), "deep-element-added",
         G_CALLBACK (keep_lists_whole), nullptr);
+  g_signal_connect (webrtc_.get (), "deep-element-added",
+      G_CALLBACK (have_no_data_channel), nullptr);
   take_over_srtp (webrtc_.get ());
   configure_ice (settings);
   return true;

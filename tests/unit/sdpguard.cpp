@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // The SDP guard against offers of real clients and of hostile ones.
-#include "sdp/sdpguard.hpp"
-#include "sdpcorpus.hpp"
+#include "guardtest.hpp"
 #include <gst/gst.h>
 #include <gtest/gtest.h>
 
@@ -14,39 +13,6 @@ namespace {
 const StreamCodec kH264{"H264", "42c01f"};
 const StreamCodec kH264Main{"H264", "4d401f"};
 const StreamCodec kH264High{"H264", "640028"};
-const StreamCodec kVp8{"VP8"};
-
-struct Outcome
-{
-  bool ok = false;
-  GuardedOffer offer;
-  std::string error;
-};
-
-Outcome
-guard (const std::string &sdp, const RobotStreams &streams)
-{
-  Outcome outcome;
-  outcome.ok = guard_offer (sdp, streams, &outcome.offer, &outcome.error);
-  // Either way there is something to say.
-  EXPECT_EQ (outcome.ok, outcome.error.empty ()) << outcome.error;
-  return outcome;
-}
-
-Outcome
-guard (const std::string &sdp, const StreamCodec &codec = kVp8)
-{
-  return guard (sdp, RobotStreams{{codec}});
-}
-
-// *text* with the first *from* replaced by *to*.
-std::string
-with (std::string text, const std::string &from, const std::string &to)
-{
-  const auto at = text.find (from);
-  EXPECT_NE (at, std::string::npos) << from;
-  return at == std::string::npos ? text : text.replace (at, from.size (), to);
-}
 
 } // namespace
 
@@ -235,7 +201,6 @@ TEST (SdpGuard, AnswersOtherMLinesInactive)
   const auto video = outcome.offer.sdp.find ("m=video");
   ASSERT_LT (audio, video);
   EXPECT_LT (outcome.offer.sdp.find ("a=inactive"), video);
-  EXPECT_NE (outcome.offer.sdp.find ("m=application"), std::string::npos);
 }
 
 TEST (SdpGuard, TakesTheSoundAlongWhenItIsWanted)
@@ -416,10 +381,10 @@ TEST (SdpGuard, RefusesASwappedBundle)
   const auto base = chromium_with_audio_and_data ();
   ASSERT_TRUE (guard (base).ok);
   EXPECT_FALSE (guard (with (base, "BUNDLE 0 1 2", "BUNDLE 2 1 0")).ok);
-  EXPECT_FALSE (guard (with (base, "BUNDLE 0 1 2", "BUNDLE 0 1")).ok);
+  EXPECT_FALSE (guard (with (base, "BUNDLE 0 1 2", "BUNDLE 1 0")).ok);
+  EXPECT_FALSE (guard (with (base, "BUNDLE 0 1 2", "BUNDLE 0 2")).ok);
   EXPECT_FALSE (guard (with (base, "a=group:BUNDLE 0 1 2\r\n", "")).ok);
   EXPECT_FALSE (guard (with (base, "a=mid:2", "a=mid:1")).ok);
-  EXPECT_FALSE (guard (with (base, "a=sctp-port:5000", "a=sctp-port:x")).ok);
 }
 
 TEST (SdpGuard, KnowsItsLimits)
