@@ -83,7 +83,7 @@ Admission::admit_grant (const std::string &from, const std::string &peer_id,
         "knows no grants needs session-policy=trust-server."};
     return false;
   }
-  if (!key_) {
+  if (keys_.empty ()) {
     *refusal = {
         "unavailable", "The robot has no key to check grants with yet."};
     return false;
@@ -95,12 +95,14 @@ Admission::admit_grant (const std::string &from, const std::string &peer_id,
 
   Grant grant;
   const GrantError error =
-      JwtCodec::check_grant (*key_, terms.grant, robot_id_, now, &grant);
+      check_grant (keys_, terms.grant, robot_id_, now, &grant);
   if (error != GrantError::None) {
     const bool window =
         error == GrantError::Expired || error == GrantError::NotYetValid;
-    *refusal = {
-        window ? "no-active-booking" : "forbidden", grant_error_text (error)};
+    *refusal = {window                     ? "no-active-booking"
+                : wants_newer_keys (error) ? kGrantRefused
+                                           : "forbidden",
+        grant_error_text (error)};
     return false;
   }
   if (grant.peer_id != peer_id || grant.viewer_id != from) {

@@ -4,7 +4,7 @@
 // I/O and no clock; the caller says what CLOCK_BOOTTIME showed on arrival.
 #pragma once
 #include "client/signaller.hpp"
-#include "grant/jwt.hpp"
+#include "grant/keyset.hpp"
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -31,6 +31,9 @@ struct Admitted
   std::int64_t ends_at = kNoEnd;
 };
 
+// Code of a refusal: none of our keys has signed the grant.
+constexpr char kGrantRefused[] = "grant-refused";
+
 struct Refusal
 {
   std::string code;    // of signaling/PROTOCOL.md
@@ -42,9 +45,12 @@ class Admission
 public:
   Admission (SessionPolicy policy, std::string robot_id);
 
-  void set_key (JwtKey key) { key_ = std::move (key); }
+  void set_keys (JwtKeySet keys) { keys_ = std::move (keys); }
   // False while a grant cannot be checked because the key is not here yet.
-  bool ready () const { return policy_ != SessionPolicy::RequireGrant || key_; }
+  bool ready () const
+  {
+    return policy_ != SessionPolicy::RequireGrant || !keys_.empty ();
+  }
 
   // The server's clock, of a message that came at *now_ns*: CLOCK_BOOTTIME.
   // Each message shows an earlier time than it is, by its time on the way; of
@@ -67,7 +73,7 @@ private:
 
   const SessionPolicy policy_;
   const std::string robot_id_;
-  std::optional<JwtKey> key_;
+  JwtKeySet keys_;
   // The latest time that the key's holder has signed for, and when it came: a
   // relay that claims an earlier one replays an old grant.
   TimeMs signed_time_ = 0;

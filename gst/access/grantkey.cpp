@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "access/grantkey.hpp"
 #include "bin/errors.hpp"
+#include "grant/keyfile.hpp"
 #include <algorithm>
 #include <libsoup/soup.h>
 
@@ -9,7 +10,11 @@ namespace robotlive {
 namespace {
 
 constexpr unsigned kDeadlineMs = 10000;
-constexpr unsigned kLongestWaitMs = 60000;
+constexpr unsigned kLongestRetryMs = 60000;
+constexpr std::int64_t kShortestPauseMs = 10000;
+constexpr std::int64_t kLongestPauseMs = 300000;
+// An offer does not wait for longer until the keys are asked for.
+constexpr std::int64_t kLongestWaitMs = 10000;
 constexpr gsize kMaxBytes = 64 * 1024;
 
 bool
@@ -19,6 +24,12 @@ is_loopback (const char *host)
     return true;
   g_autoptr (GInetAddress) address = g_inet_address_new_from_string (host);
   return address && g_inet_address_get_is_loopback (address);
+}
+
+std::int64_t
+monotonic_ms ()
+{
+  return g_get_monotonic_time () / 1000;
 }
 
 } // namespace
@@ -49,57 +60,108 @@ grant_key_url (const std::string &signaling_server, std::string *error)
   return url;
 }
 
-// Outlives the fetcher when that is destroyed while a request is under way.
-struct GrantKeyFetcher::Attempt
+// Outlives us when we are destroyed while it is under way.
+struct GrantKeys::Attempt
 {
-  GrantKeyFetcher *fetcher; // not to be touched once *cancellable* is cancelled
+  GrantKeys *owner; // not to be touched once *cancellable* is cancelled
   GPtr<GCancellable> cancellable;
   GPtr<SoupMessage> message;
   GPtr<GInputStream> stream;
   std::vector<char> body;
+  std::string file, error;
+  std::optional<JwtKeySet> set;
 };
 
-GrantKeyFetcher::GrantKeyFetcher (EventLoop &loop, std::string url,
-    const std::string &tls_ca_file, Done done, Failed failed)
-    : loop_ (loop), url_ (std::move (url)), done_ (std::move (done)),
-      failed_ (std::move (failed)), session_ (adopt (soup_session_new ()))
+GrantKeys::GrantKeys (EventLoop &loop, Place place, JwtKeySet known,
+    Answered answered, Failed failed)
+    : loop_ (loop), place_ (std::move (place)), done_ (std::move (answered)),
+      failed_ (std::move (failed)), keys_ (std::move (known))
 {
-  if (!tls_ca_file.empty ()) {
+  if (place_.file.empty ())
+    session_ = adopt (soup_session_new ());
+  if (session_ && !place_.tls_ca_file.empty ()) {
     g_autoptr (GError) error = nullptr;
     g_autoptr (GTlsDatabase) database =
-        g_tls_file_database_new (tls_ca_file.c_str (), &error);
+        g_tls_file_database_new (place_.tls_ca_file.c_str (), &error);
     if (database)
       soup_session_set_tls_database (session_.get (), database);
   }
-  start ();
+  if (keys_.empty ())
+    start ();
 }
 
-GrantKeyFetcher::~GrantKeyFetcher ()
+GrantKeys::~GrantKeys ()
 {
   if (cancellable_)
     g_cancellable_cancel (cancellable_.get ());
 }
 
+unsigned
+GrantKeys::ask_again ()
+{
+  if (asked_ > answered_)
+    return cancellable_ || asked_at_ - monotonic_ms () <= kLongestWaitMs
+               ? asked_
+               : 0;
+  if (keys_.empty ())
+    return 0; // asked for all the time
+  const std::int64_t now = monotonic_ms ();
+  const std::int64_t due =
+      pause_ms_ ? std::max (asked_at_ + pause_ms_, now) : now;
+  ++asked_;
+  asked_at_ = due;
+  if (due == now) {
+    start ();
+    return asked_;
+  }
+  next_ =
+      loop_.after (static_cast<unsigned> (due - now), [this] () { start (); });
+  return due - now <= kLongestWaitMs ? asked_ : 0;
+}
+
 void
-GrantKeyFetcher::start ()
+GrantKeys::start ()
 {
   cancellable_ = adopt (g_cancellable_new ());
-  auto *attempt = new Attempt{this, share (cancellable_.get ()),
-      adopt (soup_message_new ("GET", url_.c_str ())), nullptr,
-      std::vector<char> (kMaxBytes)};
-  // The key stands at this address or nowhere.
-  soup_message_add_flags (attempt->message.get (), SOUP_MESSAGE_NO_REDIRECT);
+  auto *attempt = new Attempt{this, share (cancellable_.get ()), nullptr,
+      nullptr, {}, place_.file, "", std::nullopt};
   deadline_ = loop_.after (kDeadlineMs, [this] () {
     g_cancellable_cancel (cancellable_.get ());
-    fail ("it did not answer within 10 s");
+    take (std::nullopt, "it did not answer within 10 s");
   });
-
+  if (!place_.file.empty ()) {
+    // In a thread: the file may lie on another machine.
+    GTask *task =
+        g_task_new (nullptr, attempt->cancellable.get (), on_loaded, attempt);
+    g_task_set_task_data (task, attempt,
+        [] (gpointer data) { delete static_cast<Attempt *> (data); });
+    g_task_run_in_thread (
+        task, [] (GTask *job, gpointer, gpointer data, GCancellable *) {
+          auto *work = static_cast<Attempt *> (data);
+          work->set = load_key_file (work->file, &work->error);
+          g_task_return_boolean (job, TRUE);
+        });
+    g_object_unref (task);
+    return;
+  }
+  attempt->body.resize (kMaxBytes);
+  attempt->message = adopt (soup_message_new ("GET", place_.url.c_str ()));
+  // The keys stand at this address or nowhere.
+  soup_message_add_flags (attempt->message.get (), SOUP_MESSAGE_NO_REDIRECT);
   soup_session_send_async (session_.get (), attempt->message.get (),
       G_PRIORITY_DEFAULT, cancellable_.get (), on_sent, attempt);
 }
 
 void
-GrantKeyFetcher::on_sent (GObject *source, GAsyncResult *result, gpointer data)
+GrantKeys::on_loaded (GObject *, GAsyncResult *, gpointer data)
+{
+  auto *attempt = static_cast<Attempt *> (data); // the task's
+  if (!g_cancellable_is_cancelled (attempt->cancellable.get ()))
+    attempt->owner->take (std::move (attempt->set), attempt->error);
+}
+
+void
+GrantKeys::on_sent (GObject *source, GAsyncResult *result, gpointer data)
 {
   std::unique_ptr<Attempt> attempt (static_cast<Attempt *> (data));
   g_autoptr (GError) error = nullptr;
@@ -108,7 +170,7 @@ GrantKeyFetcher::on_sent (GObject *source, GAsyncResult *result, gpointer data)
   if (g_cancellable_is_cancelled (attempt->cancellable.get ()))
     return;
   if (!attempt->stream) {
-    attempt->fetcher->finish (*attempt, 0, error);
+    attempt->owner->finish (*attempt, 0, error);
     return;
   }
   Attempt *raw = attempt.release ();
@@ -118,7 +180,7 @@ GrantKeyFetcher::on_sent (GObject *source, GAsyncResult *result, gpointer data)
 }
 
 void
-GrantKeyFetcher::on_read (GObject *source, GAsyncResult *result, gpointer data)
+GrantKeys::on_read (GObject *source, GAsyncResult *result, gpointer data)
 {
   const std::unique_ptr<Attempt> attempt (static_cast<Attempt *> (data));
   g_autoptr (GError) error = nullptr;
@@ -126,54 +188,76 @@ GrantKeyFetcher::on_read (GObject *source, GAsyncResult *result, gpointer data)
   g_input_stream_read_all_finish (
       G_INPUT_STREAM (source), result, &size, &error);
   if (!g_cancellable_is_cancelled (attempt->cancellable.get ()))
-    attempt->fetcher->finish (*attempt, size, error);
+    attempt->owner->finish (*attempt, size, error);
 }
 
 void
-GrantKeyFetcher::finish (
+GrantKeys::finish (
     const Attempt &attempt, std::size_t size, const GError *error)
 {
-  deadline_.cancel ();
   if (error) {
-    fail (error->message);
+    take (std::nullopt, error->message);
     return;
   }
   const guint status = soup_message_get_status (attempt.message.get ());
   if (status == 404) {
-    fail ("there is none (HTTP 404): a server that knows no grants needs "
-          "session-policy=trust-server");
+    take (std::nullopt,
+        "there is none (HTTP 404): a server that knows no grants needs "
+        "session-policy=trust-server");
     return;
   }
   if (status != 200) {
-    fail ("HTTP status " + std::to_string (status));
+    take (std::nullopt, "HTTP status " + std::to_string (status));
     return;
   }
   std::string why;
-  auto key = JwtKey::parse ({attempt.body.data (), size}, &why);
-  if (key && key->algorithm () == KeyAlgorithm::HS256) {
+  auto set = JwtKeySet::parse ({attempt.body.data (), size}, &why);
+  if (set && set->has_secret ()) {
     // A secret that anyone can fetch proves nothing.
-    key.reset ();
+    set.reset ();
     why = "it is a shared secret";
   }
-  if (!key) {
+  take (std::move (set), why);
+}
+
+// The end of each attempt. An answer is the whole truth: a key that is not in
+// it any more is good for nothing.
+void
+GrantKeys::take (std::optional<JwtKeySet> set, const std::string &why)
+{
+  deadline_.cancel ();
+  cancellable_.reset ();
+  const bool first = keys_.empty ();
+  const bool news = set && set->key_ids () != keys_.key_ids ();
+  if (!first)
+    pause_ms_ = news || !pause_ms_ ? kShortestPauseMs
+                                   : std::min (pause_ms_ * 2, kLongestPauseMs);
+  answered_ = asked_;
+  if (set) {
+    keys_ = std::move (*set);
+    last_failure_.clear ();
+  } else {
+    if (first) {
+      next_ = loop_.after (retry_ms_, [this] () { start (); });
+      retry_ms_ = std::min (retry_ms_ * 2, kLongestRetryMs);
+    }
     fail (why);
-    return;
   }
-  const Done done = done_; // may destroy us
-  done (*key);
+  const Answered done = done_; // may destroy us
+  done ();
 }
 
 void
-GrantKeyFetcher::fail (const std::string &why)
+GrantKeys::fail (const std::string &why)
 {
-  deadline_.cancel ();
-  retry_ = loop_.after (wait_ms_, [this] () { start (); });
-  wait_ms_ = std::min (wait_ms_ * 2, kLongestWaitMs);
-  if (why == last_failure_)
+  const std::string message =
+      place_.file.empty () ? "Cannot get the grant key from " +
+                                 redacted_uri (place_.url) + ": " + why + "."
+                           : why;
+  if (message == last_failure_)
     return;
-  last_failure_ = why;
-  failed_ ("Cannot get the grant key from " + redacted_uri (url_) + ": " + why +
-           ".");
+  last_failure_ = message;
+  failed_ (message);
 }
 
 } // namespace robotlive

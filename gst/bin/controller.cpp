@@ -16,6 +16,8 @@ namespace {
 constexpr std::size_t kMaxPending = 32;
 constexpr unsigned kRateInterval = 200; // ms; RateControl is made for it
 constexpr std::int64_t kPendingLimit = 10 * std::int64_t (1000000000);
+// As long as the keys may be waited for, and asked.
+constexpr std::int64_t kKeyLimit = 14 * std::int64_t (1000000000);
 
 std::unique_ptr<Signaller>
 make_signaller (const Settings &settings)
@@ -73,7 +75,7 @@ Controller::start (
       stream->rate->set_settings (settings.rate);
   }
   if (settings.policy == SessionPolicy::RequireGrant)
-    load_key ();
+    load_keys ();
   else
     GST_WARNING_OBJECT (element_,
         "grants are not checked: session-policy is %s",
@@ -92,48 +94,10 @@ Controller::start (
   signaller_->start (this);
 }
 
-void
-Controller::load_key ()
-{
-  if (!settings_.grant_key.empty ()) {
-    // check_settings () has parsed it at NULL to READY.
-    g_autofree char *text = nullptr;
-    gsize size = 0;
-    std::string why;
-    if (g_file_get_contents (
-            settings_.grant_key.c_str (), &text, &size, nullptr))
-      if (auto key = JwtKey::parse ({text, size}, &why))
-        admission_->set_key (*key);
-    return;
-  }
-  if (pinned_key_) {
-    admission_->set_key (*pinned_key_);
-    return;
-  }
-  std::string why;
-  const auto url = grant_key_url (settings_.signaling_server, &why);
-  auto loop = loop_.lock ();
-  if (url.empty () || !loop)
-    return;
-  fetcher_ = std::make_unique<GrantKeyFetcher> (
-      *loop, url, settings_.tls_ca_file,
-      [this] (JwtKey key) {
-        GST_INFO_OBJECT (element_, "pinned the server's grant key");
-        pinned_key_ = key;
-        key_failure_.clear ();
-        admission_->set_key (key);
-        proceed_all ();
-      },
-      [this] (const std::string &message) {
-        key_failure_ = message;
-        on_error ("unavailable", message, false);
-      });
-}
-
 std::unique_ptr<Signaller>
 Controller::stop ()
 {
-  fetcher_.reset ();
+  forget_keys ();
   tick_.cancel ();
   rate_tick_.cancel ();
   pending_.clear ();
@@ -218,7 +182,12 @@ Controller::refuse (
       peer_id.c_str (), "user", G_TYPE_STRING, from.c_str (), "code",
       G_TYPE_STRING, refusal.code.c_str (), "message", G_TYPE_STRING,
       refusal.message.c_str (), nullptr));
-  signaller_->send_error (from, peer_id, refusal.code, refusal.message);
+  if (refusal.code == kGrantRefused) {
+    warn_of_keys (refusal);
+    signaller_->send_leave (from, peer_id, refusal.code);
+  } else {
+    signaller_->send_error (from, peer_id, refusal.code, refusal.message);
+  }
   // With that the peer connection is over by the protocol, also one that ran
   // before a new offer.
   if (const auto old = viewers_.find (peer_id);
@@ -270,12 +239,15 @@ Controller::proceed (const std::string &peer_id)
     Refusal refusal;
     if (!admission_->admit (pending.from, peer_id, pending.session,
             pending.arrived_at, &pending.terms, &refusal)) {
+      if (wait_for_keys (refusal, &pending.key_answer))
+        return;
       const auto from = pending.from;
       pending_.erase (found);
       refuse (from, peer_id, refusal);
       return;
     }
     pending.admitted = true;
+    keys_good ();
     // Opens a gate before the encoder, without which no codec comes.
     announce_sessions ();
   }
@@ -398,29 +370,41 @@ Controller::on_session_updated (
     }
     return;
   }
-  auto &viewer = *found->second;
-  const auto now = boottime_ns ();
+  set_terms (*found->second, session, boottime_ns (), 0);
+  announce_sessions ();
+}
+
+void
+Controller::set_terms (Viewer &viewer, const SessionTerms &session,
+    std::int64_t arrived_at, unsigned key_answer)
+{
+  const std::string peer_id = viewer.peer_id ();
   Admitted terms;
   Refusal refusal;
+  updates_.erase (peer_id);
   if (admission_->admit (
-          viewer.user (), peer_id, session, now, &terms, &refusal)) {
+          viewer.user (), peer_id, session, arrived_at, &terms, &refusal)) {
     viewer.set_terms (terms);
-  } else {
-    // The server's word may always shorten; lengthening takes a grant.
-    GST_WARNING_OBJECT (element_, "viewer %s: session-updated refused: %s",
-        peer_id.c_str (), refusal.message.c_str ());
-    Admission server_word (SessionPolicy::TrustServer, settings_.robot_id);
-    const bool open = server_word.admit (
-        viewer.user (), peer_id, session, now, &terms, &refusal);
-    if (!open) {
-      end_viewer (peer_id, "revoked");
-      return;
-    }
-    auto shorter = viewer.terms ();
-    shorter.ends_at = std::min (shorter.ends_at, terms.ends_at);
-    viewer.set_terms (shorter);
+    keys_good ();
+    return;
   }
-  announce_sessions ();
+  // A longer session is signed with a key that may be on its way.
+  if (wait_for_keys (refusal, &key_answer))
+    updates_[peer_id] = {session, arrived_at, key_answer};
+  else if (refusal.code == kGrantRefused)
+    warn_of_keys (refusal);
+  // The server's word may always shorten; lengthening takes a grant.
+  GST_WARNING_OBJECT (element_, "viewer %s: session-updated refused: %s",
+      peer_id.c_str (), refusal.message.c_str ());
+  Admission server_word (SessionPolicy::TrustServer, settings_.robot_id);
+  if (!server_word.admit (
+          viewer.user (), peer_id, session, arrived_at, &terms, &refusal)) {
+    end_viewer (peer_id, "revoked");
+    return;
+  }
+  auto shorter = viewer.terms ();
+  shorter.ends_at = std::min (shorter.ends_at, terms.ends_at);
+  viewer.set_terms (shorter);
 }
 
 void
@@ -504,6 +488,7 @@ Controller::remove (std::string peer_id, const std::string &reason,
   const auto viewer = found->second;
   Stream *from = stream_of (peer_id);
   viewers_.erase (found);
+  updates_.erase (peer_id);
   viewer->stop ();
   leave_rate (from, peer_id);
   // A viewer that has offered anew waits for that answer: a word about the end
@@ -554,18 +539,16 @@ Controller::tick ()
   proceed_all (); // a stream that has not come is waited for no longer
   std::vector<std::string> late;
   for (const auto &[peer_id, pending] : pending_)
-    if (now - pending.arrived_at > kPendingLimit)
+    if (now - pending.arrived_at >
+        (pending.key_answer ? kKeyLimit : kPendingLimit))
       late.push_back (peer_id);
   for (const auto &peer_id : late) {
     const auto from = pending_[peer_id].from;
     const bool admitted = pending_[peer_id].admitted;
     pending_.erase (peer_id);
     refuse (from, peer_id,
-        {"unavailable", admitted ? "The robot sends no picture."
-                        : key_failure_.empty ()
-                            ? "The robot could not get the server's grant key "
-                              "in time."
-                            : key_failure_});
+        {"unavailable",
+            admitted ? "The robot sends no picture." : keys_missing ()});
   }
   if (!late.empty ())
     announce_sessions ();

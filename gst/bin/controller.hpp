@@ -114,6 +114,14 @@ private:
     bool admitted = false;
     Admitted terms;
     std::vector<std::string> candidates;
+    unsigned key_answer = 0; // of GrantKeys, which this one waits for
+  };
+  // A longer session of a viewer, signed with a key that is not here yet.
+  struct Update
+  {
+    SessionTerms session;
+    std::int64_t arrived_at;
+    unsigned key_answer;
   };
 
   void remove (std::string peer_id, const std::string &reason,
@@ -138,7 +146,18 @@ private:
   bool controls (const Viewer &viewer) const;
   // The viewer counts no more for the stream's encoder.
   void leave_rate (Stream *stream, const std::string &peer_id);
-  void load_key ();
+  void set_terms (Viewer &viewer, const SessionTerms &session,
+      std::int64_t arrived_at, unsigned key_answer);
+  // controllerkeys.cpp
+  void load_keys ();
+  void forget_keys ();
+  void keys_answered ();
+  // True when *refusal* is for want of a key and an answer is on its way; which
+  // one, in *answer*.
+  bool wait_for_keys (const Refusal &refusal, unsigned *answer);
+  void warn_of_keys (const Refusal &refusal);
+  void keys_good () { keys_warned_at_ = 0; }
+  std::string keys_missing () const; // why there are none, a sentence
   void tick ();
   void rate_tick ();
   PeerSettings peer_settings ();
@@ -151,15 +170,18 @@ private:
   std::string named_controller_;
   std::unique_ptr<Signaller> signaller_;
   std::optional<Admission> admission_;
-  std::unique_ptr<GrantKeyFetcher> fetcher_;
-  std::optional<JwtKey> pinned_key_; // for the life of the element
-  std::string key_failure_;
+  std::unique_ptr<GrantKeys> keys_;
+  // For the life of the element: what was got last, and from where.
+  JwtKeySet known_keys_;
+  GrantKeys::Place known_place_;
+  std::int64_t keys_warned_at_ = 0; // 0: a grant was good since
   // "sink" first, then video_%u by number, audio_%u last.
   std::vector<std::unique_ptr<Stream>> streams_;
   GstClockTime latency_ = GST_CLOCK_TIME_NONE;
   std::vector<IceServer> ice_servers_;
   std::unique_ptr<TurnTls> turn_tls_;      // once a server wants it
   std::map<std::string, Pending> pending_; // by peerId
+  std::map<std::string, Update> updates_;  // by peerId
   std::map<std::string, std::shared_ptr<Viewer>> viewers_; // by peerId
   LinkState link_ = LinkState::Disconnected;
   Timer tick_, rate_tick_;

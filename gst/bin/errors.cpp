@@ -21,6 +21,7 @@ resource_error_of (const std::string &code)
       {"bad-server", GST_RESOURCE_ERROR_OPEN_READ_WRITE},
       {"unauthorized", GST_RESOURCE_ERROR_NOT_AUTHORIZED},
       {"forbidden", GST_RESOURCE_ERROR_NOT_AUTHORIZED},
+      {"grant-refused", GST_RESOURCE_ERROR_NOT_AUTHORIZED},
       {"no-active-booking", GST_RESOURCE_ERROR_NOT_AUTHORIZED},
       {"link-lost", GST_RESOURCE_ERROR_READ},
       {"bad-message", GST_RESOURCE_ERROR_READ},

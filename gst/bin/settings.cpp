@@ -2,6 +2,7 @@
 //
 // What the bin's properties must be, and what is read from the files they name.
 #include "bin/controller.hpp"
+#include "grant/keyfile.hpp"
 #include <algorithm>
 #include <gio/gio.h>
 
@@ -107,14 +108,13 @@ check_settings (const Settings &settings, bool own_signaller, int *error)
   if (settings.policy != SessionPolicy::RequireGrant)
     return "";
   if (!settings.grant_key.empty ()) {
-    std::string text;
-    if (!read_file (settings.grant_key, 64 * 1024, &text, &why)) {
-      *error = GST_RESOURCE_ERROR_NOT_FOUND;
-      return "grant-key cannot be read: " + why;
+    bool unread = false;
+    if (!load_key_file (settings.grant_key, &why, &unread)) {
+      if (unread)
+        *error = GST_RESOURCE_ERROR_NOT_FOUND;
+      return why;
     }
-    if (!JwtKey::parse (text, &why))
-      return "grant-key holds no usable key: " + why;
-  } else if (own_signaller) {
+  } else if (settings.signaling_server.empty ()) {
     return "grant-key is not set, and there is no signaling-server to get the "
            "key from.";
   } else if (grant_key_url (settings.signaling_server, &why).empty ()) {

@@ -13,7 +13,7 @@ constexpr std::int64_t kMs = 1000000;
 class AdmissionTest : public testing::Test
 {
 protected:
-  AdmissionTest () { admission.set_key (key); }
+  AdmissionTest () { admission.set_keys (JwtKeySet (key)); }
 
   SessionTerms terms (TimeMs now, TimeMs ends, TimeMs issued) const
   {
@@ -98,8 +98,14 @@ TEST_F (AdmissionTest, RefusesTheGrantOfAnother)
   EXPECT_FALSE (admit (terms (kNow, kNow + 60000, kNow), kBoot, "ann", "p2"));
   EXPECT_FALSE (admit (std::nullopt));
   EXPECT_NE (refusal.message.find ("trust-server"), std::string::npos);
-  admission.set_key (JwtKey::generate_es256 ());
+  admission.set_keys (JwtKeySet (JwtKey::generate_es256 ()));
   EXPECT_FALSE (admit (terms (kNow, kNow + 60000, kNow)));
+  EXPECT_EQ (refusal.code, kGrantRefused);
+  // The right one beside it.
+  JwtKeySet both (JwtKey::generate_es256 ());
+  both.add (key);
+  admission.set_keys (both);
+  EXPECT_TRUE (admit (terms (kNow, kNow + 60000, kNow)));
 }
 
 TEST_F (AdmissionTest, ALyingRelayCannotReplayAnOldGrant)
@@ -116,7 +122,7 @@ TEST_F (AdmissionTest, ALyingRelayCannotStretchAGrant)
   // "It is a year ago": the grant still lasts no longer than it was meant to.
   ASSERT_TRUE (admit (terms (kNow, kNow + 60000, kNow)));
   Admission fresh (SessionPolicy::RequireGrant, "robot_1");
-  fresh.set_key (key);
+  fresh.set_keys (JwtKeySet (key));
   auto lie = terms (kNow, kNow + 60000, kNow);
   lie.server_time = kNow - 20000; // within nbf's leeway, if there is one
   if (fresh.admit ("ann", "p1", lie, kBoot, &out, &refusal))
