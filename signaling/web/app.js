@@ -9,7 +9,7 @@ import * as text from './text.js';
 import { covers, isActive, linkedRobot, nextStart, readBookings, readRobots }
   from './bookings.js';
 import { Feed } from './feed.js';
-import { bookFromForm, forgetLists, showBookings, showRobots }
+import { bookFromForm, forgetLists, showBookings, showRobots, showTrouble }
   from './lists.js';
 import { Socket } from './socketio.js';
 import { $, notice } from './stage.js';
@@ -164,6 +164,7 @@ function remember(wanted) {
 function onRobotChange() {
   history.replaceState(null, '',
     `#/robot/${encodeURIComponent($('robot').value)}`);
+  showTrouble(chosenRobot());
 }
 
 function onHashChange() {
@@ -315,6 +316,7 @@ function draw() {
   showRobots(robots, bookings, serverNow());
   showBookings(bookings, robots, serverNow(),
     login.user.may_book === true ? changeBookings : null);
+  showTrouble(chosenRobot());
   showButtons();
 }
 

@@ -3,7 +3,9 @@
 // Robots and bookings as the HTTP API gives them, checked and put in order.
 // Pure functions.
 
-// Entries of GET /robots, usable ones only: {id, type, name, online}.
+// Entries of GET /robots, usable ones only: {id, type, name, online, trouble}.
+// *trouble*: "grants" when the robot does not take this server's grants,
+// "duplicates" when several processes go by its id, or null.
 export function readRobots(answer) {
   if (!Array.isArray(answer))
     return [];
@@ -14,6 +16,8 @@ export function readRobots(answer) {
       type: entry.robot_type ?? entry.type ?? '',
       name: entry.name || entry.id,
       online: entry.online === true,
+      trouble: entry.refusesGrants?.count > 0 ? 'grants'
+        : entry.duplicates?.length > 0 ? 'duplicates' : null,
     }))
     .sort((a, b) => b.online - a.online || a.name.localeCompare(b.name));
 }

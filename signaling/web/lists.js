@@ -49,6 +49,12 @@ export function showRobots(robots, bookings, now, wished) {
   $('book-button').disabled = robots.length === 0;
 }
 
+export function showTrouble(robot) {
+  const sentence = text.troubleText(robot?.trouble);
+  if (($('trouble').textContent || null) !== sentence)
+    notice('trouble', sentence, 'warning');
+}
+
 // *change* (button, what, said): asks the server and draws again.
 export function showBookings(bookings, robots, now, change) {
   const rows = bookings.map(booking => ({ id: booking.id,

@@ -206,6 +206,14 @@ export function titleText({ state, left, robot }) {
     'Robot live video'].filter(Boolean).join(' · ');
 }
 
+// What the operator has to look at; null when there is nothing.
+export function troubleText(trouble) {
+  return { grants: 'This robot does not trust this server’s key. The operator '
+      + 'has to look at it.',
+    duplicates: 'Several processes use the id of this robot. The operator has '
+      + 'to stop all but one.' }[trouble] ?? null;
+}
+
 // What the robot says of the path; null when there is nothing to say.
 export function limitText(limit) {
   const why = { delay: 'The connection is slow.',

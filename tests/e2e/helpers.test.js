@@ -106,10 +106,19 @@ test('links lead to a robot', () => {
 test('robots: bad entries are left out, online ones come first', () => {
   assert.deepEqual(readRobots({ robots: [] }), []);
   assert.deepEqual(
-    readRobots([null, {}, { id: 7 }, { id: 'b', online: 1 },
-      { id: 'c', robot_type: 'pi', name: 'C', online: true }]),
-    [{ id: 'c', type: 'pi', name: 'C', online: true },
-      { id: 'b', type: '', name: 'b', online: false }]);
+    readRobots([null, {}, { id: 7 }, { id: 'b', online: 1, duplicates: [{}] },
+      { id: 'c', robot_type: 'pi', name: 'C', online: true, duplicates: [] },
+      { id: 'd', refusesGrants: { since: 1, count: 2 } },
+      { id: 'e', refusesGrants: null, duplicates: null }]),
+    [{ id: 'c', type: 'pi', name: 'C', online: true, trouble: null },
+      { id: 'b', type: '', name: 'b', online: false, trouble: 'duplicates' },
+      { id: 'd', type: '', name: 'd', online: false, trouble: 'grants' },
+      { id: 'e', type: '', name: 'e', online: false, trouble: null }]);
+  const sentences = ['grants', 'duplicates', null, undefined]
+    .map(text.troubleText);
+  assert.match(sentences[0], /does not trust/);
+  assert.match(sentences[1], /Several processes/);
+  assert.deepEqual(sentences.slice(2), [null, null]);
 });
 
 test('bookings: order, cover, activity at the edges', () => {

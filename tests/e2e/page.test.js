@@ -553,3 +553,14 @@ test('Tokyo is told its own time', async t => {
   assert.match(await textOf(page, 'bookings'),
     /30\. März 2031 at 23:00 until .*31\. März 2031 at 00:00/);
 });
+
+test('a robot that the operator has to look at is told', async t => {
+  const page = await openLoggedIn(t, { robots: [
+    { id: 'robot_1', name: 'Arm', online: true,
+      refusesGrants: { since: 1, count: 3 } },
+    { id: 'robot_2', name: 'Leg', online: true, duplicates: [] }] });
+  await until('the sentence', async () =>
+    /does not trust this server’s key/.test(await textOf(page, 'trouble')));
+  await page.getByLabel('Robot', { exact: true }).selectOption('robot_2');
+  await until('nothing', async () => await textOf(page, 'trouble') === '');
+});
