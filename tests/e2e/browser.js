@@ -89,6 +89,43 @@ export async function untilPlaying(page, { frames = 60, fps = 25,
   }
 }
 
+// The same by the decoder's count, whether anything is shown or not, over all
+// peer connections that spy () has seen.
+export const decoded = page => page.evaluate(async () => {
+  let frames = 0;
+  for (const peer of window.peers ?? []) {
+    for (const stats of (await peer.getStats()).values()) {
+      if (stats.type === 'inbound-rtp' && stats.kind === 'video')
+        frames += stats.framesDecoded ?? 0;
+    }
+  }
+  return frames;
+});
+
+export async function untilDecoded(page, more, deadline) {
+  const before = await decoded(page);
+  await until(`${more} more frames`, async () =>
+    await decoded(page) - before >= more, deadline);
+}
+
+// For addInitScript (): keeps each peer connection in window.peers, and every
+// state that the page has shown in window.states.
+export function spy() {
+  window.peers = [];
+  window.states = [];
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...config) {
+      super(...config);
+      window.peers.push(this);
+    }
+  };
+  addEventListener('DOMContentLoaded', () => {
+    const badge = document.getElementById('state');
+    new MutationObserver(() => window.states.push(badge.dataset.state))
+      .observe(badge, { attributes: true, attributeFilter: ['data-state'] });
+  });
+}
+
 // Collects what must not happen on a page: exceptions, violations of the
 // content security policy, requests to anywhere but *origin*.
 export function watch(page, origin) {

@@ -22,6 +22,8 @@ const SERVER = path.join(BUILD, 'signaling/server/robotlive-signaling');
 const CLIP = '/usr/share/forensics-samples/original-files/movie1/'
   + 'VID_20191220_170832.mp4';
 const PICTURE = 'width=1280,height=720,framerate=30/1';
+const SMALL = ['videotestsrc', 'is-live=true', 'pattern=ball', '!',
+  'video/x-raw,format=I420,width=320,height=180,framerate=15/1'];
 export const TONE = 1000; // Hz, of a robot with sound
 export const PASSWORD = 'correct horse battery staple';
 
@@ -149,11 +151,13 @@ export class Stack {
     };
   }
 
-  // *sound*: a tone beside the picture.
-  // *more*: further properties of signalingbin.
+  // *sound*: a tone beside the picture. *small*: a test pattern that costs
+  // little, where the picture itself does not matter. *server*: its origin, if
+  // not ours. *log*: name of the log. *more*: further properties of
+  // signalingbin.
   async startRobot(id, { sound = false, profile = 'constrained-baseline',
-    more = [] } = {}) {
-    let source = await this.footage();
+    small = false, server = this.origin, log = id, more = [] } = {}) {
+    let source = small ? SMALL : await this.footage();
     if (!source) {
       console.error('# forensics-samples-files is not installed: the robot '
         + 'shows a test pattern in place of handheld footage');
@@ -163,13 +167,14 @@ export class Stack {
     const tone = ['audiotestsrc', 'is-live=true', `freq=${TONE}`, '!',
       'audioconvert', '!', 'opusenc', '!', 'live.audio_0'];
     const robot = await Process.start('gst-launch-1.0', ['-e', ...source, '!',
-      'x264enc', 'tune=zerolatency', 'speed-preset=ultrafast', 'bitrate=2000',
+      'x264enc', 'tune=zerolatency', 'speed-preset=ultrafast',
+      `bitrate=${small ? 300 : 2000}`,
       'key-int-max=60', '!', `video/x-h264,profile=${profile}`, '!',
       'h264parse', '!', 'sessiongate', '!', 'signalingbin', 'name=live',
-      `signaling-server=${this.origin}`, `robot-id=${id}`,
+      `signaling-server=${server}`, `robot-id=${id}`,
       `token-file=${this.file(`${id}.token`)}`, ...more,
       ...(sound ? tone : [])],
-    { env: this.env(), log: this.file(`${id}.log`) });
+    { env: this.env(), log: this.file(`${log}.log`) });
     this.processes.push(robot);
     return robot;
   }
@@ -183,15 +188,31 @@ export class Stack {
   }
 
   // GET *where* with the token of *email*; one log-in each is enough.
-  async get(email, where) {
+  get(email, where) {
+    return this.ask(email, 'GET', where);
+  }
+
+  async ask(email, method, where) {
     this.#tokens[email] ??= (await (await fetch(`${this.origin}/auth/login`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify({ email, password: PASSWORD }),
     })).json()).access_token;
     const answer = await fetch(this.origin + where,
-      { headers: { Authorization: `Bearer ${this.#tokens[email]}` } });
+      { method, headers: { Authorization: `Bearer ${this.#tokens[email]}` } });
     return answer.json();
+  }
+
+  // From now on with the database of this name, which knows nobody.
+  useDatabase(name) {
+    this.database = `sqlite://${this.folder}/${name}`;
+    this.#tokens = {};
+  }
+
+  // Lines of the server's log that name *event*.
+  async logged(event) {
+    const text = await readFile(this.file('server.log'), 'utf8');
+    return text.split('\n').filter(line => line.includes(event));
   }
 
   untilOnline(email, id, online = true) {

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// What the tests of sessions and of pages out of view share: a page that is
+// logged in, a link that can be cut, and a browser tab that is really hidden.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { WebSocket } from 'ws';
+import { logIn, spy, textOf, until } from './browser.js';
+import { PASSWORD } from './stack.js';
+
+// A TCP relay to *target* (origin) whose connections can be cut, all at once.
+export class Relay {
+  #sockets = new Set();
+  #blocked = false;
+
+  static async start(t, target) {
+    const relay = new Relay();
+    const { hostname, port } = new URL(target);
+    const server = net.createServer(near => {
+      if (relay.#blocked) {
+        near.resetAndDestroy();
+        return;
+      }
+      const far = net.connect(Number(port), hostname);
+      for (const [one, other] of [[near, far], [far, near]]) {
+        relay.#sockets.add(one);
+        one.on('error', () => {});
+        one.on('close', () => {
+          relay.#sockets.delete(one);
+          other.destroy();
+        });
+        one.pipe(other);
+      }
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    relay.origin = `http://127.0.0.1:${server.address().port}`;
+    t.after(() => {
+      server.close();
+      relay.cut();
+    });
+    return relay;
+  }
+
+  // No one says good-bye: a reset, as of a router that has forgotten.
+  cut() {
+    for (const socket of this.#sockets)
+      socket.resetAndDestroy();
+  }
+
+  block() {
+    this.#blocked = true;
+    this.cut();
+  }
+
+  unblock() {
+    this.#blocked = false;
+  }
+}
+
+export const linked = page => until('the server link', async () =>
+  await textOf(page, 'link') === 'Server: connected');
+
+// A page that is logged in and connected to the server; spy () watches it.
+export async function openPage(browser, stack, t, email, { robot,
+  origin = stack.origin, script, context = {} }) {
+  const tab = await browser.newContext(context);
+  t.after(() => tab.close());
+  const page = await tab.newPage();
+  await page.addInitScript(spy);
+  if (script)
+    await page.addInitScript(script);
+  await page.goto(`${origin}/#/robot/${robot}`);
+  await logIn(page, email, PASSWORD);
+  await linked(page);
+  await until(`${robot} in the list`, async () =>
+    (await page.locator('#robot option:checked').textContent())
+      .includes('online'));
+  return page;
+}
+
+// Where the page is now, to be held against later.
+export const mark = page => page.evaluate(() => {
+  window.marked = window.peers.at(-1);
+  window.states.length = 0;
+});
+
+// The same peer connection, no other made since, and never out of "live".
+export async function assertUntouched(page) {
+  assert.deepEqual(await page.evaluate(() => ({
+    same: window.peers.at(-1) === window.marked,
+    open: window.marked.connectionState,
+    states: window.states,
+    now: document.getElementById('state').dataset.state,
+  })), { same: true, open: 'connected', states: [], now: 'live' });
+}
+
+// A Chromium with tabs of which one is in front and the others are hidden, as
+// on a desktop; what drives the other tests keeps all of its pages in front.
+export class Tabs {
+  #next = 0;
+  #waiting = new Map();
+
+  static async start(t) {
+    const tabs = new Tabs();
+    const profile = await mkdtemp(path.join(tmpdir(), 'robotlive-tabs-'));
+    const child = spawn(process.env.CHROMIUM ?? '/usr/bin/chromium', [
+      '--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic',
+      '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync',
+      '--remote-debugging-port=0', `--user-data-dir=${profile}`,
+      'about:blank'], { stdio: 'ignore' });
+    const gone = once(child, 'exit');
+    t.after(async () => {
+      tabs.socket?.close();
+      child.kill();
+      await gone;
+      await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+    });
+    const [port, where] = await until('the browser', async () => {
+      assert.equal(child.exitCode, null, 'the browser ended');
+      const text = await readFile(path.join(profile, 'DevToolsActivePort'),
+        'utf8').catch(() => '');
+      return text.includes('\n/') && text.split('\n');
+    });
+    tabs.socket = new WebSocket(`ws://127.0.0.1:${port}${where}`);
+    tabs.socket.on('message', data => {
+      const message = JSON.parse(data);
+      tabs.#waiting.get(message.id)?.(message);
+      tabs.#waiting.delete(message.id);
+    });
+    await once(tabs.socket, 'open');
+    return tabs;
+  }
+
+  async #send(method, params, sessionId) {
+    const id = ++this.#next;
+    const answer = new Promise(resolve => this.#waiting.set(id, resolve));
+    this.socket.send(JSON.stringify({ id, method, params, sessionId }));
+    const { result, error } = await answer;
+    assert.equal(error, undefined, method);
+    return result;
+  }
+
+  // A tab with just as much of a page as browser.js needs of one. It comes to
+  // the front.
+  async open(url, script) {
+    const { targetId } = await this.#send('Target.createTarget',
+      { url: 'about:blank' });
+    const { sessionId } = await this.#send('Target.attachToTarget',
+      { targetId, flatten: true });
+    const evaluate = async (body, ...values) => {
+      const { result, exceptionDetails } = await this.#send('Runtime.evaluate',
+        { expression: `(${body})(...${JSON.stringify(values)})`,
+          awaitPromise: true, returnByValue: true }, sessionId);
+      if (exceptionDetails)
+        throw new Error(exceptionDetails.exception?.description);
+      return result.value;
+    };
+    const front = () => this.#send('Target.activateTarget', { targetId });
+    await this.#send('Page.enable', {}, sessionId);
+    if (script)
+      await this.#send('Page.addScriptToEvaluateOnNewDocument',
+        { source: `(${script})()` }, sessionId);
+    await this.#send('Page.navigate', { url }, sessionId);
+    await front();
+    return { evaluate, front };
+  }
+}
