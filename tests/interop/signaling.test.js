@@ -175,8 +175,8 @@ describe('sessions', () => {
     assert.equal((await tabs[1].ask('leave',
       { to: 'robot_pi_1', peerId: a.peerId })).code, 'forbidden');
     tabs[0].close();
-    assert.deepEqual(await pi.next('session-ended'),
-      { peerId: a.peerId, robotId: 'robot_pi_1', reason: 'viewer-left' });
+    assert.deepEqual(await pi.next('leave'),
+      { from: '10', peerId: a.peerId, reason: 'viewer-left' });
     assert.equal(tabs[1].got('session-ended').length, 0);
     tabs[1].close();
     cancel(booking);

@@ -66,6 +66,10 @@ App::App (Config config, std::function<Config ()> reload)
   passwords_ = std::make_unique<Worker> (kMaxLogins);
   http_ = std::make_unique<HttpApi> (services ());
   network_->set_handlers (*this, *http_);
+  // Bookings were changed while no server ran, maybe: asked before any robot
+  // can come back, so that its answer is of what is booked now.
+  if (!running.empty ())
+    room_->recheck_all (wall_now ());
 }
 
 App::~App ()
@@ -93,7 +97,9 @@ App::room_config () const
   r.allow_anonymous = config_.allow_anonymous;
   r.admin_step_ms = config_.admin_step_ms;
   r.expiry_warning_ms = config_.expiry_warning_ms;
+  r.grant_step_ms = config_.grant_step_ms;
   r.robot_grace_ms = config_.robot_grace_ms;
+  r.viewer_grace_ms = config_.viewer_grace_ms;
   r.max_viewers = config_.max_viewers;
   r.max_sockets_per_user = config_.max_sockets_per_user;
   return r;
@@ -365,9 +371,12 @@ App::on_event (SocketId socket, const Event &event)
   arm ();
 }
 
+// That this server closes its links when it ends is nobody's will.
 void
 App::on_disconnect (SocketId socket, std::string_view reason)
 {
+  if (stopping_ && reason != "client namespace disconnect")
+    return;
   room_->disconnect (socket, reason, wall_now ());
   arm ();
 }

@@ -225,7 +225,13 @@ read_keys (File &f, Config *config)
   f.get ("sessions", "grant-issuer", &c.grant_issuer);
   f.duration ("sessions", "admin-step", &c.admin_step_ms);
   f.duration ("sessions", "expiry-warning", &c.expiry_warning_ms);
+  auto step = f.text ("sessions", "grant-step");
+  if (step && *step != "0" && *step != "0s")
+    f.duration ("sessions", "grant-step", &c.grant_step_ms);
+  if (c.grant_step_ms > 0 && c.grant_step_ms < 2000)
+    throw ConfigError (c.file + ": [sessions] grant-step: 2s at least, or 0");
   f.duration ("sessions", "robot-grace", &c.robot_grace_ms);
+  f.duration ("sessions", "viewer-grace", &c.viewer_grace_ms);
   f.get ("sessions", "max-viewers", &c.max_viewers);
   f.duration ("sessions", "max-booking", &c.max_booking_ms);
   f.duration ("sessions", "max-booked", &c.max_booked_ms);

@@ -59,7 +59,9 @@ struct Config
   std::string grant_issuer = "robotlive";
   TimeMs admin_step_ms = 10 * 60 * 1000;
   TimeMs expiry_warning_ms = 60 * 1000;
+  TimeMs grant_step_ms = 0; // 0: the whole booking
   TimeMs robot_grace_ms = 3000;
+  TimeMs viewer_grace_ms = 10000;
   std::size_t max_viewers = 64;
   std::size_t max_sockets_per_user = 64;
   TimeMs max_booking_ms = TimeMs{24} * 3600 * 1000; // by viewers themselves

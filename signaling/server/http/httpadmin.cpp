@@ -25,7 +25,7 @@ csv_cell (const std::string &text)
 }
 
 void
-append_session (JsonWriter &w, const SessionEntry &e)
+append_session (JsonWriter &w, const SessionEntry &e, const char *state = "")
 {
   w.object ().field ("peerId", e.peer_id).field ("viewerId", e.viewer_id);
   w.field ("robotId", e.robot_id).field ("role", e.role);
@@ -33,6 +33,31 @@ append_session (JsonWriter &w, const SessionEntry &e)
   w.field ("expiresAt", e.expires_at);
   if (e.ended_at != 0)
     w.field ("endedAt", e.ended_at).field ("reason", e.reason);
+  if (*state)
+    w.field ("state", state);
+  if (!e.ending.empty ())
+    w.field ("reason", e.ending);
+  w.end ();
+}
+
+// *whole*: for the operator, who has to find a second process of the robot.
+void
+append_robot_state (JsonWriter &w, const RobotState &state, bool whole)
+{
+  w.field ("online", state.online);
+  if (state.refuses_since != 0) {
+    w.key ("refusesGrants").object ().field ("since", state.refuses_since);
+    w.field ("count", state.refused).end ();
+  }
+  if (!whole)
+    return;
+  w.key ("duplicates").array ();
+  for (const RobotState::Duplicate &d : state.duplicates)
+    w.object ()
+        .field ("instance", d.instance)
+        .field ("address", d.address)
+        .field ("since", d.since)
+        .end ();
   w.end ();
 }
 
@@ -75,7 +100,9 @@ HttpApi::list_robots (const CallPtr &call)
       w.object ().field ("id", r.id).field ("robot_type", r.type);
       w.field ("type", r.type);
       w.field ("name", r.name.empty () ? r.id : r.name);
-      w.field ("online", services_.room->robot_online (r.id)).end ();
+      append_robot_state (
+          w, services_.room->robot_state (r.id, call->now), call->admin ());
+      w.end ();
     }
     call->reply (json_response (200, w.end ().take ()));
   };
@@ -130,7 +157,7 @@ HttpApi::list_sessions (const CallPtr &call)
   JsonWriter w;
   w.array ();
   for (const SessionEntry &e : services_.room->sessions ())
-    append_session (w, e);
+    append_session (w, e, services_.room->state (e));
   call->reply (json_response (200, w.end ().take ()));
 }
 
@@ -139,10 +166,14 @@ HttpApi::end_session (const CallPtr &call, const std::string &peer_id)
 {
   if (!need_admin (call))
     return;
-  if (services_.room->end_session (peer_id, "revoked", call->now))
-    call->reply (json_response (200, "{\"ok\":true}"));
-  else
-    call->reply (error_response (404, "not-found", "there is no such session"));
+  if (!services_.room->end_session (peer_id, "revoked", call->now))
+    return call->reply (
+        error_response (404, "not-found", "there is no such session"));
+  // After what the room has written: what was answered outlives this server.
+  services_.audit->ask<bool> ([] (Store &) { return true; },
+      [call] (bool, const StoreError *) {
+        call->reply (json_response (200, "{\"ok\":true}"));
+      });
 }
 
 // ?from=T&to=T (as in bookings), ?robot=ID, ?viewer=ID, ?limit=N, ?format=csv

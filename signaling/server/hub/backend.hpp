@@ -63,6 +63,21 @@ struct SessionEntry
   TimeMs expires_at = 0;
   TimeMs ended_at = 0; // 0: still running
   std::string reason;  // why it ended
+
+  // What it takes to go on with it, in another process of the server as well.
+  std::string robot_instance;  // of the robot's process that serves it
+  std::string viewer_instance; // may be empty: an old viewer
+  std::string robot_type;
+  std::string offer_id; // of the newest offer
+  // Why it has no right any more. Its row ends with the robot's word, or when
+  // the robot must have stopped by its grant.
+  std::string ending;
+  // The latest end of any grant that the robot may have; 0: expires_at.
+  TimeMs granted_until = 0;
+  // Of the login that it was opened with.
+  TimeMs login_issued_at = 0;
+  TimeMs login_expires_at = 0;
+  bool anonymous = false;
 };
 
 class Backend

@@ -34,6 +34,25 @@ Room::find (SocketId socket)
   return it == peers_.end () ? nullptr : &it->second;
 }
 
+// Nobody hears of it but those in its rooms.
+void
+Room::forget (SocketId socket)
+{
+  auto it = peers_.find (socket);
+  if (it == peers_.end ())
+    return;
+  Peer &peer = it->second;
+  while (!peer.rooms.empty ())
+    leave_room (peer, *peer.rooms.begin ());
+  auto viewer = viewers_.find (peer.user_id);
+  if (viewer != viewers_.end ()) {
+    viewer->second.erase (socket);
+    if (viewer->second.empty ())
+      viewers_.erase (viewer);
+  }
+  peers_.erase (it);
+}
+
 void
 Room::wake_at (TimeMs at)
 {
@@ -182,10 +201,9 @@ Room::refuse_waiting (Peer &peer)
 
 void
 Room::refuse_register (Peer &peer, const Message &message, const char *code,
-    const std::string &text, bool close)
+    const std::string &text, bool close, RegisteredMessage answer)
 {
   count_refusal (peer, code, "register", "");
-  RegisteredMessage answer;
   answer.user_id = peer.user_id;
   answer.user_type = peer.robot ? "robot" : "viewer";
   answer.code = code;
@@ -201,7 +219,7 @@ Room::refuse_register (Peer &peer, const Message &message, const char *code,
   if (!close)
     return;
   refuse_waiting (peer);
-  peers_.erase (socket);
+  forget (socket);
   sockets_.disconnect (socket);
 }
 
@@ -222,16 +240,23 @@ Room::on_register (
   if (peer.state == State::Registered) {
     bool same =
         m.user_id == peer.user_id && (m.user_type == "robot") == peer.robot;
-    if (same)
-      finish_register (peer, message, now);
-    else
-      fail (peer, message, {"forbidden", "already registered as another"});
-    return;
+    if (!same)
+      return fail (
+          peer, message, {"forbidden", "already registered as another"});
+    RegisteredMessage answer;
+    peer.named = m.peers;
+    if (peer.robot && peer.lists)
+      compare_lists (peer, false, &answer, now);
+    else if (!peer.robot && !peer.instance.empty ())
+      answer.sessions = take_up (peer, now);
+    return finish_register (peer, message, std::move (answer), now);
   }
   peer.user_id = m.user_id;
   peer.robot = m.user_type == "robot";
   peer.robot_type = m.robot_type;
   peer.instance = m.instance;
+  peer.named = m.peers;
+  peer.lists = m.peers && !m.instance.empty ();
   if (!peer.identity && !m.token.empty ()) {
     Identity identity;
     TokenError token_error = authenticate_ (m.token, now, &identity);
@@ -289,96 +314,6 @@ Room::take_place (Peer &peer)
 }
 
 void
-Room::register_robot (Peer &peer, const Message &message)
-{
-  auto reply = [this, alive = std::weak_ptr<bool> (alive_),
-                   socket = peer.socket,
-                   message] (const RobotAnswer &answer, TimeMs now) {
-    Peer *p = alive.expired () ? nullptr : find (socket);
-    if (!p)
-      return;
-    p->busy = false;
-    if (!answer.available)
-      return refuse_register (
-          *p, message, "unavailable", "try again in a moment", true);
-    if (!answer.token_valid)
-      return refuse_register (
-          *p, message, "unauthorized", "the token was revoked", true);
-    auto before = robots_.find (p->user_id);
-    bool first = before == robots_.end ();
-    bool back = first || (!p->instance.empty () &&
-                             p->instance == before->second.instance);
-    robot_registered (*p, answer, now);
-    if (log_)
-      log_->write (LogLevel::Info, "robot-registered",
-          {{"robot", p->user_id}, {"type", robots_[p->user_id].type},
-              {"address", p->info.address}});
-    finish_register (*p, message, now);
-    announce (p->user_id, true, now);
-    if (back)
-      tell_missed (p->user_id, first, now);
-    drain (socket, now);
-  };
-  backend_.find_robot (*peer.identity, reply);
-}
-
-void
-Room::robot_registered (Peer &peer, const RobotAnswer &answer, TimeMs now)
-{
-  // Sessions of a robot that this process has not seen yet are those of before
-  // the server's restart: the robot still has them.
-  bool first = robots_.find (peer.user_id) == robots_.end ();
-  Robot &robot = robots_[peer.user_id];
-  bool same_process =
-      first || (!peer.instance.empty () && peer.instance == robot.instance);
-  SocketId old = robot.socket;
-  if (!same_process) // by the old connection, if it still hears us
-    end_robot_sessions (
-        peer.user_id, old != 0 ? "replaced" : "robot-offline", now);
-  robot.socket = peer.socket;
-  robot.instance = peer.instance;
-  robot.gone_at = 0;
-  // The operator's word on the type counts; a robot that the store does not
-  // know may say it itself.
-  robot.type = answer.known ? answer.type : peer.robot_type;
-  if (old != 0 && old != peer.socket) {
-    if (Peer *p = find (old)) {
-      while (!p->rooms.empty ())
-        leave_room (*p, *p->rooms.begin ());
-      peers_.erase (old);
-    }
-    sockets_.disconnect (old);
-  }
-}
-
-// To a robot that came back and still has its viewers: what went to its dead
-// link, or to none. Its sessions that ended for its absence it keeps until
-// those viewers offer anew. *first*: it may as well be another process; it is
-// told of nothing but what it cannot have heard.
-void
-Room::tell_missed (const std::string &robot_id, bool first, TimeMs now)
-{
-  SocketId socket = robots_[robot_id].socket;
-  for (const Ended &e : ended_)
-    if (e.robot_id == robot_id && now < e.at + config_.missed_ms &&
-        (first ? e.early : e.reason != "robot-offline"))
-      emit (socket, session_ended_payload (e.peer_id, robot_id, e.reason));
-  std::set<std::string> viewers;
-  for (const auto &[id, session] : sessions_)
-    if (session.entry.robot_id == robot_id) {
-      if (!first)
-        emit (socket, session_updated_payload (id, terms (session, now, true)));
-      viewers.insert (session.entry.viewer_id);
-    }
-  // Nobody could tell whether a booking covers a robot that was not there.
-  // Who needs no booking has none to ask for.
-  if (config_.allow_anonymous)
-    return;
-  for (const std::string &viewer : viewers)
-    recheck (viewer, now);
-}
-
-void
 Room::register_viewer (Peer &peer, const Message &message)
 {
   auto reply = [this, alive = std::weak_ptr<bool> (alive_),
@@ -392,7 +327,16 @@ Room::register_viewer (Peer &peer, const Message &message)
       return refuse_register (
           *p, message, "unauthorized", "the account is not valid", true);
     p->bookings = answer.bookings;
-    finish_register (*p, message, now);
+    viewers_[p->user_id].insert (socket);
+    RegisteredMessage registered;
+    if (!p->instance.empty ()) {
+      // What was cancelled meanwhile is not taken up.
+      if (!p->anonymous && answer.available)
+        for (auto session : listed (by_viewer_, p->user_id))
+          apply (session, answer, now);
+      registered.sessions = take_up (*p, now);
+    }
+    finish_register (*p, message, std::move (registered), now);
     update_presence (*p, now);
     drain (socket, now);
   };
@@ -402,12 +346,71 @@ Room::register_viewer (Peer &peer, const Message &message)
     backend_.find_viewer (*peer.identity, peer.token, "", reply);
 }
 
+// The sessions of the same page, which is back on another link. One that
+// another socket has is taken if the page names it: a copy of a page has its
+// instance as well.
+std::vector<RunningSession>
+Room::take_up (Peer &peer, TimeMs now)
+{
+  std::vector<RunningSession> running;
+  for (auto it : listed (by_viewer_, peer.user_id)) {
+    Session &session = it->second;
+    const SessionEntry &entry = session.entry;
+    if (session.ending () || entry.viewer_instance != peer.instance)
+      continue;
+    bool named =
+        !peer.named || std::any_of (peer.named->begin (), peer.named->end (),
+                           [&entry] (const NamedPeer &n) {
+                             return n.peer_id == entry.peer_id;
+                           });
+    if (!named && session.viewer_socket != 0 &&
+        session.viewer_socket != peer.socket)
+      continue;
+    session.viewer_socket = peer.socket;
+    use_login (session, peer);
+    RunningSession r;
+    r.peer_id = entry.peer_id;
+    r.robot_id = entry.robot_id;
+    r.state = state (entry);
+    r.terms = terms (session, now, false);
+    running.push_back (std::move (r));
+  }
+  return running;
+}
+
+// What the page named and does not have any more: why, if that is known.
 void
-Room::finish_register (Peer &peer, const Message &message, TimeMs now)
+Room::tell_ended (Peer &peer, const std::vector<RunningSession> &running)
+{
+  if (!peer.named)
+    return;
+  for (const NamedPeer &named : *peer.named) {
+    if (std::any_of (running.begin (), running.end (),
+            [&named] (const RunningSession &r) {
+              return r.peer_id == named.peer_id;
+            }))
+      continue;
+    std::string robot, reason = "unknown";
+    auto it = sessions_.find (named.peer_id);
+    if (it != sessions_.end () && it->second.entry.viewer_id == peer.user_id) {
+      robot = it->second.entry.robot_id;
+      reason = it->second.ending () ? it->second.entry.ending : "replaced";
+    }
+    for (const Ended &e : ended_)
+      if (e.peer_id == named.peer_id && e.viewer_id == peer.user_id) {
+        robot = e.robot_id;
+        reason = e.reason;
+      }
+    emit (peer.socket, session_ended_payload (named.peer_id, robot, reason));
+  }
+}
+
+void
+Room::finish_register (
+    Peer &peer, const Message &message, RegisteredMessage answer, TimeMs now)
 {
   peer.state = State::Registered;
   sockets_.trust (peer.socket);
-  RegisteredMessage answer;
   answer.success = true;
   answer.user_id = peer.user_id;
   answer.user_type = peer.robot ? "robot" : "viewer";
@@ -415,6 +418,9 @@ Room::finish_register (Peer &peer, const Message &message, TimeMs now)
   answer.ice_servers =
       ice_servers_ (peer.user_id, now, peer.identity->expires_at);
   emit (peer.socket, registered_payload (answer));
+  if (!peer.robot && answer.sessions)
+    tell_ended (peer, *answer.sessions);
+  peer.named.reset ();
   succeed (peer, message);
 }
 
@@ -424,73 +430,19 @@ Room::disconnect (SocketId socket, std::string_view reason, TimeMs now)
   Peer *peer = find (socket);
   if (!peer)
     return; // replaced or refused: all is done
-  while (!peer->rooms.empty ())
-    leave_room (*peer, *peer->rooms.begin ());
-  bool was_robot = peer->robot && peer->state == State::Registered;
-  std::string id = peer->user_id;
-  peers_.erase (socket);
-  if (!was_robot)
-    return end_viewer_sessions (socket, now);
-  auto robot = robots_.find (id);
-  if (robot == robots_.end () || robot->second.socket != socket)
+  const Peer gone = *peer;
+  const bool goodbye = reason == "client namespace disconnect";
+  forget (socket);
+  if (gone.state != State::Registered)
     return;
-  robot_gone (id, reason == "client namespace disconnect", now);
-}
-
-void
-Room::robot_gone (const std::string &robot_id, bool goodbye, TimeMs now)
-{
-  Robot &robot = robots_[robot_id];
-  robot.socket = 0;
-  robot.gone_at = now;
-  if (log_)
-    log_->write (LogLevel::Info, "robot-gone",
-        {{"robot", robot_id}, {"goodbye", goodbye ? "true" : "false"}});
-  announce (robot_id, false, now);
-  if (goodbye) {
-    end_robot_sessions (robot_id, "robot-offline", now);
-    robots_.erase (robot_id);
-  } else {
-    wake_at (now + config_.robot_grace_ms);
-  }
-}
-
-void
-Room::revoke_robot (const std::string &robot_id, TimeMs now)
-{
-  end_robot_sessions (robot_id, "revoked", now);
-  auto robot = robots_.find (robot_id);
+  if (!gone.robot)
+    return viewer_gone (gone, goodbye, now);
+  auto robot = robots_.find (gone.user_id);
   if (robot == robots_.end ())
     return;
-  SocketId socket = robot->second.socket;
-  robots_.erase (robot);
-  if (log_)
-    log_->write (LogLevel::Warning, "robot-revoked", {{"robot", robot_id}});
-  if (Peer *peer = find (socket)) {
-    while (!peer->rooms.empty ())
-      leave_room (*peer, *peer->rooms.begin ());
-    emit (socket, error_payload ({"unauthorized", "the token was revoked"}));
-    peers_.erase (socket);
-    sockets_.disconnect (socket);
-  }
-  announce (robot_id, false, now);
-}
-
-bool
-Room::robot_online (const std::string &robot_id) const
-{
-  auto robot = robots_.find (robot_id);
-  return robot != robots_.end () && robot->second.socket != 0;
-}
-
-std::vector<std::pair<std::string, std::string>>
-Room::online_robots () const
-{
-  std::vector<std::pair<std::string, std::string>> list;
-  for (const auto &[id, robot] : robots_)
-    if (robot.socket != 0)
-      list.emplace_back (id, robot.type);
-  return list;
+  Process *process = robot->second.find (gone.instance);
+  if (process && process->socket == socket)
+    process_gone (gone.user_id, robot->second, *process, goodbye, now);
 }
 
 std::size_t
@@ -535,18 +487,7 @@ Room::tick (TimeMs now)
     if (Peer *peer = find (socket))
       refuse_register (
           *peer, none, "unauthorized", "register was not sent in time", true);
-  for (auto it = robots_.begin (); it != robots_.end ();) {
-    const Robot &robot = it->second;
-    if (robot.socket != 0) {
-      ++it;
-    } else if (now < robot.gone_at + config_.robot_grace_ms) {
-      wake_at (robot.gone_at + config_.robot_grace_ms);
-      ++it;
-    } else {
-      end_robot_sessions (it->first, "robot-offline", now);
-      it = robots_.erase (it);
-    }
-  }
+  tick_robots (now);
   tick_sessions (now);
 }
 

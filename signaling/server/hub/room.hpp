@@ -3,12 +3,18 @@
 // Room: who is connected, who may talk to whom, until when. A state machine
 // without sockets, threads or clock: (socket, event, now) in, packets out
 // through SocketServer. signaling/PROTOCOL.md says what it does; this file says
-// where. room.cpp: sockets, registration, robots that come and go.
-// room_presence.cpp: who is told of whom. room_sessions.cpp: offers, relaying,
-// expiry.
+// where. room.cpp: sockets and registration. room_robots.cpp: the processes of
+// a robot that come and go. room_presence.cpp: who is told of whom.
+// room_offers.cpp: offers and relaying. room_sessions.cpp: what ends a session
+// and what moves its end.
 //
 //   connect ─► Connected ─ register ─► Registering ─ backend ─► Registered
-//   offer ─► backend: bookings ─► Session ─ answer, candidates ─► end
+//   offer ─► backend: bookings ─► Session ─ its right ends ─► ending
+//                                    └── robot's word, or its grant's end ─►
+//                                    over
+//
+// A session is bound to its booking. Links come and go: they only decide its
+// state (live, robot-away, viewer-away).
 #pragma once
 #include "protocol/messages.hpp"
 #include "server/app/log.hpp"
@@ -32,8 +38,10 @@ struct RoomConfig
   bool allow_anonymous = false;
   TimeMs admin_step_ms = 10 * 60 * 1000; // length of one admin grant
   TimeMs expiry_warning_ms = 60 * 1000;
-  TimeMs robot_grace_ms = 3000;     // a robot whose link dropped may come back
-  TimeMs register_wait_ms = 5000;   // events before register wait so long
+  TimeMs grant_step_ms = 0;       // of a viewer's; 0: the whole booking at once
+  TimeMs robot_grace_ms = 3000;   // a robot whose link dropped may come back
+  TimeMs viewer_grace_ms = 10000; // and an old viewer
+  TimeMs register_wait_ms = 5000; // events before register wait so long
   TimeMs register_limit_ms = 20000; // then an unregistered socket is closed
   std::size_t max_waiting = 32;     // events that wait, a socket
   // Their bytes; less for a socket that has shown no token yet.
@@ -45,7 +53,29 @@ struct RoomConfig
   TimeMs late_ms = 30000; // messages of a session that is over
   // A robot's link was dead for so long at most before it came back.
   TimeMs missed_ms = 120000;
-  std::size_t max_ended = 1024; // sessions remembered for either
+  TimeMs remember_ms = 3600000; // why a session ended
+  std::size_t max_ended = 1024; // sessions remembered for any of these
+  // A second process of a robot is asked to stay away for so long, and listed.
+  TimeMs replaced_retry_ms = 120000;
+  TimeMs duplicate_ms = 15 * 60 * 1000;
+  std::size_t max_displaced = 16;
+  TimeMs revoked_linger_ms = 5000; // for a revoked robot's last words
+};
+
+// For GET /robots.
+struct RobotState
+{
+  struct Duplicate
+  {
+    std::string instance;
+    std::string address;
+    TimeMs since = 0;
+  };
+  bool online = false;
+  std::string type;
+  TimeMs refuses_since = 0; // grants of this server; 0: it does not
+  std::uint64_t refused = 0;
+  std::vector<Duplicate> duplicates;
 };
 
 struct RoomCounters
@@ -94,9 +124,13 @@ public:
   // Sessions of an earlier process that are still running by the log.
   void restore (const std::vector<SessionEntry> &entries, TimeMs now);
 
+  // Those that end are among them.
   std::vector<SessionEntry> sessions () const;
+  // "live", "robot-away", "viewer-away", "ending".
+  const char *state (const SessionEntry &entry) const;
   bool robot_online (const std::string &robot_id) const;
   std::vector<std::pair<std::string, std::string>> online_robots () const;
+  RobotState robot_state (const std::string &robot_id, TimeMs now) const;
   std::size_t rooms () const { return rooms_.size (); }
   std::size_t registered () const;
   const RoomCounters &counters () const { return counters_; }
@@ -130,8 +164,10 @@ private:
     bool robot = false;
     std::string user_id;
     std::string robot_type; // of a robot, as it said
-    std::string instance;   // of a robot's process, as it said
-    bool busy = false;      // waits for the backend
+    std::string instance;   // of a robot's process or a viewer's page
+    std::optional<std::vector<NamedPeer>> named; // by "register", till then
+    bool lists = false;                          // it named some, or none
+    bool busy = false;                           // waits for the backend
     std::deque<Message> waiting;
     std::size_t waiting_bytes = 0;
     std::shared_ptr<bool> place; // one of its user's, counted by its owners
@@ -146,29 +182,52 @@ private:
     bool unlimited () const;
   };
 
+  struct Process // of a robot
+  {
+    std::string instance; // empty: it did not say
+    SocketId socket = 0;  // 0: it has no link
+    std::string address;
+    bool lists = false; // it names its peers
+    TimeMs gone_at = 0; // when the link was lost
+    // Of one that another has displaced:
+    TimeMs since = 0;
+    TimeMs seen_at = 0;          // beside the other; 0: never, a restart
+    TimeMs claim_until = kNever; // then its sessions end, if it is not back
+    TimeMs close_at = kNever;    // its token was revoked
+  };
+
   struct Robot
   {
     std::string type;
-    SocketId socket = 0; // 0: offline
-    std::string instance;
-    TimeMs gone_at = 0; // when the link was lost
+    Process holder; // gets the offers
+    std::deque<Process> displaced;
+    TimeMs refuses_since = 0;
+    std::uint64_t refused = 0;
+
+    bool online () const { return holder.socket != 0; }
+    const Process *find (const std::string &instance) const;
+    Process *find (const std::string &instance);
   };
 
   struct Session
   {
     SessionEntry entry;
-    SocketId viewer_socket = 0; // 0: of an earlier process, not seen again yet
-    // Of the newest offer; empty: of an earlier process.
-    std::string offer_id;
-    Window window;
+    SocketId viewer_socket = 0; // 0: not there
+    TimeMs viewer_gone_at = 0;  // of an old viewer
+    Window window;              // as granted
+    TimeMs booked_until = 0;    // of steps: where they lead to
     Identity identity;
     std::string token;
-    bool unlimited = false;
     bool warned = false;
     bool renewing = false;
+    TimeMs tried_at = 0;      // to renew
     std::uint64_t serial = 0; // the newest has the highest
+
+    bool unlimited () const { return entry.role == "admin" || entry.anonymous; }
+    bool ending () const { return !entry.ending.empty (); }
   };
   using Sessions = std::unordered_map<std::string, Session>; // by peerId
+  using Index = std::unordered_map<std::string, std::set<std::string>>;
 
   // A session that is over: what its two still had on the way is no error.
   struct Ended
@@ -176,9 +235,9 @@ private:
     std::string peer_id;
     std::string viewer_id;
     std::string robot_id;
+    std::string robot_instance;
     std::string reason;
     TimeMs at = 0;
-    bool early = false; // before its robot came: after a restart
   };
 
   // room.cpp
@@ -187,16 +246,15 @@ private:
   void on_register (Peer &peer, const Message &message,
       std::string_view argument, TimeMs now);
   bool take_place (Peer &peer);
-  void register_robot (Peer &peer, const Message &message);
-  void tell_missed (const std::string &robot_id, bool first, TimeMs now);
   void register_viewer (Peer &peer, const Message &message);
-  void robot_registered (Peer &peer, const RobotAnswer &answer, TimeMs now);
-  void finish_register (Peer &peer, const Message &message, TimeMs now);
+  std::vector<RunningSession> take_up (Peer &peer, TimeMs now);
+  void tell_ended (Peer &peer, const std::vector<RunningSession> &running);
+  void finish_register (
+      Peer &peer, const Message &message, RegisteredMessage answer, TimeMs now);
   void refuse_register (Peer &peer, const Message &message, const char *code,
-      const std::string &text, bool close);
+      const std::string &text, bool close, RegisteredMessage answer = {});
   void drain (SocketId socket, TimeMs now);
   void refuse_waiting (Peer &peer);
-  void robot_gone (const std::string &robot_id, bool goodbye, TimeMs now);
   void fail (Peer &peer, const Message &message, ErrorMessage error);
   void count_refusal (const Peer &peer, const std::string &code,
       std::string_view event, std::string_view to);
@@ -204,8 +262,40 @@ private:
       std::string_view json = "{\"ok\":true}");
   void emit (SocketId socket, std::string payload);
   Peer *find (SocketId socket);
+  void forget (SocketId socket); // and its rooms
   void wake_at (TimeMs at);
   void tick_peer (Peer &peer, TimeMs now, std::vector<SocketId> *late);
+
+  // room_robots.cpp
+  void register_robot (Peer &peer, const Message &message);
+  void robot_answered (Peer &peer, const Message &message,
+      const RobotAnswer &answer, TimeMs now);
+  void refuse_revoked (Peer &peer, const Message &message, TimeMs now);
+  bool must_stand_by (const Peer &peer, TimeMs now) const;
+  void stand_by (Peer &peer, const Message &message, TimeMs now);
+  void hold (Peer &peer, const RobotAnswer &answer, TimeMs now);
+  void displace (
+      const std::string &robot_id, Robot &robot, const Peer &by, TimeMs now);
+  void adopt (const std::string &robot_id, Robot &robot, TimeMs now);
+  void remember_displaced (Robot &robot, Process process);
+  void compare_lists (
+      Peer &peer, bool fresh_link, RegisteredMessage *answer, TimeMs now);
+  void tell_missed (Peer &peer, bool first, TimeMs now);
+  void say_replaced (const std::string &robot_id, const Robot &robot,
+      const Process &other, const char *what);
+  void process_gone (const std::string &robot_id, Robot &robot,
+      Process &process, bool goodbye, TimeMs now);
+  void cut (Process &process, TimeMs now);
+  bool serves (const std::string &robot_id, const std::string &instance) const;
+  void close_if_idle (
+      const std::string &robot_id, const std::string &instance, TimeMs now);
+  bool in_use (
+      const std::string &robot_id, const Robot &robot, TimeMs now) const;
+  void tick_robots (TimeMs now);
+  void tick_displaced (const std::string &robot_id, Robot &robot, TimeMs now);
+  void promote (const std::string &robot_id, Robot &robot, TimeMs now);
+  void end_process_sessions (const std::string &robot_id,
+      const std::string &instance, const char *reason, TimeMs now);
 
   // room_presence.cpp
   bool may_watch (const Peer &viewer, const std::string &robot_id,
@@ -217,7 +307,7 @@ private:
       std::string_view argument, TimeMs now);
   void leave_room (Peer &peer, const std::string &room_id);
 
-  // room_sessions.cpp
+  // room_offers.cpp
   void on_offer (Peer &peer, const Message &message, Signal signal, TimeMs now);
   void admit (Peer &peer, const Message &message, const Signal &signal,
       const ViewerAnswer &answer, TimeMs now);
@@ -227,26 +317,53 @@ private:
   Sessions::iterator running_session (const Peer &peer,
       const std::string &robot_id, const std::string &wanted_peer_id);
   Session &open_session (Peer &peer, const std::string &robot_id,
-      const std::string &wanted_peer_id, const Window &window, TimeMs now);
+      const std::string &wanted_peer_id, const Window &booked, TimeMs now);
   void on_signal (Peer &peer, const Message &message, std::string_view argument,
       TimeMs now);
+  void on_leave (
+      Peer &peer, Session &session, const Signal &signal, TimeMs now);
   Session *find_session (const Peer &peer, const Signal &signal);
-  bool ended_lately (const Peer &peer, const Signal &signal, TimeMs now) const;
-  SessionTerms terms (
-      const Session &session, TimeMs now, bool with_grant) const;
+  bool ended_lately (const Peer &peer, const Signal &signal, TimeMs now);
+  bool serves_it (const Peer &peer, const SessionEntry &entry) const;
+  void refuses_grants (const Peer &robot, TimeMs now);
+  void trusts_grants (const Peer &robot);
+
+  // room_sessions.cpp
+  std::vector<Sessions::iterator> listed (
+      const Index &index, const std::string &key);
+  const Process *process (const SessionEntry &entry) const;
+  SocketId link (const SessionEntry &entry) const;
+  void grant_told (Session &session);
+  void use_login (Session &session, const Peer &peer);
+  SessionTerms terms (const Session &session, TimeMs now, bool for_robot) const;
   Window admin_window (TimeMs now) const;
-  void set_window (Session &session, const Window &window, TimeMs now);
-  void end (Sessions::iterator session, const char *reason, TimeMs now,
-      bool tell_robot, bool tell_viewer);
-  void recheck_viewers (const std::string *only);
+  Window granted (const Window &booked, bool unlimited, TimeMs now) const;
+  void set_window (
+      Session &session, const Window &window, TimeMs booked_until, TimeMs now);
+  // Takes the right away.
+  void end (Sessions::iterator session, const std::string &reason, TimeMs now);
+  // Its media are over.
+  void finish (Sessions::iterator session, const std::string &reason,
+      TimeMs ended_at, TimeMs now);
+  // At the word of either.
+  void robot_left (Sessions::iterator session, const std::string &reason,
+      TimeMs now, const std::string &told = "");
+  void viewer_left (
+      Sessions::iterator session, const std::string &told, TimeMs now);
+  void recheck_viewers (const std::string *only, TimeMs now);
   void apply (const std::string &viewer_id,
-      const std::vector<SocketId> &sockets, const ViewerAnswer &answer,
+      const std::vector<SocketId> &sockets,
+      const std::vector<std::string> &peer_ids, const ViewerAnswer &answer,
       TimeMs now);
+  void apply (
+      Sessions::iterator session, const ViewerAnswer &answer, TimeMs now);
+  bool renewable (const Session &session) const;
+  TimeMs renew_at (const Session &session) const;
+  TimeMs due_at (const Session &session) const;
   void renew (Session &session, TimeMs now);
   void tick_sessions (TimeMs now);
-  void end_robot_sessions (
-      const std::string &robot_id, const char *reason, TimeMs now);
-  void end_viewer_sessions (SocketId socket, TimeMs now);
+  bool tick_session (Sessions::iterator session, TimeMs now);
+  void viewer_gone (const Peer &peer, bool goodbye, TimeMs now);
 
   SocketServer &sockets_;
   Backend &backend_;
@@ -256,8 +373,10 @@ private:
   std::optional<JwtKey> grant_key_;
   std::unordered_map<SocketId, Peer> peers_;
   std::unordered_map<std::string, std::weak_ptr<bool>> places_; // by user
-  std::map<std::string, Robot> robots_; // online, or in their grace time
+  std::unordered_map<std::string, std::set<SocketId>> viewers_; // registered
+  std::map<std::string, Robot> robots_; // online, or not given up yet
   Sessions sessions_;
+  Index by_robot_, by_viewer_;
   std::deque<Ended> ended_; // the newest last
   std::map<std::string, std::set<SocketId>> rooms_;
   std::uint64_t next_serial_ = 1;

@@ -24,7 +24,7 @@ Room::update_presence (Peer &viewer, TimeMs now)
   ++counters_.presence_checks;
   std::set<std::string> reach;
   for (const auto &[id, robot] : robots_)
-    if (robot.socket != 0 && may_watch (viewer, id, robot.type, now)) {
+    if (robot.online () && may_watch (viewer, id, robot.type, now)) {
       reach.insert (id);
       if (!viewer.visible.count (id))
         emit (viewer.socket, robot_available_payload (id, robot.type));
@@ -82,7 +82,9 @@ Room::on_join_room (
     return fail (peer, message, {"bad-message", error});
   bool allowed = false;
   if (peer.robot) {
-    const std::string &type = robots_[peer.user_id].type;
+    auto robot = robots_.find (peer.user_id);
+    std::string type =
+        robot == robots_.end () ? std::string () : robot->second.type;
     std::string own = "robot_" + type;
     allowed =
         room == peer.user_id ||

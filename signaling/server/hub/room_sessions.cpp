@@ -1,309 +1,67 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The Room's sessions: an offer is admitted against the bookings of that
-// moment, and from then on messages travel between these two sockets only.
-#include "protocol/json.hpp"
+// What ends a Room's session, and what moves its end: a booking, an
+// administrator, a word of either side, time. A link that breaks is none of
+// these.
 #include "server/hub/room.hpp"
 #include <algorithm>
-#include <sodium.h>
 
 namespace robotlive::server {
 
-namespace {
-
-// 128 random bits: nobody guesses another's peer.
-std::string
-new_id ()
+std::vector<Room::Sessions::iterator>
+Room::listed (const Index &index, const std::string &key)
 {
-  unsigned char bytes[16];
-  randombytes_buf (bytes, sizeof bytes);
-  char text[2 * sizeof bytes + 1];
-  sodium_bin2hex (text, sizeof text, bytes, sizeof bytes);
-  return text;
+  std::vector<Sessions::iterator> list;
+  auto ids = index.find (key);
+  if (ids != index.end ())
+    for (const std::string &id : ids->second)
+      list.push_back (sessions_.find (id));
+  return list;
 }
 
-const char kRobotPrefix[] = "robot_"; // "to" of a robot by its type
+// That serves the session; null: nobody has seen it since the server's start.
+const Room::Process *
+Room::process (const SessionEntry &entry) const
+{
+  auto robot = robots_.find (entry.robot_id);
+  return robot == robots_.end () ? nullptr
+                                 : robot->second.find (entry.robot_instance);
+}
 
-} // namespace
+SocketId
+Room::link (const SessionEntry &entry) const
+{
+  const Process *p = process (entry);
+  return p ? p->socket : 0;
+}
 
+const char *
+Room::state (const SessionEntry &entry) const
+{
+  auto it = sessions_.find (entry.peer_id);
+  if (!entry.ending.empty ())
+    return "ending";
+  if (link (entry) == 0)
+    return "robot-away";
+  return it == sessions_.end () || it->second.viewer_socket == 0 ? "viewer-away"
+                                                                 : "live";
+}
+
+// Whoever may go on with a session may have logged in anew. The role stays that
+// of its newest offer.
 void
-Room::on_signal (
-    Peer &peer, const Message &message, std::string_view argument, TimeMs now)
+Room::use_login (Session &session, const Peer &peer)
 {
-  SignalKind kind = *signal_kind (message.name);
-  Signal signal;
-  std::string error;
-  if (!parse_relayed_signal (kind, argument, message.parsed, &signal, &error))
-    return fail (peer, message, {"bad-message", error});
-  if (signal.to.empty () && signal.peer_id.empty ())
-    return fail (peer, message, {"bad-message", "\"to\" is missing"});
-  if (peer.robot ? kind == SignalKind::Offer : kind == SignalKind::Answer)
-    return fail (peer, message,
-        {"forbidden", "viewers offer and robots answer", "", signal.to});
-  if (!peer.robot && kind == SignalKind::Limit)
-    return fail (peer, message,
-        {"forbidden", "robots tell of the picture", "", signal.to});
-  if (kind == SignalKind::Offer)
-    return on_offer (peer, message, std::move (signal), now);
-  Session *session = find_session (peer, signal);
-  if (!session && ended_lately (peer, signal, now))
-    return succeed (peer, message);
-  if (!session)
-    return fail (peer, message,
-        {"forbidden", "there is no such session", "", signal.to});
-  // The viewer has offered anew meanwhile: what the robot says of the offer
-  // before is nothing to the one that runs.
-  if (peer.robot && !signal.offer_id.empty () && !session->offer_id.empty () &&
-      signal.offer_id != session->offer_id)
-    return succeed (peer, message);
-  SocketId other = session->viewer_socket;
-  if (!peer.robot) {
-    auto robot = robots_.find (session->entry.robot_id);
-    other = robot == robots_.end () ? 0 : robot->second.socket;
-  }
-  // The same message, from whom it is and without what only the server reads.
-  signal.to.clear ();
-  signal.offer_id.clear ();
-  signal.from = peer.user_id;
-  signal.peer_id = session->entry.peer_id;
-  if (kind == SignalKind::Leave && signal.reason.empty ())
-    signal.reason = peer.robot ? "robot-left" : "viewer-left";
-  ++counters_.relayed;
-  emit (other, signal_payload (signal));
-  if (kind == SignalKind::Leave)
-    end (sessions_.find (session->entry.peer_id),
-        peer.robot ? "robot-left" : "viewer-left", now, false, false);
-  succeed (peer, message);
-}
-
-// The session that a message means: by the peerId it echoes, else the newest
-// between the two ids. Never one of others.
-Room::Session *
-Room::find_session (const Peer &peer, const Signal &signal)
-{
-  auto mine = [&peer] (const Session &s) {
-    return peer.robot
-               ? s.entry.robot_id == peer.user_id
-               : s.entry.viewer_id == peer.user_id &&
-                     (s.viewer_socket == peer.socket || s.viewer_socket == 0);
-  };
-  if (!signal.peer_id.empty ()) {
-    auto it = sessions_.find (signal.peer_id);
-    if (it == sessions_.end () || !mine (it->second))
-      return nullptr;
-    if (!peer.robot) // of before a restart of the server: found again
-      it->second.viewer_socket = peer.socket;
-    return &it->second;
-  }
-  Session *newest = nullptr;
-  for (auto &[id, s] : sessions_) {
-    const std::string &other =
-        peer.robot ? s.entry.viewer_id : s.entry.robot_id;
-    auto robot = robots_.find (s.entry.robot_id);
-    bool meant = other == signal.to ||
-                 (!peer.robot && robot != robots_.end () &&
-                     signal.to == kRobotPrefix + robot->second.type);
-    if (meant && mine (s) && (!newest || s.serial > newest->serial))
-      newest = &s;
-  }
-  return newest;
-}
-
-// Whether the message is of a session that its sender was part of and that
-// ended a moment ago: the two ends cannot know of it at the same time.
-bool
-Room::ended_lately (const Peer &peer, const Signal &signal, TimeMs now) const
-{
-  return std::any_of (ended_.begin (), ended_.end (), [&] (const Ended &e) {
-    const std::string &self = peer.robot ? e.robot_id : e.viewer_id;
-    const std::string &other = peer.robot ? e.viewer_id : e.robot_id;
-    return self == peer.user_id && now < e.at + config_.late_ms &&
-           (signal.peer_id.empty () ? other == signal.to
-                                    : e.peer_id == signal.peer_id);
-  });
-}
-
-void
-Room::on_offer (Peer &peer, const Message &message, Signal signal, TimeMs now)
-{
-  if (signal.to.empty ())
-    return fail (peer, message, {"bad-message", "\"to\" is missing"});
-  if (peer.identity->expires_at <= now)
-    return fail (peer, message,
-        {"unauthorized", "the token has expired", "", signal.to});
-  auto reply = [this, alive = std::weak_ptr<bool> (alive_),
-                   socket = peer.socket, message, kept = signal,
-                   body = std::string (signal.body)] (
-                   const ViewerAnswer &answer, TimeMs at) {
-    Peer *p = alive.expired () ? nullptr : find (socket);
-    if (!p)
-      return;
-    p->busy = false;
-    Signal offer = kept;
-    offer.body = body; // the message that it came with has gone
-    admit (*p, message, offer, answer, at);
-    drain (socket, at);
-  };
-  peer.busy = true;
-  if (peer.anonymous)
-    reply (ViewerAnswer (), now);
-  else
-    backend_.find_viewer (*peer.identity, peer.token, signal.to, reply);
-}
-
-// The online robot that *to* means and that this viewer may watch now; its
-// window in *window*. Empty with *error* set otherwise. Somebody who has not
-// booked learns nothing about which robots exist.
-std::string
-Room::choose_robot (const Peer &peer, const std::string &to,
-    const ViewerAnswer &answer, TimeMs now, std::optional<Window> *window,
-    ErrorMessage *error) const
-{
-  bool unlimited = peer.unlimited ();
-  auto window_for = [&] (const std::string &id, const std::string &type) {
-    return unlimited ? std::optional<Window> (admin_window (now))
-                     : open_window (answer.bookings, id, type, now);
-  };
-  auto it = robots_.find (to);
-  bool online = it != robots_.end () && it->second.socket != 0;
-  std::string type = online ? it->second.type : answer.robot_type;
-  if (online && (*window = window_for (to, type)))
-    return to;
-  bool by_type = !online && !answer.robot_known &&
-                 to.rfind (kRobotPrefix, 0) == 0 &&
-                 to.size () > sizeof kRobotPrefix - 1;
-  std::string wanted = by_type ? to.substr (sizeof kRobotPrefix - 1) : type;
-  bool may = window_for (to, type).has_value ();
-  if (by_type) {
-    for (const auto &[id, robot] : robots_)
-      if (robot.socket != 0 && robot.type == wanted &&
-          (*window = window_for (id, wanted)))
-        return id;
-    may = may || (!unlimited && window_for ("", wanted));
-  }
-  error->to = to;
-  if (unlimited && !answer.robot_known && !online && !peer.anonymous) {
-    error->code = "unknown-robot";
-    error->message = "there is no such robot";
-  } else if (may) {
-    error->code = "robot-offline";
-    error->message = "the robot is not connected";
-    error->retry_after_ms = 3000;
-  } else {
-    error->code = "no-active-booking";
-    error->message = "you have no booking of this robot now";
-    error->next_booking = next_window (answer.bookings, to, wanted, now);
-  }
-  return "";
-}
-
-void
-Room::admit (Peer &peer, const Message &message, const Signal &signal,
-    const ViewerAnswer &answer, TimeMs now)
-{
-  if (!answer.available) {
-    ErrorMessage error{"unavailable", "bookings cannot be checked now"};
-    error.to = signal.to;
-    error.retry_after_ms = 5000;
-    return fail (peer, message, error);
-  }
-  if (!answer.allowed)
-    return fail (peer, message,
-        {"unauthorized", "the account is not valid", "", signal.to});
-  if (!peer.anonymous && !peer.unlimited ())
-    peer.bookings = answer.bookings;
-  std::optional<Window> window;
-  ErrorMessage error;
-  std::string robot_id =
-      choose_robot (peer, signal.to, answer, now, &window, &error);
-  update_presence (peer, now);
-  if (robot_id.empty ())
-    return fail (peer, message, error);
-  std::size_t watching = std::count_if (sessions_.begin (), sessions_.end (),
-      [&] (const auto &s) { return s.second.entry.robot_id == robot_id; });
-  bool watches =
-      running_session (peer, robot_id, signal.peer_id) != sessions_.end ();
-  if (!watches && watching >= config_.max_viewers)
-    return fail (peer, message,
-        {"busy", "too many viewers watch this robot", "", signal.to});
-  Session &session =
-      open_session (peer, robot_id, signal.peer_id, *window, now);
-  ++counters_.offers_admitted;
-  if (log_)
-    log_->write (LogLevel::Info, "session-admitted",
-        {{"peer", session.entry.peer_id}, {"user", peer.user_id},
-            {"robot", robot_id}, {"role", session.entry.role},
-            {"expires-at", std::to_string (session.window.ends_at)},
-            {"address", peer.info.address}});
-  Signal forward;
-  forward.kind = SignalKind::Offer;
-  forward.from = peer.user_id;
-  forward.peer_id = session.entry.peer_id;
-  forward.offer_id = session.offer_id;
-  forward.body = signal.body;
-  forward.session = terms (session, now, true);
-  emit (robots_[robot_id].socket, signal_payload (forward));
-  if (!message.ack_id)
+  session.viewer_gone_at = 0;
+  const bool admin = peer.identity->role == "admin";
+  if (admin != (session.entry.role == "admin") ||
+      peer.anonymous != session.entry.anonymous)
     return;
-  JsonWriter w;
-  w.object ().field ("ok", true).field ("peerId", session.entry.peer_id);
-  w.field ("robotId", robot_id).key ("session").object ();
-  w.field ("role", session.entry.role);
-  w.field ("notBefore", session.window.starts_at);
-  w.field ("expiresAt", session.window.ends_at);
-  w.field ("serverTime", now).end ().end ();
-  succeed (peer, message, w.text ());
-}
-
-// The one that an offer goes on with.
-Room::Sessions::iterator
-Room::running_session (const Peer &peer, const std::string &robot_id,
-    const std::string &wanted_peer_id)
-{
-  auto it = sessions_.find (wanted_peer_id);
-  // A reload or an ICE restart goes on with its peer, on whatever socket the
-  // same viewer has now.
-  bool own = it != sessions_.end () &&
-             it->second.entry.viewer_id == peer.user_id &&
-             it->second.entry.robot_id == robot_id;
-  if (own)
-    return it;
-  return std::find_if (
-      sessions_.begin (), sessions_.end (), [&] (const auto &s) {
-        return s.second.viewer_socket == peer.socket &&
-               s.second.entry.robot_id == robot_id;
-      });
-}
-
-Room::Session &
-Room::open_session (Peer &peer, const std::string &robot_id,
-    const std::string &wanted_peer_id, const Window &window, TimeMs now)
-{
-  auto it = running_session (peer, robot_id, wanted_peer_id);
-  if (it == sessions_.end ()) {
-    Session session;
-    session.entry.peer_id = new_id ();
-    session.entry.viewer_id = peer.user_id;
-    session.entry.robot_id = robot_id;
-    session.entry.address = peer.info.address;
-    session.entry.started_at = now;
-    it = sessions_.emplace (session.entry.peer_id, session).first;
-  }
-  Session &session = it->second;
-  // Not that of the first offer: the robot lets a viewer drive.
-  session.entry.role = peer.identity->role == "admin" ? "admin" : "viewer";
-  session.viewer_socket = peer.socket;
   session.identity = *peer.identity;
   session.token = peer.token;
-  session.unlimited = peer.unlimited ();
-  session.serial = next_serial_++;
-  session.offer_id = new_id ();
-  session.window = window;
-  session.warned = false;
-  session.entry.expires_at = window.ends_at;
+  session.entry.login_issued_at = peer.identity->issued_at;
+  session.entry.login_expires_at = peer.identity->expires_at;
   backend_.session_changed (session.entry);
-  wake_at (now); // tick () works out what is due next
-  return session;
 }
 
 // Whole seconds, because a JWT holds seconds.
@@ -314,15 +72,31 @@ Room::admin_window (TimeMs now) const
   return {start, start + config_.admin_step_ms};
 }
 
+// What is granted of it now.
+Window
+Room::granted (const Window &booked, bool unlimited, TimeMs now) const
+{
+  if (unlimited)
+    return admin_window (now);
+  Window window = booked;
+  if (config_.grant_step_ms > 0)
+    window.ends_at =
+        std::min (window.ends_at, now / 1000 * 1000 + config_.grant_step_ms);
+  return window;
+}
+
+// A viewer is told of its booking's end, the robot of the step's.
 SessionTerms
-Room::terms (const Session &session, TimeMs now, bool with_grant) const
+Room::terms (const Session &session, TimeMs now, bool for_robot) const
 {
   SessionTerms t;
   t.role = session.entry.role;
   t.not_before = session.window.starts_at;
-  t.expires_at = session.window.ends_at;
+  t.expires_at = for_robot
+                     ? session.window.ends_at
+                     : std::max (session.window.ends_at, session.booked_until);
   t.server_time = now;
-  if (with_grant && grant_key_) {
+  if (for_robot && grant_key_) {
     Grant grant;
     grant.issuer = config_.issuer;
     grant.viewer_id = session.entry.viewer_id;
@@ -336,55 +110,148 @@ Room::terms (const Session &session, TimeMs now, bool with_grant) const
   return t;
 }
 
+// The robot may go by it from now on. One that is shorter than the one before
+// may not have reached it: what counts is the longest.
+void
+Room::grant_told (Session &session)
+{
+  SessionEntry &entry = session.entry;
+  if (entry.granted_until >= session.window.ends_at &&
+      entry.expires_at == session.window.ends_at)
+    return;
+  entry.granted_until = std::max (entry.granted_until, session.window.ends_at);
+  entry.expires_at = session.window.ends_at;
+  backend_.session_changed (entry);
+}
+
 // Extended, moved or shortened: both sides are told, the robot with a grant.
 void
-Room::set_window (Session &session, const Window &window, TimeMs now)
+Room::set_window (
+    Session &session, const Window &window, TimeMs booked_until, TimeMs now)
 {
-  if (window.starts_at == session.window.starts_at &&
-      window.ends_at == session.window.ends_at)
+  const bool same = window.starts_at == session.window.starts_at &&
+                    window.ends_at == session.window.ends_at;
+  const TimeMs told = std::max (session.window.ends_at, session.booked_until);
+  if (same && booked_until == session.booked_until)
     return;
+  const bool moved =
+      window.starts_at != session.window.starts_at && !session.unlimited ();
   session.window = window;
+  session.booked_until = booked_until;
   session.warned = false;
-  session.entry.expires_at = window.ends_at;
-  const std::string &peer_id = session.entry.peer_id;
-  auto robot = robots_.find (session.entry.robot_id);
-  if (robot != robots_.end ())
-    emit (robot->second.socket,
-        session_updated_payload (peer_id, terms (session, now, true)));
-  emit (session.viewer_socket,
-      session_updated_payload (peer_id, terms (session, now, false)));
-  backend_.session_changed (session.entry);
-  wake_at (now);
+  SessionEntry &entry = session.entry;
+  if (!same) {
+    const SocketId robot = link (entry);
+    emit (robot,
+        session_updated_payload (entry.peer_id, terms (session, now, true)));
+    if (robot != 0)
+      entry.granted_until = std::max (entry.granted_until, window.ends_at);
+  }
+  if (moved || std::max (window.ends_at, booked_until) != told)
+    emit (session.viewer_socket,
+        session_updated_payload (entry.peer_id, terms (session, now, false)));
+  entry.expires_at = window.ends_at;
+  backend_.session_changed (entry);
+  wake_at (due_at (session));
+}
+
+// The robot shuts the branch and says so; until then the session is ending. One
+// that is not there hears of it first thing when it is back. A robot of before
+// confirms nothing.
+void
+Room::end (Sessions::iterator it, const std::string &reason, TimeMs now)
+{
+  Session &session = it->second;
+  SessionEntry &entry = session.entry;
+  if (session.ending ())
+    return;
+  const std::string payload =
+      session_ended_payload (entry.peer_id, entry.robot_id, reason);
+  const Process *robot = process (entry);
+  const bool there = robot && robot->socket != 0;
+  if (there)
+    emit (robot->socket, payload);
+  emit (session.viewer_socket, payload);
+  const bool stopped = now >= entry.granted_until;
+  if (stopped || (there && !robot->lists))
+    return finish (
+        it, reason, stopped ? std::min (now, entry.granted_until) : now, now);
+  entry.ending = reason;
+  session.viewer_socket = 0;
+  if (log_)
+    log_->write (LogLevel::Info, "session-ending",
+        {{"peer", entry.peer_id}, {"user", entry.viewer_id},
+            {"robot", entry.robot_id}, {"reason", reason}});
+  backend_.session_changed (entry);
+  wake_at (due_at (session));
 }
 
 void
-Room::end (Sessions::iterator it, const char *reason, TimeMs now,
-    bool tell_robot, bool tell_viewer)
+Room::finish (Sessions::iterator it, const std::string &reason, TimeMs ended_at,
+    TimeMs now)
 {
-  Session session = std::move (it->second);
+  SessionEntry entry = std::move (it->second.entry);
   sessions_.erase (it);
-  const SessionEntry &entry = session.entry;
-  std::string payload =
-      session_ended_payload (entry.peer_id, entry.robot_id, reason);
-  auto robot = robots_.find (entry.robot_id);
-  if (tell_robot && robot != robots_.end ())
-    emit (robot->second.socket, payload);
-  if (tell_viewer)
-    emit (session.viewer_socket, payload);
-  session.entry.ended_at = now;
-  session.entry.reason = reason;
+  auto drop = [&entry] (Index &index, const std::string &key) {
+    auto ids = index.find (key);
+    ids->second.erase (entry.peer_id);
+    if (ids->second.empty ())
+      index.erase (ids);
+  };
+  drop (by_robot_, entry.robot_id);
+  drop (by_viewer_, entry.viewer_id);
+  entry.reason = entry.ending.empty () ? reason : entry.ending;
+  entry.ending.clear ();
+  entry.ended_at = std::max (ended_at, entry.started_at);
   if (log_)
     log_->write (LogLevel::Info, "session-ended",
         {{"peer", entry.peer_id}, {"user", entry.viewer_id},
-            {"robot", entry.robot_id}, {"reason", reason}});
-  ended_.push_back ({entry.peer_id, entry.viewer_id, entry.robot_id, reason,
-      now, robot == robots_.end ()});
-  while (
-      ended_.size () > config_.max_ended ||
-      ended_.front ().at + std::max (config_.late_ms, config_.missed_ms) <= now)
+            {"robot", entry.robot_id}, {"reason", entry.reason}});
+  ended_.push_back ({entry.peer_id, entry.viewer_id, entry.robot_id,
+      entry.robot_instance, entry.reason, now});
+  while (ended_.size () > config_.max_ended ||
+         ended_.front ().at + std::max ({config_.late_ms, config_.missed_ms,
+                                  config_.remember_ms}) <=
+             now)
     ended_.pop_front ();
-  ++counters_.ended[reason];
-  backend_.session_changed (session.entry);
+  ++counters_.ended[entry.reason];
+  backend_.session_changed (entry);
+  close_if_idle (entry.robot_id, entry.robot_instance, now);
+}
+
+// *told*: the robot's own words, for the viewer.
+void
+Room::robot_left (Sessions::iterator it, const std::string &reason, TimeMs now,
+    const std::string &told)
+{
+  Session &session = it->second;
+  if (!session.ending ()) {
+    Signal leave;
+    leave.kind = SignalKind::Leave;
+    leave.from = session.entry.robot_id;
+    leave.peer_id = session.entry.peer_id;
+    leave.reason = told.empty () ? reason : told;
+    emit (session.viewer_socket, signal_payload (leave));
+  }
+  finish (it, reason, std::min (now, session.entry.granted_until), now);
+}
+
+void
+Room::viewer_left (Sessions::iterator it, const std::string &told, TimeMs now)
+{
+  Session &session = it->second;
+  const SocketId robot = link (session.entry);
+  if (robot == 0) { // told first thing when it is back
+    session.viewer_socket = 0;
+    return end (it, "viewer-left", now);
+  }
+  Signal leave;
+  leave.kind = SignalKind::Leave;
+  leave.from = session.entry.viewer_id;
+  leave.peer_id = session.entry.peer_id;
+  leave.reason = told;
+  emit (robot, signal_payload (leave));
+  finish (it, "viewer-left", now, now);
 }
 
 bool
@@ -393,80 +260,111 @@ Room::end_session (const std::string &peer_id, const char *reason, TimeMs now)
   auto it = sessions_.find (peer_id);
   if (it == sessions_.end ())
     return false;
-  end (it, reason, now, true, true);
+  end (it, reason, now);
   return true;
 }
 
+// A page with an instance may come back; of an old one nobody knows.
 void
-Room::end_robot_sessions (
-    const std::string &robot_id, const char *reason, TimeMs now)
+Room::viewer_gone (const Peer &peer, bool goodbye, TimeMs now)
 {
-  for (auto it = sessions_.begin (); it != sessions_.end ();) {
-    auto next = std::next (it);
-    if (it->second.entry.robot_id == robot_id)
-      end (it, reason, now, true, true);
-    it = next;
+  for (auto it : listed (by_viewer_, peer.user_id)) {
+    Session &session = it->second;
+    if (session.viewer_socket != peer.socket || session.ending ())
+      continue;
+    session.viewer_socket = 0;
+    if (!session.entry.viewer_instance.empty ())
+      continue;
+    if (goodbye) {
+      viewer_left (it, "viewer-left", now);
+    } else {
+      session.viewer_gone_at = now;
+      wake_at (due_at (session));
+    }
   }
 }
 
 void
-Room::end_viewer_sessions (SocketId socket, TimeMs now)
+Room::recheck (const std::string &viewer_id, TimeMs now)
 {
-  for (auto it = sessions_.begin (); it != sessions_.end ();) {
-    auto next = std::next (it);
-    if (it->second.viewer_socket == socket)
-      end (it, "viewer-left", now, true, false);
-    it = next;
-  }
+  recheck_viewers (&viewer_id, now);
 }
 
 void
-Room::recheck (const std::string &viewer_id, TimeMs)
+Room::recheck_all (TimeMs now)
 {
-  recheck_viewers (&viewer_id);
+  recheck_viewers (nullptr, now);
 }
 
+// *only*: null for all. Each login is asked with for what it opened: another
+// one of the same viewer may be good while this one is not. Whose time is over
+// another one may speak for.
 void
-Room::recheck_all (TimeMs)
-{
-  recheck_viewers (nullptr);
-}
-
-// *only*: null for all. Whom each asks for is found in one pass: what a pass
-// for each would take grows with the square of the viewers.
-void
-Room::recheck_viewers (const std::string *only)
+Room::recheck_viewers (const std::string *only, TimeMs now)
 {
   struct Asked
   {
-    std::optional<Identity> identity;
+    std::string viewer_id;
+    Identity identity;
     std::string token;
     std::vector<SocketId> sockets;
+    std::vector<std::string> peer_ids;
   };
-  std::map<std::string, Asked> viewers;
-  for (auto &[socket, peer] : peers_)
-    if (!peer.robot && !peer.anonymous && peer.state == State::Registered &&
-        (!only || peer.user_id == *only)) {
-      Asked &asked = viewers[peer.user_id];
-      asked.identity = peer.identity;
-      asked.token = peer.token;
-      asked.sockets.push_back (socket);
-    }
-  for (auto &[id, session] : sessions_)
-    if (!session.identity.subject.empty () &&
-        (!only || session.entry.viewer_id == *only)) {
-      Asked &asked = viewers[session.entry.viewer_id];
-      if (asked.identity)
-        continue;
-      asked.identity = session.identity;
-      asked.token = session.token;
-    }
-  for (const auto &[viewer_id, asked] : viewers)
-    backend_.find_viewer (*asked.identity, asked.token, "",
-        [this, alive = std::weak_ptr<bool> (alive_), viewer_id = viewer_id,
-            sockets = asked.sockets] (const ViewerAnswer &answer, TimeMs at) {
+  std::map<std::string, Asked> logins;
+  std::map<std::string, std::string> of_viewer;
+  auto ask = [&] (const Identity &identity, const std::string &token,
+                 const std::string &viewer_id) -> Asked & {
+    std::string key =
+        viewer_id + '\n' + token + '\n' + std::to_string (identity.issued_at);
+    Asked &asked = logins[key];
+    asked.viewer_id = viewer_id;
+    asked.identity = identity;
+    asked.token = token;
+    return asked;
+  };
+  auto add_socket = [&] (SocketId socket) {
+    const Peer *peer = find (socket);
+    if (!peer || peer->anonymous)
+      return;
+    ask (*peer->identity, peer->token, peer->user_id)
+        .sockets.push_back (socket);
+  };
+  auto add_session = [&] (const Session &session) {
+    const SessionEntry &entry = session.entry;
+    if (entry.anonymous || session.ending ())
+      return;
+    const bool over = session.identity.expires_at <= now;
+    auto sockets = viewers_.find (entry.viewer_id);
+    if (over && sockets != viewers_.end ())
+      if (const Peer *peer = find (*sockets->second.begin ()))
+        if (!peer->anonymous) {
+          ask (*peer->identity, peer->token, entry.viewer_id)
+              .peer_ids.push_back (entry.peer_id);
+          return;
+        }
+    ask (session.identity, session.token, entry.viewer_id)
+        .peer_ids.push_back (entry.peer_id);
+  };
+  if (only) {
+    auto sockets = viewers_.find (*only);
+    if (sockets != viewers_.end ())
+      for (SocketId socket : sockets->second)
+        add_socket (socket);
+    for (auto it : listed (by_viewer_, *only))
+      add_session (it->second);
+  } else {
+    for (const auto &[viewer_id, sockets] : viewers_)
+      for (SocketId socket : sockets)
+        add_socket (socket);
+    for (const auto &[peer_id, session] : sessions_)
+      add_session (session);
+  }
+  for (auto &[key, asked] : logins)
+    backend_.find_viewer (asked.identity, asked.token, "",
+        [this, alive = std::weak_ptr<bool> (alive_), asked] (
+            const ViewerAnswer &answer, TimeMs at) {
           if (!alive.expired ())
-            apply (viewer_id, sockets, answer, at);
+            apply (asked.viewer_id, asked.sockets, asked.peer_ids, answer, at);
         });
 }
 
@@ -474,7 +372,8 @@ Room::recheck_viewers (const std::string *only)
 // nothing: running sessions keep their granted end.
 void
 Room::apply (const std::string &viewer_id, const std::vector<SocketId> &sockets,
-    const ViewerAnswer &answer, TimeMs now)
+    const std::vector<std::string> &peer_ids, const ViewerAnswer &answer,
+    TimeMs now)
 {
   if (!answer.available)
     return;
@@ -483,33 +382,95 @@ Room::apply (const std::string &viewer_id, const std::vector<SocketId> &sockets,
       peer->bookings = answer.bookings;
       update_presence (*peer, now);
     }
-  for (auto it = sessions_.begin (); it != sessions_.end ();) {
-    auto next = std::next (it);
-    Session &session = it->second;
-    const SessionEntry &entry = session.entry;
-    auto robot = robots_.find (entry.robot_id);
-    if (entry.viewer_id != viewer_id) {
-      // Of another viewer.
-    } else if (!answer.allowed) {
-      end (it, "revoked", now, true, true);
-    } else if (!session.unlimited && robot != robots_.end ()) {
-      auto window = open_window (
-          answer.bookings, entry.robot_id, robot->second.type, now);
-      if (window)
-        set_window (session, *window, now);
-      else
-        end (it, now >= session.window.ends_at ? "expired" : "revoked", now,
-            true, true);
-    }
-    it = next;
+  for (const std::string &peer_id : peer_ids) {
+    auto it = sessions_.find (peer_id);
+    if (it != sessions_.end () && it->second.entry.viewer_id == viewer_id)
+      apply (it, answer, now);
   }
 }
 
-// The next step of an admin's (or, on a bench, an anonymous viewer's) grant.
+void
+Room::apply (Sessions::iterator it, const ViewerAnswer &answer, TimeMs now)
+{
+  Session &session = it->second;
+  const SessionEntry &entry = session.entry;
+  if (session.ending () || entry.anonymous)
+    return;
+  if (!answer.allowed)
+    return end (it, "revoked", now);
+  if (session.unlimited ())
+    return;
+  auto robot = robots_.find (entry.robot_id);
+  const std::string &type =
+      robot == robots_.end () ? entry.robot_type : robot->second.type;
+  auto booked = open_window (answer.bookings, entry.robot_id, type, now);
+  if (booked) {
+    // A step stays as long as it is; the next one comes in its time.
+    Window window = *booked;
+    if (config_.grant_step_ms > 0)
+      window.ends_at = std::min (window.ends_at, session.window.ends_at);
+    return set_window (session, window, booked->ends_at, now);
+  }
+  // Before the robot has said its type (a session of an older version of this
+  // server) nobody can tell what a booking of a type covers.
+  const bool unknown = type.empty () && robot == robots_.end () &&
+                       std::any_of (answer.bookings.begin (),
+                           answer.bookings.end (), [now] (const Booking &b) {
+                             return b.robot_id.empty () &&
+                                    b.window.state (now) == WindowState::Open;
+                           });
+  if (!unknown)
+    end (it, now >= session.booked_until ? "expired" : "revoked", now);
+}
+
+// In steps, as long as the robot can hear of them.
+bool
+Room::renewable (const Session &session) const
+{
+  const TimeMs end_at = session.window.ends_at;
+  if (session.ending () || link (session.entry) == 0)
+    return false;
+  return session.unlimited () ? session.identity.expires_at > end_at
+                              : session.booked_until > end_at;
+}
+
+// Half a step before the end: time for more than one try.
+TimeMs
+Room::renew_at (const Session &session) const
+{
+  const TimeMs step =
+      session.unlimited () ? config_.admin_step_ms : config_.grant_step_ms;
+  const TimeMs at = session.window.ends_at - step / 2;
+  const TimeMs again = session.tried_at + std::max<TimeMs> (1000, step / 20);
+  return session.tried_at == 0 ? at : std::max (at, again);
+}
+
+// When time alone changes something.
+TimeMs
+Room::due_at (const Session &session) const
+{
+  const SessionEntry &entry = session.entry;
+  if (session.ending ())
+    return entry.granted_until;
+  TimeMs at = session.window.ends_at;
+  if (link (entry) == 0)
+    at = std::min (at, entry.granted_until);
+  if (session.viewer_socket == 0 && session.viewer_gone_at != 0)
+    at = std::min (at, session.viewer_gone_at + config_.viewer_grace_ms);
+  const bool renew = renewable (session);
+  if (renew && !session.renewing)
+    at = std::min (at, renew_at (session));
+  const TimeMs last = std::max (session.window.ends_at, session.booked_until);
+  if (!session.warned && !(renew && session.unlimited ()))
+    at = std::min (at, last - config_.expiry_warning_ms);
+  return at;
+}
+
 void
 Room::renew (Session &session, TimeMs now)
 {
-  if (session.identity.expires_at <= now)
+  session.tried_at = now;
+  if (session.unlimited () && session.identity.expires_at <= now)
     return; // the token's time is over: no step more
   session.renewing = true;
   auto reply = [this, alive = std::weak_ptr<bool> (alive_),
@@ -520,17 +481,65 @@ Room::renew (Session &session, TimeMs now)
     auto it = sessions_.find (peer_id);
     if (it == sessions_.end ())
       return;
-    it->second.renewing = false;
-    if (answer.available && !answer.allowed)
-      return end (it, "revoked", at, true, true);
+    Session &s = it->second;
+    s.renewing = false;
     // While the store cannot be asked the session runs to its granted end.
-    if (answer.available)
-      set_window (it->second, admin_window (at), at);
+    if (!answer.available || s.ending ())
+      return wake_at (due_at (s));
+    if (!answer.allowed)
+      return end (it, "revoked", at);
+    if (!s.unlimited ())
+      apply (it, answer, at);
+    it = sessions_.find (peer_id);
+    if (it == sessions_.end () || it->second.ending () ||
+        link (it->second.entry) == 0)
+      return;
+    Session &again = it->second;
+    Window booked{again.window.starts_at, again.booked_until};
+    Window next = granted (booked, again.unlimited (), at);
+    again.tried_at = 0;
+    set_window (again, next,
+        again.unlimited () ? next.ends_at : again.booked_until, at);
   };
-  if (session.token.empty ())
+  if (session.entry.anonymous)
     reply (ViewerAnswer (), now);
   else
     backend_.find_viewer (session.identity, session.token, "", reply);
+}
+
+// False: the session is over.
+bool
+Room::tick_session (Sessions::iterator it, TimeMs now)
+{
+  Session &session = it->second;
+  SessionEntry &entry = session.entry;
+  const TimeMs end_at = session.window.ends_at;
+  if (session.ending ()) {
+    if (now < entry.granted_until)
+      return true;
+    finish (it, entry.ending, entry.granted_until, now);
+    return false;
+  }
+  // An end that was moved out while the robot was away has not reached it.
+  if (now >= end_at || (link (entry) == 0 && now >= entry.granted_until)) {
+    const std::string peer_id = entry.peer_id;
+    end (it, "expired", now);
+    return sessions_.count (peer_id) > 0;
+  }
+  if (session.viewer_socket == 0 && session.viewer_gone_at != 0 &&
+      now >= session.viewer_gone_at + config_.viewer_grace_ms) {
+    const std::string peer_id = entry.peer_id;
+    viewer_left (it, "viewer-left", now);
+    return sessions_.count (peer_id) > 0;
+  }
+  const TimeMs last = std::max (end_at, session.booked_until);
+  const bool steps_on = session.unlimited () && renewable (session);
+  if (!session.warned && !steps_on && now >= last - config_.expiry_warning_ms) {
+    session.warned = true;
+    emit (session.viewer_socket,
+        session_expiring_payload (entry.peer_id, entry.robot_id, last, now));
+  }
+  return true;
 }
 
 void
@@ -539,37 +548,23 @@ Room::tick_sessions (TimeMs now)
   std::vector<std::string> due;
   for (auto it = sessions_.begin (); it != sessions_.end ();) {
     auto next = std::next (it);
-    Session &session = it->second;
-    TimeMs end_at = session.window.ends_at;
-    TimeMs warn_at = end_at - config_.expiry_warning_ms;
-    // Half a step before the end: time for more than one try.
-    TimeMs renew_at = end_at - config_.admin_step_ms / 2;
-    if (now >= end_at) {
-      end (it, "expired", now, true, true);
-      it = next;
-      continue;
-    }
-    wake_at (end_at);
-    if (session.unlimited && session.identity.expires_at > end_at) {
-      if (now < renew_at) {
-        wake_at (renew_at);
-      } else {
+    if (tick_session (it, now)) {
+      Session &session = it->second;
+      if (renewable (session) && !session.renewing && now >= renew_at (session))
         due.push_back (it->first);
-        wake_at (now + std::max<TimeMs> (1000, config_.admin_step_ms / 20));
-      }
-    } else if (!session.warned && now >= warn_at) {
-      session.warned = true;
-      emit (session.viewer_socket, session_expiring_payload (it->first,
-                                       session.entry.robot_id, end_at, now));
-    } else if (!session.warned) {
-      wake_at (warn_at);
+      else
+        wake_at (due_at (session));
     }
     it = next;
   }
   for (const std::string &peer_id : due) {
     auto it = sessions_.find (peer_id);
-    if (it != sessions_.end () && !it->second.renewing)
-      renew (it->second, now);
+    if (it == sessions_.end ())
+      continue;
+    renew (it->second, now);
+    it = sessions_.find (peer_id);
+    if (it != sessions_.end ())
+      wake_at (due_at (it->second));
   }
 }
 
@@ -579,14 +574,27 @@ Room::restore (const std::vector<SessionEntry> &entries, TimeMs now)
   for (const SessionEntry &entry : entries) {
     Session session;
     session.entry = entry;
-    session.window = {entry.started_at, entry.expires_at};
-    session.identity.subject = entry.viewer_id;
-    session.identity.role = entry.role;
-    // An admin's grant is not renewed before that admin shows a token again.
-    session.identity.expires_at = entry.role == "admin" ? now : kNever;
-    session.unlimited = entry.role == "admin";
+    SessionEntry &e = session.entry;
+    if (e.granted_until == 0)
+      e.granted_until = e.expires_at;
+    // A bench that everybody may watch is one no more: then a booking counts.
+    e.anonymous = e.anonymous && config_.allow_anonymous;
+    session.window = {e.started_at, e.expires_at};
+    session.booked_until = e.expires_at;
+    session.identity.subject = e.viewer_id;
+    session.identity.role = e.role;
+    session.identity.issued_at =
+        e.login_issued_at != 0 ? e.login_issued_at : e.started_at;
+    // An administrator's grant of an older version of this server is not
+    // renewed before that one shows a token again.
+    session.identity.expires_at = e.login_expires_at != 0 ? e.login_expires_at
+                                  : e.role == "admin"     ? now
+                                                          : kNever;
     session.serial = next_serial_++;
-    sessions_.emplace (entry.peer_id, std::move (session));
+    by_robot_[e.robot_id].insert (e.peer_id);
+    by_viewer_[e.viewer_id].insert (e.peer_id);
+    const std::string id = e.peer_id;
+    sessions_.emplace (id, std::move (session));
   }
   wake_at (now);
 }

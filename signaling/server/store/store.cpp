@@ -41,7 +41,9 @@ read_bookings (soci::session &sql, const std::string &rest, Bind bind)
 
 const char kSessionColumns[] =
     "SELECT peer_id, viewer_id, robot_id, role, address, started_at, "
-    "expires_at, ended_at, reason FROM sessions ";
+    "expires_at, ended_at, reason, robot_instance, viewer_instance, "
+    "robot_type, offer_id, ending, granted_until, login_issued_at, "
+    "login_expires_at, anonymous FROM sessions ";
 
 template <typename Bind>
 std::vector<SessionEntry>
@@ -49,6 +51,7 @@ read_sessions (soci::session &sql, const std::string &rest, Bind bind)
 {
   std::vector<SessionEntry> list;
   SessionEntry e;
+  int anonymous = 0;
   each_row (
       sql, kSessionColumns + rest,
       [&] (soci::statement &st) {
@@ -61,9 +64,21 @@ read_sessions (soci::session &sql, const std::string &rest, Bind bind)
         st.exchange (into (e.expires_at));
         st.exchange (into (e.ended_at));
         st.exchange (into (e.reason));
+        st.exchange (into (e.robot_instance));
+        st.exchange (into (e.viewer_instance));
+        st.exchange (into (e.robot_type));
+        st.exchange (into (e.offer_id));
+        st.exchange (into (e.ending));
+        st.exchange (into (e.granted_until));
+        st.exchange (into (e.login_issued_at));
+        st.exchange (into (e.login_expires_at));
+        st.exchange (into (anonymous));
         bind (st);
       },
-      [&] { list.push_back (e); });
+      [&] {
+        e.anonymous = anonymous != 0;
+        list.push_back (e);
+      });
   return list;
 }
 
@@ -403,23 +418,36 @@ Store::write_session (const SessionEntry &e)
 {
   std::string address = trimmed (e.address, 64);
   std::string reason = trimmed (e.reason, 64);
+  std::string ending = trimmed (e.ending, 64);
+  int anonymous = e.anonymous ? 1 : 0;
   impl_->with_session ([&] (soci::session &sql) {
     soci::transaction transaction (sql);
     int n = 0;
     // A write first: no two writers wait for each other's read lock.
-    sql << "UPDATE sessions SET role = :o, expires_at = :x, ended_at = :d, "
-           "reason = :r WHERE peer_id = :p",
-        use (e.role), use (e.expires_at), use (e.ended_at), use (reason),
-        use (e.peer_id);
+    auto state = [&] {
+      sql << "UPDATE sessions SET role = :o, expires_at = :x, ended_at = :d, "
+             "reason = :r, robot_instance = :ri, viewer_instance = :vi, "
+             "robot_type = :t, offer_id = :of, ending = :en, granted_until = "
+             ":g, login_issued_at = :li, login_expires_at = :le, anonymous = "
+             ":an WHERE peer_id = :p",
+          use (e.role), use (e.expires_at), use (e.ended_at), use (reason),
+          use (e.robot_instance), use (e.viewer_instance), use (e.robot_type),
+          use (e.offer_id), use (ending), use (e.granted_until),
+          use (e.login_issued_at), use (e.login_expires_at), use (anonymous),
+          use (e.peer_id);
+    };
+    state ();
     sql << "SELECT COUNT(*) FROM sessions WHERE peer_id = :p", use (e.peer_id),
         into (n);
-    if (n == 0)
+    if (n == 0) {
       sql << "INSERT INTO sessions (peer_id, viewer_id, robot_id, role, "
              "address, started_at, expires_at, ended_at, reason, "
              "end_requested) VALUES (:p, :v, :r, :o, :a, :s, :x, :d, :e, 0)",
           use (e.peer_id), use (e.viewer_id), use (e.robot_id), use (e.role),
           use (address), use (e.started_at), use (e.expires_at),
           use (e.ended_at), use (reason);
+      state ();
+    }
     transaction.commit ();
   });
 }

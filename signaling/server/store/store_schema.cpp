@@ -53,6 +53,26 @@ const Migrations kMigrations = {
         "CREATE INDEX sessions_viewer ON sessions (viewer_id, started_at)",
     },
     {
+        // What another process of the server goes on with a session by.
+        "ALTER TABLE sessions ADD COLUMN robot_instance VARCHAR(128) NOT NULL "
+        "DEFAULT ''",
+        "ALTER TABLE sessions ADD COLUMN viewer_instance VARCHAR(128) NOT NULL "
+        "DEFAULT ''",
+        "ALTER TABLE sessions ADD COLUMN robot_type VARCHAR(128) NOT NULL "
+        "DEFAULT ''",
+        "ALTER TABLE sessions ADD COLUMN offer_id VARCHAR(128) NOT NULL "
+        "DEFAULT ''",
+        "ALTER TABLE sessions ADD COLUMN ending VARCHAR(64) NOT NULL DEFAULT "
+        "''",
+        "ALTER TABLE sessions ADD COLUMN granted_until BIGINT NOT NULL DEFAULT "
+        "0",
+        "ALTER TABLE sessions ADD COLUMN login_issued_at BIGINT NOT NULL "
+        "DEFAULT 0",
+        "ALTER TABLE sessions ADD COLUMN login_expires_at BIGINT NOT NULL "
+        "DEFAULT 0",
+        "ALTER TABLE sessions ADD COLUMN anonymous INTEGER NOT NULL DEFAULT 0",
+    },
+    {
         // The one grant key was in table settings: the first who asks for the
         // keys moves it.
         "CREATE TABLE grant_keys (id BIGINT PRIMARY KEY, pem TEXT NOT NULL, "
