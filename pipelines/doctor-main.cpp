@@ -100,10 +100,17 @@ main (int argc, char **argv)
     checks.insert (checks.end (), more.begin (), more.end ());
   };
   add (check_plugins (conf));
-  add ({check_camera (conf, options), check_encoder (conf, options),
-      check_clock (), check_network (),
+  const Checks folder = check_pipelines (options.folder);
+  add (folder);
+  if (folder.empty ())
+    add ({check_camera (conf, options), check_encoder (conf, options)});
+  else
+    add ({{"camera", Health::Skipped, "it is tried with its pipeline"},
+        {"encoder", Health::Skipped, "it is tried with its pipeline"}});
+  add ({check_clock (), check_network (),
       check_token (conf, g_get_real_time () / G_USEC_PER_SEC)});
   add (check_server (conf));
+  add ({check_grant_key (conf)});
   g_free (config);
   g_free (pipelines);
 

@@ -2,6 +2,8 @@
 //
 // The checks that ask the signalling server, and the STUN and TURN servers
 // that it names.
+#include "base/pasted.hpp"
+#include "doctor-http.hpp"
 #include "doctor.hpp"
 #include <cstdlib>
 #include <cstring>
@@ -11,20 +13,6 @@
 
 namespace robotlive::robot {
 
-namespace {
-
-const unsigned SECONDS = 10; // for each question
-
-struct Answer
-{
-  unsigned status = 0; // 0: there was none
-  std::string error;
-  bool tls_error = false;
-  std::string body;
-  gint64 date = 0; // of the server, seconds of the Unix epoch; 0: not said
-};
-
-// ws and wss are http and https.
 std::string
 http_base (const std::string &server)
 {
@@ -36,7 +24,6 @@ http_base (const std::string &server)
   return base;
 }
 
-// Whether a token may be sent there: not in clear over a network.
 bool
 private_link (const std::string &base)
 {
@@ -54,6 +41,10 @@ private_link (const std::string &base)
     g_uri_unref (uri);
   return loopback;
 }
+
+namespace {
+
+const unsigned SECONDS = 10; // for each question
 
 Answer
 get (SoupSession *session, const std::string &url, const std::string &token)
@@ -196,19 +187,43 @@ std::string
 read_token (const RobotConf &conf)
 {
   gchar *contents = nullptr;
+  gsize size = 0;
   if (!g_file_get_contents (
-          token_file (conf).c_str (), &contents, nullptr, nullptr))
+          token_file (conf).c_str (), &contents, &size, nullptr))
     return "";
-  std::string token = g_strstrip (contents);
+  const std::string token = pasted_token ({contents, size});
   g_free (contents);
   // A header's value; what is none is not sent.
-  for (char c : token)
-    if (!g_ascii_isgraph (c))
-      return "";
-  return token;
+  return token_complaint (token).empty () ? token : "";
+}
+
+// A token with a right signature may have been revoked: the server alone knows.
+// It has no account to show to a robot (403), and does not know who has none
+// (401).
+void
+judge_token (const RobotConf &conf, const Answer &answer, Checks *checks)
+{
+  if (answer.status == 401)
+    checks->push_back ({"token", Health::Failed,
+        "the server does not take this robot's token: it was revoked or "
+        "replaced, or is of another server",
+        "on the server: robotlive-signaling robot token " +
+            conf.get ("robot.id") + ", and put what it prints into " +
+            token_file (conf)});
 }
 
 } // namespace
+
+Answer
+ask (const RobotConf &conf, const std::string &url, const std::string &token)
+{
+  Answer answer;
+  SoupSession *session = new_session (conf, &answer.error);
+  if (answer.error.empty ())
+    answer = get (session, url, token);
+  g_object_unref (session);
+  return answer;
+}
 
 Checks
 check_server (const RobotConf &conf)
@@ -227,11 +242,14 @@ check_server (const RobotConf &conf)
   }
   checks.push_back (judge_health (base, get (session, base + "/health", "")));
   if (checks[0].health == Health::Failed) {
-    checks.push_back ({"turn", Health::Skipped, "the server names them"});
+    checks.push_back ({"turn", Health::Skipped,
+        "not asked: the server, which names them, was not reached"});
     g_object_unref (session);
     return checks;
   }
   std::string token = private_link (base) ? read_token (conf) : "";
+  if (!token.empty ())
+    judge_token (conf, get (session, base + "/auth/me", token), &checks);
   Answer answer = get (session, base + "/config", token);
   g_object_unref (session);
   if (answer.status == 401)

@@ -2,6 +2,8 @@
 //
 // The checks that need this machine alone; doctor-server.cpp has the others.
 #include "doctor.hpp"
+#include "base/pasted.hpp"
+#include "plugins.hpp"
 #include <algorithm>
 #include <cstring>
 #include <ctime>
@@ -54,37 +56,35 @@ check_config (const std::string &path, RobotConf &conf)
 Checks
 check_plugins (const RobotConf &conf)
 {
-  struct Needed
-  {
-    const char *element;
-    const char *package;
-  };
-  std::vector<Needed> needed = {{"sessiongate", "gstreamer1.0-robotlive"},
-      {"signalingbin", "gstreamer1.0-robotlive"},
-      {"webrtcbin", "gstreamer1.0-plugins-bad"},
-      {"dtlsenc", "gstreamer1.0-plugins-bad"},
-      {"srtpenc", "gstreamer1.0-plugins-bad"},
-      {"h264parse", "gstreamer1.0-plugins-bad"},
-      {"watchdog", "gstreamer1.0-plugins-bad"},
-      {"nicesink", "gstreamer1.0-nice"},
-      {"rtpbin", "gstreamer1.0-plugins-good"},
-      {"rtph264pay", "gstreamer1.0-plugins-good"},
-      {"videoconvert", "gstreamer1.0-plugins-base"}};
+  std::vector<const char *> needed = {"sessiongate", "signalingbin",
+      "webrtcbin", "dtlsenc", "srtpenc", "h264parse", "watchdog", "nicesink",
+      "rtpbin", "rtph264pay", "videoconvert"};
   if (conf.get ("audio.source") == "alsa")
-    needed.push_back ({"alsasrc", "gstreamer1.0-alsa"});
+    needed.push_back ("alsasrc");
   Checks checks;
-  for (const Needed &one : needed) {
-    GstElementFactory *factory = gst_element_factory_find (one.element);
-    if (factory)
+  for (const char *element : needed) {
+    GstElementFactory *factory = gst_element_factory_find (element);
+    if (factory) {
       gst_object_unref (factory);
-    else
-      checks.push_back ({"plugin", Health::Failed,
-          std::string ("GStreamer has no element ") + one.element,
-          std::string ("apt install ") + one.package});
+      continue;
+    }
+    const MissingElement missing = missing_element (element);
+    checks.push_back ({"plugin", Health::Failed, missing.text, missing.remedy});
   }
   if (checks.empty ())
     checks.push_back ({"plugin", Health::Ok, "all elements are there"});
   return checks;
+}
+
+Checks
+check_pipelines (const std::string &folder)
+{
+  if (!source_names (folder).empty ())
+    return {};
+  return {{"pipelines", Health::Failed,
+      "there are no pipelines (*.launch) in " + folder,
+      "--pipelines names the folder with them; without it the package's is "
+      "taken"}};
 }
 
 namespace {
@@ -101,6 +101,8 @@ from_trials (
               " works"};
     check.text +=
         (check.text.empty () ? "" : "; ") + trial.name + ": " + trial.reason;
+    if (!trial.remedy.empty ())
+      check.remedy = trial.remedy;
     if (trial.verdict == Verdict::Busy) {
       check.health = Health::Warning;
       check.remedy = "if it is this robot's own service that has it, all is "
@@ -260,16 +262,21 @@ check_token (const RobotConf &conf, long long now)
                            conf.get ("robot.id") +
                            ", and put what it prints into " + path;
   gchar *contents = nullptr;
+  gsize size = 0;
   GError *error = nullptr;
-  if (!g_file_get_contents (path.c_str (), &contents, nullptr, &error)) {
+  if (!g_file_get_contents (path.c_str (), &contents, &size, &error)) {
     Check check = {"token", Health::Failed, error->message, make};
     if (g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_ACCES))
       check.remedy = "run this as root";
     g_error_free (error);
     return check;
   }
-  std::string token = g_strstrip (contents);
+  const std::string token = pasted_token ({contents, size});
   g_free (contents);
+  const std::string wrong = token_complaint (token);
+  if (!wrong.empty ())
+    return {
+        "token", Health::Failed, path + " holds no token: it " + wrong, make};
   JsonNode *node = claims (token);
   if (!node)
     return {"token", Health::Failed, path + " holds no token", make};

@@ -41,6 +41,11 @@ Check check_token (const RobotConf &conf, long long now);
 // "server", and "turn" for what the server says of STUN and TURN servers.
 Checks check_server (const RobotConf &conf);
 
+// The key that grants are checked with, against the server's.
+Check check_grant_key (const RobotConf &conf);
+// Nothing when *folder* has pipelines in it.
+Checks check_pipelines (const std::string &folder);
+
 // "host:port" of a STUN or TURN URI (RFC 7064, 7065) and how to reach it.
 struct IceUri
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "probe.hpp"
+#include "plugins.hpp"
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -98,13 +99,13 @@ count_buffer (GstPad *, GstPadProbeInfo *, gpointer count)
   return GST_PAD_PROBE_OK;
 }
 
+// Of GStreamer's parse error 'no element "x264enc"'.
 std::string
-registry_path ()
+quoted_name (const std::string &text)
 {
-  const char *set = g_getenv ("GST_REGISTRY");
-  return set ? set
-             : std::string (g_get_user_cache_dir ()) +
-                   "/gstreamer-1.0/registry.*.bin";
+  const size_t begin = text.find ('"');
+  const size_t end = begin == text.npos ? begin : text.find ('"', begin + 1);
+  return end == text.npos ? "" : text.substr (begin + 1, end - begin - 1);
 }
 
 // The device node behind a V4L2 encoder element; "" when it has none.
@@ -211,6 +212,12 @@ run_trial (
         error, GST_PARSE_ERROR, GST_PARSE_ERROR_NO_SUCH_ELEMENT);
     trial.verdict = absent ? Verdict::NoPlugin : Verdict::Failed;
     trial.reason = error->message;
+    const std::string element = quoted_name (trial.reason);
+    if (absent && !element.empty ()) {
+      const MissingElement missing = missing_element (element);
+      trial.reason = missing.text;
+      trial.remedy = missing.remedy;
+    }
     g_error_free (error);
     return;
   }

@@ -35,6 +35,7 @@ struct Trial
   std::string label;  // what people call it
   Verdict verdict = Verdict::Failed;
   std::string reason; // a sentence; "" when it works
+  std::string remedy; // what to do about it, if that is known
 };
 
 // A camera that could be tried.

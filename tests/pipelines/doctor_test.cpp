@@ -2,6 +2,7 @@
 //
 // What robotlive-doctor says of tokens, servers and STUN servers.
 #include "doctor.hpp"
+#include "grant/keyset.hpp"
 #include <cstring>
 #include <fstream>
 #include <future>
@@ -13,6 +14,8 @@
 #include <libsoup/soup.h>
 #include <map>
 #include <thread>
+#include <unistd.h>
+#include <vector>
 
 using namespace robotlive::robot;
 
@@ -27,6 +30,10 @@ public:
       "{\"status\":\"healthy\",\"service\":\"webrtc-signaling\"}";
   std::string config = "{\"iceServers\":[]}";
   std::string authorization; // as it came with the last /config
+  // Empty: as /health, a path that the server does not know.
+  std::string keys;
+  unsigned keys_status = 200;
+  unsigned me_status = 200; // of /auth/me, with a token
 
   void start ()
   {
@@ -72,13 +79,19 @@ private:
   {
     auto *self = static_cast<FakeServer *> (data);
     bool config = strcmp (path, "/config") == 0;
-    const std::string &body = config ? self->config : self->health;
+    bool keys = strcmp (path, "/.well-known/jwks.json") == 0;
+    const std::string &body = config                         ? self->config
+                              : keys && !self->keys.empty () ? self->keys
+                                                             : self->health;
+    unsigned status = strcmp (path, "/auth/me") == 0 ? self->me_status
+                      : keys                         ? self->keys_status
+                                                     : self->status;
     if (config) {
       const char *sent = soup_message_headers_get_one (
           soup_server_message_get_request_headers (message), "Authorization");
       self->authorization = sent ? sent : "";
     }
-    soup_server_message_set_status (message, self->status, nullptr);
+    soup_server_message_set_status (message, status, nullptr);
     soup_server_message_set_response (message, "application/json",
         SOUP_MEMORY_COPY, body.data (), body.size ());
   }
@@ -165,6 +178,115 @@ TEST_F (Doctor, HealthyServerAndItsToken)
   EXPECT_EQ (checks[1].health, Health::Skipped) << checks[1].text;
   EXPECT_EQ (server.authorization.find ("Bearer eyJ"), 0u)
       << "over loopback the token is sent";
+}
+
+// Its signature is right and its time has not come: the server alone knows.
+TEST_F (Doctor, ATokenThatWasRevoked)
+{
+  FakeServer server;
+  server.start ();
+  token (R"({"sub":"r1","role":"robot"})");
+  conf_.set ("signaling.server", server.url ());
+  const auto tokens = [this] {
+    Checks found;
+    for (const Check &check : check_server (conf_))
+      if (check.name == "token")
+        found.push_back (check);
+    return found;
+  };
+  server.me_status = 403; // known, and has no account to show
+  EXPECT_TRUE (tokens ().empty ());
+  server.me_status = 404; // a console
+  EXPECT_TRUE (tokens ().empty ());
+  server.me_status = 401;
+  const Checks found = tokens ();
+  ASSERT_EQ (found.size (), 1u);
+  EXPECT_EQ (found[0].health, Health::Failed);
+  EXPECT_NE (found[0].text.find ("revoked"), std::string::npos);
+  EXPECT_NE (found[0].remedy.find ("robotlive-signaling robot token r1"),
+      std::string::npos);
+}
+
+TEST_F (Doctor, ATokenAsPeoplePasteIt)
+{
+  token (R"({"sub":"r1","role":"robot","exp":1900000000})");
+  std::string text;
+  std::getline (std::ifstream (folder_ + "/token"), text);
+  for (const std::string &pasted : {text + "\r\n", "\xEF\xBB\xBF" + text,
+           "  \"" + text + "\"  \n", "Bearer " + text, text + "\n\n \n"}) {
+    std::ofstream (folder_ + "/token") << pasted;
+    EXPECT_EQ (token_check ().health, Health::Ok)
+        << pasted << token_check ().text;
+  }
+  for (const auto &[pasted, why] :
+      {std::pair (std::string ("\xFF\xFEx\0", 4), "UTF-16"),
+          std::pair (text + "\n" + text, "more than one line"),
+          std::pair ("token: " + text, "blank")}) {
+    std::ofstream (folder_ + "/token") << pasted;
+    EXPECT_EQ (token_check ().health, Health::Failed) << pasted;
+    EXPECT_NE (token_check ().text.find (why), std::string::npos)
+        << token_check ().text;
+    EXPECT_EQ (token_check ().text.find (text), std::string::npos);
+  }
+}
+
+// The robot's key against the server's.
+TEST_F (Doctor, ComparesTheGrantKey)
+{
+  using robotlive::JwtKey;
+  using robotlive::JwtKeySet;
+  const JwtKey old = JwtKey::generate_es256 (),
+               fresh = JwtKey::generate_es256 ();
+  JwtKeySet both (fresh);
+  both.add (old);
+  FakeServer server;
+  server.keys = both.jwks ();
+  server.start ();
+  conf_.set ("signaling.server", server.url ());
+  EXPECT_EQ (check_grant_key (conf_).health, Health::Ok);
+  EXPECT_EQ (check_grant_key (conf_).text, "2 keys of the server");
+
+  const std::string file = folder_ + "/key.pem";
+  conf_.set ("signaling.grant-key", file);
+  EXPECT_EQ (check_grant_key (conf_).health, Health::Failed) << "no file";
+  std::ofstream (file) << fresh.public_pem ();
+  EXPECT_EQ (check_grant_key (conf_).health, Health::Ok)
+      << check_grant_key (conf_).text;
+  std::ofstream (file) << old.public_pem ();
+  EXPECT_EQ (check_grant_key (conf_).health, Health::Failed);
+  EXPECT_NE (
+      check_grant_key (conf_).text.find ("an old key"), std::string::npos);
+  std::ofstream (file) << JwtKey::generate_es256 ().public_pem ();
+  const Check wrong = check_grant_key (conf_);
+  EXPECT_EQ (wrong.health, Health::Failed);
+  EXPECT_NE (wrong.text.find ("every viewer is refused"), std::string::npos);
+  EXPECT_NE (
+      wrong.remedy.find ("robotlive-signaling key show"), std::string::npos);
+  EXPECT_NE (wrong.remedy.find (file), std::string::npos);
+  // As the remedy says.
+  std::ofstream (file, std::ios::app) << fresh.public_pem ();
+  EXPECT_EQ (check_grant_key (conf_).health, Health::Ok);
+  std::ofstream (file) << std::string (32, 's');
+  g_chmod (file.c_str (), 0640);
+  EXPECT_EQ (check_grant_key (conf_).health, Health::Skipped);
+  g_chmod (file.c_str (), 0644);
+  EXPECT_NE (check_grant_key (conf_).text.find ("everyone may read"),
+      std::string::npos);
+  g_unlink (file.c_str ());
+
+  conf_.set ("signaling.grant-key", "");
+  server.keys_status = 404;
+  EXPECT_EQ (check_grant_key (conf_).health, Health::Failed);
+  EXPECT_NE (
+      check_grant_key (conf_).remedy.find ("trust-server"), std::string::npos);
+  server.keys_status = 200;
+  server.keys = "<html>";
+  EXPECT_EQ (check_grant_key (conf_).health, Health::Warning);
+  conf_.set ("signaling.server", "ws://192.0.2.1:8080");
+  EXPECT_EQ (check_grant_key (conf_).health, Health::Failed);
+  EXPECT_NE (check_grant_key (conf_).remedy.find ("wss://"), std::string::npos);
+  conf_.set ("signaling.session-policy", "open");
+  EXPECT_EQ (check_grant_key (conf_).health, Health::Skipped);
 }
 
 TEST_F (Doctor, TellsServersApart)
@@ -270,6 +392,93 @@ TEST_F (Doctor, TriesAnIpCameraAndLooksAfterItsPassword)
   EXPECT_EQ ((check.text + check.remedy).find ("hunter2"), std::string::npos);
   g_chmod ((folder_ + "/token").c_str (), 0600);
   EXPECT_EQ (check_camera (conf_, options).health, Health::Failed);
+}
+
+// A plugin that is installed and damaged: what is said is done.
+TEST_F (Doctor, NamesAPluginOnTheBlacklist)
+{
+  const std::string plugins = folder_ + "/plugins",
+                    registry = folder_ + "/registry.bin",
+                    conf = folder_ + "/robot.conf",
+                    damaged = plugins + "/libgstx264.so";
+  ASSERT_EQ (g_mkdir (plugins.c_str (), 0700), 0);
+  // As many of the machine's as the encoder's pipeline takes.
+  GstPlugin *core =
+      gst_registry_find_plugin (gst_registry_get (), "coreelements");
+  ASSERT_NE (core, nullptr);
+  gchar *system = g_path_get_dirname (gst_plugin_get_filename (core));
+  gst_object_unref (core);
+  std::vector<std::string> links;
+  for (const char *name : {"coreelements", "videotestsrc", "videoconvertscale",
+           "videoparsersbad", "debugutilsbad"}) {
+    links.push_back (plugins + "/libgst" + name + ".so");
+    ASSERT_EQ (
+        symlink ((std::string (system) + "/libgst" + name + ".so").c_str (),
+            links.back ().c_str ()),
+        0);
+  }
+  g_free (system);
+  std::ofstream (damaged) << "no library";
+  std::ofstream (conf) << "[robot]\nid = r1\n[signaling]\n"
+                          "server = ws://127.0.0.1:1\n[camera]\n"
+                          "source = test-pattern\n[encoder]\n"
+                          "name = x264enc\n";
+  gchar **env = g_get_environ ();
+  for (const auto &[name, value] :
+      {std::pair ("GST_PLUGIN_SYSTEM_PATH_1_0", plugins),
+          std::pair ("GST_PLUGIN_PATH_1_0", std::string ()),
+          std::pair ("GST_PLUGIN_PATH", std::string ()),
+          std::pair ("GST_REGISTRY_1_0", registry)})
+    env = g_environ_setenv (env, name, value.c_str (), TRUE);
+  env = g_environ_unsetenv (env, "GST_REGISTRY_FORK");
+  const auto output = [env] (std::vector<const gchar *> argv) {
+    argv.push_back (nullptr);
+    gchar *out = nullptr, *err = nullptr;
+    EXPECT_TRUE (g_spawn_sync (nullptr, const_cast<gchar **> (argv.data ()),
+        env, G_SPAWN_SEARCH_PATH, nullptr, nullptr, &out, &err, nullptr,
+        nullptr));
+    const std::string all = std::string (out ? out : "") + (err ? err : "");
+    g_free (out);
+    g_free (err);
+    return all;
+  };
+  const std::string said = output (
+      {DOCTOR, "--config", conf.c_str (), "--pipelines", PIPELINES_DIR});
+  EXPECT_NE (said.find ("GStreamer has no element x264enc: its plugin " +
+                        damaged + " is installed, but could not be loaded"),
+      std::string::npos)
+      << said;
+  EXPECT_NE (said.find ("-> gst-inspect-1.0 " + damaged +
+                        " says why; apt install --reinstall "
+                        "gstreamer1.0-plugins-ugly, then rm " +
+                        registry),
+      std::string::npos)
+      << said;
+  // One that is not there at all is to be installed.
+  EXPECT_NE (
+      said.find ("GStreamer has no element signalingbin\n"), std::string::npos);
+  EXPECT_NE (
+      said.find ("-> apt install gstreamer1.0-robotlive\n"), std::string::npos);
+  // The remedy: it does say why.
+  EXPECT_NE (output ({"gst-inspect-1.0", damaged.c_str ()}).find (damaged),
+      std::string::npos);
+  g_strfreev (env);
+  links.insert (links.end (), {damaged, registry, conf});
+  for (const std::string &path : links)
+    g_unlink (path.c_str ());
+  g_rmdir (plugins.c_str ());
+}
+
+TEST_F (Doctor, AFolderWithoutPipelines)
+{
+  EXPECT_TRUE (check_pipelines (PIPELINES_DIR).empty ());
+  for (const std::string &folder : {folder_, std::string ("/nonexistent")}) {
+    const Checks checks = check_pipelines (folder);
+    ASSERT_EQ (checks.size (), 1u);
+    EXPECT_EQ (checks[0].health, Health::Failed);
+    EXPECT_NE (checks[0].text.find (folder), std::string::npos);
+    EXPECT_NE (checks[0].remedy.find ("--pipelines"), std::string::npos);
+  }
 }
 
 // The program itself: a line for each check, all of them in the JSON, and an
