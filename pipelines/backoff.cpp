@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "backoff.hpp"
 #include <algorithm>
+#include <cstdio>
 #include <fstream>
 
 namespace robotlive::robot {
@@ -31,6 +32,12 @@ next_delay_file (const std::string &path, long long now)
   unsigned delay = next_delay (state, now);
   std::ofstream (path) << state.starts << ' ' << state.last << '\n';
   return delay;
+}
+
+void
+ended_well (const std::string &path)
+{
+  std::remove (path.c_str ());
 }
 
 } // namespace robotlive::robot

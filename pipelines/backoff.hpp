@@ -8,7 +8,8 @@
 namespace robotlive::robot {
 
 // State kept over restarts in one line of a file: "<starts in a row> <second
-// of the last start>", the latter of CLOCK_BOOTTIME.
+// of the last start>", the latter of CLOCK_BOOTTIME. A run that ended well
+// takes the file away: only failures count.
 struct Backoff
 {
   unsigned starts = 0;
@@ -22,5 +23,6 @@ unsigned next_delay (Backoff &state, long long now);
 // The same with the state in @path; a file that is not there or not readable
 // is a first start.
 unsigned next_delay_file (const std::string &path, long long now);
+void ended_well (const std::string &path);
 
 } // namespace robotlive::robot

@@ -5,13 +5,17 @@
 #include "config.h"
 #include "launch.hpp"
 #include "probe.hpp"
+#include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
 #include <gst/gst.h>
 #include <memory>
 #include <stdexcept>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -49,7 +53,8 @@ parse (int *argc, char ***argv, Arguments &args)
       {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &args.dry_run,
           "Print the gst-launch-1.0 line and do not run it", nullptr},
       {"list", 'l', 0, G_OPTION_ARG_NONE, &args.list,
-          "Try every camera and encoder and tell what came of it", nullptr},
+          "Try every camera and encoder, and tell what sources there are",
+          nullptr},
       {"check", 0, 0, G_OPTION_ARG_NONE, &args.check,
           "Check the configuration and exit", nullptr},
       {"version", 0, 0, G_OPTION_ARG_NONE, &args.version, "Print the version",
@@ -115,21 +120,91 @@ unavailable (const Findings &findings, const char *what)
   return EX_UNAVAILABLE;
 }
 
-void
-wait_as_told (void)
+// systemd's, with RuntimeDirectoryPreserve=restart; "" else: then nobody starts
+// us again, and nothing is kept.
+std::string
+backoff_file ()
 {
-  // systemd's, with RuntimeDirectoryPreserve=restart; else there is no wait.
   const char *folder = g_getenv ("RUNTIME_DIRECTORY");
-  if (!folder)
+  return folder ? std::string (folder) + "/backoff" : "";
+}
+
+void
+wait_as_told ()
+{
+  if (backoff_file ().empty ())
     return;
   timespec now = {};
   clock_gettime (CLOCK_BOOTTIME, &now);
-  unsigned delay =
-      next_delay_file (std::string (folder) + "/backoff", now.tv_sec);
+  unsigned delay = next_delay_file (backoff_file (), now.tv_sec);
   if (delay)
     fprintf (stderr, "starting again in %u s\n", delay);
   while (delay)
     delay = sleep (delay);
+}
+
+void
+replace_by (std::vector<char *> argv)
+{
+  execvp (argv[0], argv.data ());
+  fprintf (stderr,
+      "robotlive-run-pipeline: cannot run gst-launch-1.0 (package "
+      "gstreamer1.0-tools): %s\n",
+      strerror (errno));
+}
+
+pid_t child;
+
+void
+pass_on (int signal)
+{
+  kill (child, signal);
+}
+
+// Waits for the end of the pipeline to see whether it was a good one, and ends
+// as it did.
+int
+watch (const std::vector<char *> &argv)
+{
+  sigset_t ends, before;
+  sigemptyset (&ends);
+  for (const int one : {SIGTERM, SIGINT, SIGHUP})
+    sigaddset (&ends, one);
+  sigprocmask (SIG_BLOCK, &ends, &before);
+  const pid_t parent = getpid ();
+  child = fork ();
+  if (child < 0) {
+    sigprocmask (SIG_SETMASK, &before, nullptr);
+    replace_by (argv);
+    return EX_OSERR;
+  }
+  if (child == 0) {
+    // It does not outlive us, whatever ends us.
+    prctl (PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid () != parent)
+      _exit (EX_OSERR);
+    sigprocmask (SIG_SETMASK, &before, nullptr);
+    replace_by (argv);
+    _exit (EX_OSFILE);
+  }
+  struct sigaction action = {};
+  action.sa_handler = pass_on;
+  for (const int one : {SIGTERM, SIGINT, SIGHUP})
+    sigaction (one, &action, nullptr);
+  sigprocmask (SIG_SETMASK, &before, nullptr);
+  int status = 0;
+  while (waitpid (child, &status, 0) < 0)
+    if (errno != EINTR)
+      return EX_OSERR;
+  if (WIFSIGNALED (status)) {
+    // systemd tells an end by signal from one with a status.
+    signal (WTERMSIG (status), SIG_DFL);
+    raise (WTERMSIG (status));
+    return 128 + WTERMSIG (status);
+  }
+  if (WEXITSTATUS (status) == 0)
+    ended_well (backoff_file ());
+  return WEXITSTATUS (status);
 }
 
 int
@@ -143,12 +218,40 @@ run (const std::vector<std::string> &pipeline)
   for (std::string &argument : arguments)
     argv.push_back (argument.data ());
   argv.push_back (nullptr);
-  execvp (argv[0], argv.data ());
-  fprintf (stderr,
-      "robotlive-run-pipeline: cannot run gst-launch-1.0 (package "
-      "gstreamer1.0-tools): %s\n",
-      strerror (errno));
+  if (!backoff_file ().empty ())
+    return watch (argv);
+  replace_by (argv);
   return EX_OSFILE;
+}
+
+std::string
+joined (const std::vector<std::string> &words)
+{
+  std::string list;
+  for (const std::string &word : words)
+    list += (list.empty () ? "" : ", ") + word;
+  return list;
+}
+
+// A folder without pipelines, a source that is none: what there is.
+bool
+source_exists (const RobotConf &conf, const std::string &folder)
+{
+  const std::string &source = conf.get ("camera.source");
+  const auto names = source_names (folder);
+  if (names.empty ())
+    fprintf (stderr,
+        "robotlive-run-pipeline: there are no pipelines (*.launch) in %s\n",
+        folder.c_str ());
+  else if (source != "auto" && !g_str_has_suffix (source.c_str (), ".launch") &&
+           std::find (names.begin (), names.end (), source) == names.end ())
+    fprintf (stderr,
+        "robotlive-run-pipeline: there is no source '%s'; there are auto, %s, "
+        "and the path of a .launch file of your own\n",
+        source.c_str (), joined (names).c_str ());
+  else
+    return true;
+  return false;
 }
 
 int
@@ -181,6 +284,8 @@ work (const Arguments &args)
   ProbeOptions options;
   options.folder = args.pipelines ? args.pipelines : PIPELINES_DIR;
 
+  if (!source_exists (conf, options.folder))
+    return EX_CONFIG;
   if (args.check)
     return check (path, conf, options);
   Findings findings;
@@ -190,6 +295,8 @@ work (const Arguments &args)
         "cameras (* = the one that would be taken):", findings.cameras,
         choice.source, choice.device);
     print_trials (stdout, "encoders:", findings.encoders, choice.encoder, "");
+    printf ("sources (--source): auto, %s\n",
+        joined (source_names (options.folder)).c_str ());
     return EX_OK;
   }
   if (!args.dry_run)

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // The programs as their users and systemd run them.
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <gtest/gtest.h>
 #include <string>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <vector>
 
@@ -216,16 +218,92 @@ TEST_F (Run, SaysWhyTheServerIsNotReached)
       << outcome.err;
 }
 
-TEST_F (Run, StartsInARowWait)
+TEST_F (Run, FailuresInARowWait)
 {
-  std::string own = write ("own.launch", "videotestsrc num-buffers=1 ! "
-                                         "fakesink\n");
+  std::string own = write (
+      "own.launch", "videotestsrc ! identity error-after=1 ! fakesink\n");
   std::string path = conf (own);
   Outcome first = run ({"--config=" + path}, "RUNTIME_DIRECTORY", folder_);
   Outcome second = run ({"--config=" + path}, "RUNTIME_DIRECTORY", folder_);
   EXPECT_EQ (first.err.find ("starting again"), std::string::npos);
   EXPECT_NE (second.err.find ("starting again in 1 s"), std::string::npos)
       << second.err;
+  EXPECT_EQ (second.status, 1) << "as gst-launch-1.0 ended";
+}
+
+// What has ended well is no failure, however often it ends.
+TEST_F (Run, GoodEndsInARowDoNotWait)
+{
+  std::string own = write ("own.launch", "videotestsrc num-buffers=1 ! "
+                                         "fakesink\n");
+  std::string good = conf (own);
+  for (int i = 0; i < 3; ++i) {
+    Outcome outcome = run ({"--config=" + good}, "RUNTIME_DIRECTORY", folder_);
+    EXPECT_EQ (outcome.status, 0);
+    EXPECT_EQ (outcome.err.find ("starting again"), std::string::npos)
+        << outcome.err;
+  }
+  // Nor does it leave a failure before it.
+  write ("own.launch", "videotestsrc ! identity error-after=1 ! fakesink\n");
+  run ({"--config=" + good}, "RUNTIME_DIRECTORY", folder_);
+  write ("own.launch", "videotestsrc num-buffers=1 ! fakesink\n");
+  run ({"--config=" + good}, "RUNTIME_DIRECTORY", folder_);
+  EXPECT_EQ (run ({"--config=" + good}, "RUNTIME_DIRECTORY", folder_)
+                 .err.find ("starting again"),
+      std::string::npos);
+}
+
+// As systemd ends it: the signal reaches the pipeline, and neither stays.
+TEST_F (Run, ASignalEndsBoth)
+{
+  std::string own = write ("own.launch",
+      "videotestsrc is-live=true ! filesink location=" + folder_ + "/out\n");
+  files_.push_back (folder_ + "/out");
+  std::string path = conf (own);
+  std::string config = "--config=" + path;
+  std::string folder = std::string ("--pipelines=") + PIPELINES_DIR;
+  for (const int signal : {SIGTERM, SIGINT}) {
+    g_unlink ((folder_ + "/out").c_str ());
+    const gchar *argv[] = {
+        RUN_PIPELINE, config.c_str (), folder.c_str (), nullptr};
+    gchar **env = g_environ_setenv (
+        g_get_environ (), "RUNTIME_DIRECTORY", folder_.c_str (), TRUE);
+    GPid pid = 0;
+    ASSERT_TRUE (g_spawn_async (nullptr, const_cast<gchar **> (argv), env,
+        GSpawnFlags (G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL |
+                     G_SPAWN_STDOUT_TO_DEV_NULL),
+        nullptr, nullptr, &pid, nullptr));
+    g_strfreev (env);
+    GStatBuf info = {};
+    for (int i = 0; i < 6000 && info.st_size == 0; ++i) {
+      g_usleep (10000);
+      g_stat ((folder_ + "/out").c_str (), &info);
+    }
+    ASSERT_GT (info.st_size, 0) << "it runs";
+    kill (pid, signal);
+    int status = 0;
+    ASSERT_EQ (waitpid (pid, &status, 0), pid);
+    EXPECT_TRUE (WIFEXITED (status) || WTERMSIG (status) == signal);
+    // The pipeline's process has gone: the file grows no more.
+    g_stat ((folder_ + "/out").c_str (), &info);
+    const auto size = info.st_size;
+    g_usleep (500000);
+    g_stat ((folder_ + "/out").c_str (), &info);
+    EXPECT_EQ (info.st_size, size);
+  }
+}
+
+TEST_F (Run, AWrongSourceNamesTheRightOnes)
+{
+  for (const char *mode : {"--dry-run", "--check", "--list"}) {
+    Outcome outcome =
+        run ({mode, "--config=" + conf ("auto"), "--source=webcam"});
+    EXPECT_EQ (outcome.status, EX_CONFIG) << mode;
+    EXPECT_NE (outcome.err.find ("there is no source 'webcam'; there are auto, "
+                                 "file, pi-camera"),
+        std::string::npos)
+        << outcome.err;
+  }
 }
 
 TEST_F (Run, ListTellsWhyAnEncoderWasNotTaken)
@@ -235,6 +313,9 @@ TEST_F (Run, ListTellsWhyAnEncoderWasNotTaken)
   EXPECT_NE (outcome.out.find ("x264enc       works"), std::string::npos)
       << outcome.out;
   EXPECT_NE (outcome.out.find ("v4l2h264enc"), std::string::npos);
+  EXPECT_NE (outcome.out.find ("sources (--source): auto, file, pi-camera"),
+      std::string::npos)
+      << outcome.out;
 }
 
 } // namespace
