@@ -80,6 +80,9 @@ public:
   void on_link_state (LinkState state) override;
   void on_registered (const std::vector<IceServer> &servers,
       std::optional<TimeMs> server_time) override;
+  std::vector<std::string> serving () const override;
+  void on_sessions (const std::vector<RunningSession> &sessions,
+      const std::vector<EndedPeer> &ended) override;
   void on_offer (const std::string &from, const std::string &peer_id,
       const std::string &sdp,
       const std::optional<SessionTerms> &session) override;

@@ -27,6 +27,7 @@ resource_error_of (const std::string &code)
       {"bad-message", GST_RESOURCE_ERROR_READ},
       {"too-large", GST_RESOURCE_ERROR_READ},
       {"busy", GST_RESOURCE_ERROR_BUSY},
+      {"replaced", GST_RESOURCE_ERROR_BUSY},
       {"rate-limited", GST_RESOURCE_ERROR_BUSY},
       {"unavailable", GST_RESOURCE_ERROR_BUSY},
   };

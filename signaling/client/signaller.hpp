@@ -28,6 +28,16 @@ public:
   virtual void on_link_state (LinkState state) = 0;
   virtual void on_registered (const std::vector<IceServer> &servers,
       std::optional<TimeMs> server_time) = 0;
+  // All peers that it serves, or is about to: the server hears of them when the
+  // link is registered anew.
+  virtual std::vector<std::string> serving () const { return {}; }
+  // Those that may go on, with their terms, after on_registered (). Every other
+  // one has ended, for the reason in *ended* if it is there. Not called where
+  // the server does not say.
+  virtual void on_sessions (
+      const std::vector<RunningSession> &, const std::vector<EndedPeer> &)
+  {
+  }
   // *peer_id* is made up by the signaller ("legacy:<from>") when the server
   // sends none. *session* is empty from a server that knows no sessions.
   virtual void on_offer (const std::string &from, const std::string &peer_id,
@@ -38,6 +48,7 @@ public:
       const std::string &peer_id, const std::string &reason) = 0;
   virtual void on_session_updated (
       const std::string &peer_id, const SessionTerms &session) = 0;
+  // When it returns the peer gets nothing more: the server is told so.
   virtual void on_session_ended (
       const std::string &peer_id, const std::string &reason) = 0;
   // *fatal*: the configuration cannot work: the link stays down. Otherwise the

@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "client/socketioclient.hpp"
-#include "client/backoff.hpp"
-#include "client/link.hpp"
+#include "client/socketioimpl.hpp"
 #include "protocol/json.hpp"
-#include "protocol/messages.hpp"
 #include "protocol/socketio.hpp"
-#include <deque>
-#include <map>
-#include <set>
 #include <simdjson.h>
 
 namespace robotlive {
@@ -16,12 +10,8 @@ namespace {
 
 constexpr std::size_t kMaxWaiting = 64;
 constexpr gint64 kMaxWaitingAge = 10 * G_TIME_SPAN_SECOND;
-constexpr std::size_t kMaxOffers = 256; // peers whose offer is remembered
-constexpr std::size_t kMaxTold = 64;    // distinct causes remembered
+constexpr std::size_t kMaxTold = 64; // distinct causes remembered
 constexpr std::size_t kMaxSentence = 512;
-
-// A server without peer ids knows one peer connection a viewer.
-constexpr std::string_view kLegacyPrefix = "legacy:";
 
 std::string
 peer_id_of (const Signal &signal)
@@ -41,92 +31,13 @@ checked_code (const std::string &code)
   return good ? code : "bad-server";
 }
 
-// "host:8080 <verb>: <text>.", where *text* is the server's.
-std::string
-quoted (const std::string &name, const char *verb, std::string text)
-{
-  if (text.empty ())
-    text = "no reason given";
-  if (text.find_last_of (".!?") != text.size () - 1)
-    text += '.';
-  return name + " " + verb + ": " + text;
-}
-
 bool
 is_refusal (std::string_view code)
 {
   return code == "unauthorized" || code == "forbidden";
 }
 
-class SocketIoClient final : public Signaller
-{
-public:
-  explicit SocketIoClient (SocketIoClientOptions options)
-      : options_ (std::move (options)),
-        backoff_ (options_.backoff_min, options_.backoff_max)
-  {
-  }
-  ~SocketIoClient () override { stop (); }
-
-  void start (SignallerListener *listener) override;
-  void stop () override;
-  void send_answer (const std::string &to, const std::string &peer_id,
-      const std::string &sdp) override;
-  void send_candidate (const std::string &to, const std::string &peer_id,
-      const IceCandidate &candidate) override;
-  void send_leave (const std::string &to, const std::string &peer_id,
-      const std::string &reason) override;
-  void send_limit (const std::string &to, const std::string &peer_id,
-      const std::string &limit) override;
-  void send_error (const std::string &to, const std::string &peer_id,
-      const std::string &code, const std::string &message) override;
-
-private:
-  struct Waiting
-  {
-    gint64 expires; // g_get_monotonic_time ()
-    std::string payload;
-  };
-
-  void attempt ();
-  std::optional<std::string> configuration_error ();
-  void send_connect ();
-  void handle_packet (std::string_view text);
-  void handle_event (const socketio::Packet &packet);
-  void handle_connect_error (std::string_view json);
-  void handle_registered (std::string_view json);
-  void handle_signal (SignalKind kind, std::string_view json);
-  void handle_session (const std::string &event, std::string_view json);
-  void handle_error (std::string_view json);
-  void handle_user_left (std::string_view json);
-
-  void send_signal (SignalKind kind, const std::string &to,
-      const std::string &peer_id, Signal signal);
-  void emit (const std::string &payload);
-  void flush ();
-  void lost (const Failure &failure);
-  void set_state (LinkState state);
-  void report (
-      const std::string &code, std::string message, bool fatal = false);
-  void not_understood (const char *event, const std::string &why);
-
-  const SocketIoClientOptions options_;
-  SignallerListener *listener_ = nullptr; // null: stopped
-  std::optional<Endpoint> endpoint_;
-  std::unique_ptr<GTlsDatabase, decltype (&g_object_unref)> authorities_{
-      nullptr, g_object_unref};
-  std::string token_;
-  std::string instance_; // tells the server that our viewers are still there
-  LinkState state_ = LinkState::Disconnected;
-  std::shared_ptr<Link> link_;
-  Backoff backoff_;
-  Timeout retry_;
-  Timeout register_deadline_;
-  Timeout stable_;
-  std::deque<Waiting> waiting_;
-  std::map<std::string, std::string> offer_ids_; // by peerId, the newest
-  std::set<std::string> told_;
-};
+} // namespace
 
 void
 SocketIoClient::start (SignallerListener *listener)
@@ -135,7 +46,8 @@ SocketIoClient::start (SignallerListener *listener)
   listener_ = listener;
   backoff_.reset ();
   told_.clear ();
-  offer_ids_.clear ();
+  offers_.clear ();
+  displacement_.end ();
   g_autofree char *uuid = g_uuid_string_random ();
   instance_ = uuid;
   // From the context, so that the listener is never called inside start ().
@@ -238,15 +150,7 @@ SocketIoClient::handle_packet (std::string_view text)
     case socketio::PacketType::connect:
       if (state_ != LinkState::Connecting)
         break;
-      {
-        RegisterMessage message;
-        message.user_id = options_.robot_id;
-        message.user_type = "robot";
-        message.token = token_;
-        message.robot_type = options_.robot_type;
-        message.instance = instance_;
-        link_->send (socketio::encode_event ("/", register_payload (message)));
-      }
+      send_register ();
       set_state (LinkState::Connected);
       break;
     case socketio::PacketType::connect_error:
@@ -315,39 +219,6 @@ SocketIoClient::handle_event (const socketio::Packet &packet)
 }
 
 void
-SocketIoClient::handle_registered (std::string_view json)
-{
-  RegisteredMessage message;
-  std::string why;
-  if (!parse_registered (json, &message, &why)) {
-    lost ({"bad-server",
-        endpoint_->name + " sent a registration that cannot be read: " + why});
-    return;
-  }
-  if (!message.success) {
-    lost ({message.code.empty () ? "unauthorized" : message.code,
-        quoted (endpoint_->name, "refuses the robot", message.message)});
-    return;
-  }
-  if (state_ == LinkState::Registered)
-    return;
-  register_deadline_.stop ();
-  state_ = LinkState::Registered;
-  for (const std::string &room : options_.rooms)
-    emit (join_room_payload (room));
-  flush ();
-  if (state_ != LinkState::Registered)
-    return; // more waited than the server takes, and the link is gone
-  stable_.start (options_.stable_after, [this] {
-    backoff_.reset ();
-    told_.clear ();
-  });
-  listener_->on_link_state (state_);
-  if (listener_)
-    listener_->on_registered (message.ice_servers, message.server_time);
-}
-
-void
 SocketIoClient::handle_signal (SignalKind kind, std::string_view json)
 {
   Signal signal;
@@ -365,17 +236,14 @@ SocketIoClient::handle_signal (SignalKind kind, std::string_view json)
   const std::string peer_id = peer_id_of (signal);
   switch (kind) {
     case SignalKind::Offer:
-      // Without them our messages mean the newest offer, as from old robots.
-      if (offer_ids_.size () >= kMaxOffers)
-        offer_ids_.clear ();
-      offer_ids_[peer_id] = signal.offer_id;
+      offers_.add (peer_id, {signal.offer_id, signal.from});
       listener_->on_offer (signal.from, peer_id, signal.sdp, signal.session);
       break;
     case SignalKind::Candidate:
       listener_->on_candidate (signal.from, peer_id, signal.candidate);
       break;
     case SignalKind::Leave:
-      offer_ids_.erase (peer_id);
+      offers_.forget (peer_id);
       listener_->on_leave (
           peer_id, signal.reason.empty () ? "viewer-left" : signal.reason);
       break;
@@ -383,35 +251,6 @@ SocketIoClient::handle_signal (SignalKind kind, std::string_view json)
     case SignalKind::Limit:
       break;
   }
-}
-
-void
-SocketIoClient::handle_session (const std::string &event, std::string_view json)
-{
-  SessionMessage message;
-  std::string why;
-  if (!parse_session (json, &message, &why) || message.peer_id.empty ()) {
-    not_understood (event.c_str (), why);
-    return;
-  }
-  if (event == "session-ended") {
-    offer_ids_.erase (message.peer_id);
-    listener_->on_session_ended (message.peer_id, message.reason);
-  } else if (message.terms) {
-    listener_->on_session_updated (message.peer_id, *message.terms);
-  }
-}
-
-void
-SocketIoClient::handle_error (std::string_view json)
-{
-  ErrorMessage message;
-  std::string why;
-  if (!parse_error (json, &message, &why)) {
-    not_understood ("error", why);
-    return;
-  }
-  report (message.code, quoted (endpoint_->name, "says", message.message));
 }
 
 // From a server without sessions: the viewer has gone without a word. The
@@ -479,12 +318,9 @@ SocketIoClient::send_signal (SignalKind kind, const std::string &to,
   signal.to = to;
   if (peer_id.compare (0, kLegacyPrefix.size (), kLegacyPrefix) != 0)
     signal.peer_id = peer_id;
-  const auto offer = offer_ids_.find (peer_id);
-  if (offer != offer_ids_.end ()) {
-    signal.offer_id = offer->second;
-    if (kind == SignalKind::Leave)
-      offer_ids_.erase (offer);
-  }
+  signal.offer_id = offers_.of (peer_id).id;
+  if (kind == SignalKind::Leave)
+    offers_.forget (peer_id);
   std::string payload = signal_payload (signal);
   if (state_ == LinkState::Registered) {
     emit (payload);
@@ -525,12 +361,18 @@ SocketIoClient::lost (const Failure &failure)
     link_->close ();
   link_.reset ();
   const double random = g_random_double ();
-  // A refused token is worth another try when its file has been renewed.
-  retry_.start (is_refusal (failure.code) ? backoff_.longest (random)
-                                          : backoff_.next (random),
+  // Who has been replaced is of use to the viewers that it serves, and else to
+  // nobody. A refused token is worth another try when its file has been
+  // renewed.
+  const bool away =
+      displacement_.displaced () && listener_->serving ().empty ();
+  retry_.start (away                        ? displacement_.next (random)
+                : is_refusal (failure.code) ? backoff_.longest (random)
+                                            : backoff_.next (random),
       [this] { attempt (); });
   set_state (LinkState::Disconnected);
-  report (failure.code, failure.message);
+  if (!away)
+    report (failure.code, failure.message);
 }
 
 void
@@ -569,8 +411,6 @@ SocketIoClient::not_understood (const char *event, const std::string &why)
   report ("bad-message", endpoint_->name + " sent \"" + event +
                              "\" that cannot be understood: " + why);
 }
-
-} // namespace
 
 std::unique_ptr<Signaller>
 make_socketio_client (SocketIoClientOptions options)

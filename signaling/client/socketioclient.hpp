@@ -37,6 +37,11 @@ struct SocketIoClientOptions
   unsigned backoff_min = 1000;       // first wait; doubled for each failure
   unsigned backoff_max = 30000;      // each wait is times 0.5 to 1.5
   unsigned stable_after = 10000;     // registered this long resets the wait
+  // Another process of this robot has its place: the first wait, if the server
+  // names none, and the longest, in which it is doubled; each is times 1
+  // to 1.5.
+  unsigned replaced_first = 120000;
+  unsigned replaced_longest = 600000;
   std::size_t max_message = 1 << 20; // bytes; a larger one ends the connection
 };
 
@@ -55,6 +60,7 @@ struct SocketIoClientOptions
 // | unauthorized      | 401, 403, or the token is refused; retried  | no    |
 // |                   | at backoff_max, with the token read again   |       |
 // | bad-server        | another HTTP status, or not Engine.IO 4     | no    |
+// | replaced          | another process of this robot has its place | no    |
 // | link-lost         | closed, or silent past its heartbeat        | no    |
 // | bad-message       | a message that cannot be understood         | no    |
 //
@@ -63,6 +69,14 @@ struct SocketIoClientOptions
 // Answers, candidates and leaves that are sent while the link is down wait for
 // the next registration, 64 of them and 10 s at most: a short drop does not
 // lose a negotiation, and a stale one is not revived.
+//
+// "register" names the peers that the listener serves; the server's list of
+// those that may go on comes to on_sessions (). A server that sends such a list
+// hears of each session that it has ended (session-ended, or left out of the
+// list) by *leave*, once the listener is done with it.
+//
+// "replaced" is told once for each other process. Who still serves viewers then
+// stays, or comes back, for them alone; who serves none stays away for minutes.
 //
 // The client must not be destroyed inside a call of its listener; stop () may
 // be called there.

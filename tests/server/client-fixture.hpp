@@ -53,6 +53,10 @@ public:
   std::vector<IceServer> servers;
   int registrations = 0;
   std::function<void ()> on_any_error;
+  std::vector<std::string> serves;  // peer ids
+  std::vector<std::string> running; // of the last on_sessions ()
+  std::vector<std::pair<std::string, std::string>> ended; // peer, reason
+  int lists = 0;
 
   bool reached (LinkState state) const
   {
@@ -75,6 +79,18 @@ public:
     servers = ice;
     registrations++;
   }
+  std::vector<std::string> serving () const override { return serves; }
+  void on_sessions (const std::vector<RunningSession> &sessions,
+      const std::vector<EndedPeer> &gone) override
+  {
+    lists++;
+    running.clear ();
+    for (const auto &session : sessions)
+      running.push_back (session.peer_id + " until " +
+                         std::to_string (session.terms->expires_at));
+    for (const auto &peer : gone)
+      ended.emplace_back (peer.peer_id, peer.reason);
+  }
   void on_offer (const std::string &, const std::string &peer_id,
       const std::string &, const std::optional<SessionTerms> &) override
   {
@@ -91,7 +107,11 @@ public:
   void on_session_updated (const std::string &, const SessionTerms &) override
   {
   }
-  void on_session_ended (const std::string &, const std::string &) override {}
+  void on_session_ended (
+      const std::string &peer_id, const std::string &reason) override
+  {
+    ended.emplace_back (peer_id, reason);
+  }
   void on_error (
       const std::string &code, const std::string &message, bool fatal) override
   {
@@ -204,6 +224,7 @@ public:
   }
 
   std::vector<std::string> greeting = {kOpen};
+  std::string registered = kRegistered; // the answer to "register"
   bool behave = true;
   std::vector<std::string> received;
   int connections = 0;
@@ -260,7 +281,8 @@ private:
     if (self->received.back ().compare (0, 2, "40") == 0)
       soup_websocket_connection_send_text (connection, kConnected);
     else if (self->received.back ().compare (0, 13, "42[\"register\"") == 0)
-      soup_websocket_connection_send_text (connection, kRegistered);
+      soup_websocket_connection_send_text (
+          connection, self->registered.c_str ());
   }
 
   static void on_closed (SoupWebsocketConnection *, gpointer data)
