@@ -3,6 +3,7 @@
 // The checks that ask the signalling server, and the STUN and TURN servers
 // that it names.
 #include "base/pasted.hpp"
+#include "base/tlsfile.hpp"
 #include "doctor-http.hpp"
 #include "doctor.hpp"
 #include <cstdlib>
@@ -94,7 +95,7 @@ new_session (const RobotConf &conf, std::string *wrong)
   if (file.empty ())
     return session;
   GError *error = nullptr;
-  GTlsDatabase *database = g_tls_file_database_new (file.c_str (), &error);
+  GTlsDatabase *database = ca_database_new (file.c_str (), &error);
   if (database) {
     soup_session_set_tls_database (session, database);
     g_object_unref (database);

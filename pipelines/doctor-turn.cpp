@@ -5,6 +5,7 @@
 // not seen by looking whether a port answers.
 //
 // libnice makes and reads the messages, as it does for webrtcbin.
+#include "base/tlsfile.hpp"
 #include "doctor.hpp"
 #include <gio/gio.h>
 #include <stun/usages/bind.h>
@@ -98,7 +99,7 @@ public:
     }
     g_autoptr (GError) error = nullptr;
     if (tls && !ca_file.empty ())
-      authorities_ = g_tls_file_database_new (ca_file.c_str (), &error);
+      authorities_ = ca_database_new (ca_file.c_str (), &error);
     g_socket_client_set_tls (client, tls);
     g_socket_client_set_enable_proxy (client, FALSE); // as signalingbin
     g_signal_connect (client, "event", G_CALLBACK (on_event), this);

@@ -4,6 +4,7 @@
 // and ignores unknown keys, so the (line-based, trivial) format is read here.
 // The syntax is GKeyFile's without escapes and lists.
 #include "robotconf.hpp"
+#include "base/pasted.hpp"
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -90,6 +91,16 @@ trim (const std::string &text)
   return text.substr (begin, text.find_last_not_of (space) - begin + 1);
 }
 
+// Web pages have no-break spaces where one sees blanks.
+std::string
+plain_blanks (std::string text)
+{
+  const char *no_break = "\xC2\xA0";
+  for (size_t at; (at = text.find (no_break)) != text.npos;)
+    text.replace (at, 2, " ");
+  return text;
+}
+
 // The names of a group's keys, or of all groups, for an error's sentence.
 std::string
 names (const char *group)
@@ -167,7 +178,7 @@ void
 RobotConf::read_line (unsigned number, std::string text, std::string &group,
     std::vector<Problem> &problems)
 {
-  text = trim (text);
+  text = trim (plain_blanks (text));
   if (text.empty () || text[0] == '#' || text[0] == ';')
     return;
   if (text[0] == '[') {
@@ -184,7 +195,8 @@ RobotConf::read_line (unsigned number, std::string text, std::string &group,
     return;
   }
   std::string name = trim (text.substr (0, equals));
-  std::string value = trim (text.substr (equals + 1));
+  // Quotes are a shell's and a TOML's; here they mean nothing.
+  std::string value (without_quotes (trim (text.substr (equals + 1))));
   if (group.empty ()) {
     problems.push_back ({number, "'" + name + "' stands before any [section]"});
     return;
@@ -237,7 +249,11 @@ RobotConf
 RobotConf::parse (const std::string &text, std::vector<Problem> &problems)
 {
   RobotConf conf;
-  std::istringstream stream (text);
+  if (is_utf16 (text)) {
+    problems.push_back ({1, "this is UTF-16 text: save it as UTF-8"});
+    return conf;
+  }
+  std::istringstream stream{std::string (without_mark (text))};
   std::string group;
   std::string one;
   for (unsigned number = 1; std::getline (stream, one); number++)

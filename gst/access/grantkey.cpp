@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "access/grantkey.hpp"
+#include "base/tlsfile.hpp"
 #include "bin/errors.hpp"
 #include "grant/keyfile.hpp"
 #include <algorithm>
@@ -82,7 +83,7 @@ GrantKeys::GrantKeys (EventLoop &loop, Place place, JwtKeySet known,
   if (session_ && !place_.tls_ca_file.empty ()) {
     g_autoptr (GError) error = nullptr;
     g_autoptr (GTlsDatabase) database =
-        g_tls_file_database_new (place_.tls_ca_file.c_str (), &error);
+        ca_database_new (place_.tls_ca_file.c_str (), &error);
     if (database)
       soup_session_set_tls_database (session_.get (), database);
   }

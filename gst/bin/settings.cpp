@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // What the bin's properties must be, and what is read from the files they name.
+#include "base/pasted.hpp"
+#include "base/readfile.hpp"
+#include "base/tlsfile.hpp"
 #include "bin/controller.hpp"
 #include "grant/keyfile.hpp"
 #include <algorithm>
@@ -10,26 +13,7 @@ namespace robotlive {
 
 namespace {
 
-constexpr gsize kMaxTokenBytes = 16 * 1024;
-
-bool
-read_file (
-    const std::string &path, gsize limit, std::string *out, std::string *error)
-{
-  g_autofree char *text = nullptr;
-  gsize size = 0;
-  g_autoptr (GError) failure = nullptr;
-  if (!g_file_get_contents (path.c_str (), &text, &size, &failure)) {
-    *error = failure->message;
-    return false;
-  }
-  if (size > limit) {
-    *error = path + " is too large";
-    return false;
-  }
-  out->assign (text, size);
-  return true;
-}
+constexpr std::size_t kMaxTokenBytes = 16 * 1024;
 
 bool
 has_scheme (const std::string &uri, std::initializer_list<const char *> schemes)
@@ -44,18 +28,22 @@ has_scheme (const std::string &uri, std::initializer_list<const char *> schemes)
 std::string
 read_token (const Settings &settings, std::string *error)
 {
-  std::string token = settings.token;
-  if (!settings.token_file.empty () &&
-      !read_file (settings.token_file, kMaxTokenBytes, &token, error)) {
+  FileText file;
+  file.text = settings.token;
+  const bool named = !settings.token_file.empty ();
+  if (named &&
+      !read_regular_file (settings.token_file, kMaxTokenBytes, &file, error)) {
     *error = "The token file cannot be read: " + *error;
     return "";
   }
-  const auto space = [] (char c) { return g_ascii_isspace (c); };
-  token.erase (std::find_if_not (token.rbegin (), token.rend (), space).base (),
-      token.end ());
-  token.erase (
-      token.begin (), std::find_if_not (token.begin (), token.end (), space));
-  return token;
+  // As it was meant: people paste it, and editors add to it.
+  const std::string token = pasted_token (file.text);
+  const std::string wrong = token_complaint (token);
+  if (wrong.empty () || token.empty ())
+    return token;
+  *error = (named ? "The token file " + settings.token_file : "The token") +
+           " holds no token: it " + wrong + ".";
+  return "";
 }
 
 std::string
@@ -78,13 +66,11 @@ check_settings (const Settings &settings, bool own_signaller, int *error)
   }
   if (!settings.token.empty () && !settings.token_file.empty ())
     return "token and token-file are both set; set one.";
-  if (!settings.token_file.empty ()) {
-    if (read_token (settings, &why).empty ()) {
-      if (why.empty ())
-        why = "The token file is empty.";
+  if (read_token (settings, &why).empty () &&
+      (!why.empty () || !settings.token_file.empty ())) {
+    if (!settings.token_file.empty ())
       *error = GST_RESOURCE_ERROR_NOT_FOUND;
-      return why;
-    }
+    return why.empty () ? "The token file is empty." : why;
   }
   if (settings.min_rtp_port > settings.max_rtp_port)
     return "min-rtp-port is greater than max-rtp-port.";
@@ -99,7 +85,7 @@ check_settings (const Settings &settings, bool own_signaller, int *error)
   if (!settings.tls_ca_file.empty ()) {
     g_autoptr (GError) failure = nullptr;
     g_autoptr (GTlsDatabase) database =
-        g_tls_file_database_new (settings.tls_ca_file.c_str (), &failure);
+        ca_database_new (settings.tls_ca_file.c_str (), &failure);
     if (!database) {
       *error = GST_RESOURCE_ERROR_NOT_FOUND;
       return std::string ("tls-ca-file cannot be used: ") + failure->message;

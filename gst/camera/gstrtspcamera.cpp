@@ -16,6 +16,8 @@
  * Since: 0.1
  */
 #include "camera/gstrtspcamera.h"
+#include "base/pasted.hpp"
+#include "base/readfile.hpp"
 #include <cstring>
 #include <string>
 
@@ -68,16 +70,19 @@ static gboolean
 read_credentials (const std::string &path, std::string *user,
     std::string *password, std::string *why)
 {
-  g_autofree gchar *contents = nullptr;
-  gsize size = 0;
-  g_autoptr (GError) error = nullptr;
-  if (!g_file_get_contents (path.c_str (), &contents, &size, &error)) {
-    *why = error->message;
+  robotlive::FileText file;
+  if (!robotlive::read_regular_file (path, CREDENTIALS_MAX, &file, why))
+    return FALSE;
+  if (robotlive::is_utf16 (file.text)) {
+    *why = path + " is UTF-16 text: save it as UTF-8";
     return FALSE;
   }
-  std::string line (contents, strcspn (contents, "\r\n"));
+  // Blanks around, a byte order mark and quotes are an editor's and a hand's.
+  const auto text = robotlive::without_mark (file.text);
+  const std::string line (robotlive::without_quotes (robotlive::trimmed_blanks (
+      text.substr (0, text.find_first_of ("\r\n")))));
   const size_t colon = line.find (':');
-  if (size > CREDENTIALS_MAX || colon == line.npos || colon == 0 ||
+  if (colon == line.npos || colon == 0 ||
       !g_utf8_validate (line.data (), gssize (line.size ()), nullptr)) {
     *why = "'" + path + "' does not hold user:password in its first line";
     return FALSE;

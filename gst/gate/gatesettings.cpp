@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // The properties, signals and internal API of sessiongate.
+#include "base/pasted.hpp"
 #include "gate/gategobject.hpp"
 #include "grant/keyfile.hpp"
 
@@ -202,7 +203,7 @@ set_grant_property (GstSessionGate *self, const gchar *jwt)
   bool running;
   {
     const Guard guard (data.lock);
-    data.grant = jwt ? jwt : "";
+    data.grant = pasted_token (jwt ? jwt : "");
     data.grant_arrival = data.arrival ();
     data.session.require_grant (!data.grant.empty ());
     if (data.grant.empty () && data.session.core.source () == GateSource::Grant)
@@ -242,7 +243,7 @@ grant_action (GstSessionGate *self, const gchar *jwt)
     gate_tell_refusal (self, *problem);
     return FALSE;
   }
-  return take_grant (self, jwt ? jwt : "", arrival);
+  return take_grant (self, pasted_token (jwt ? jwt : ""), arrival);
 }
 
 static gboolean

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "transport/turntls.hpp"
 #include "base/glibptr.hpp"
+#include "base/tlsfile.hpp"
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -142,7 +143,7 @@ struct TurnTls::Port
       return;
     g_autoptr (GError) error = nullptr;
     g_autoptr (GTlsDatabase) trusted =
-        g_tls_file_database_new (ca_file->c_str (), &error);
+        ca_database_new (ca_file->c_str (), &error);
     // Without it nothing is trusted, as it should be.
     g_tls_connection_set_database (G_TLS_CONNECTION (stream), trusted);
     if (!trusted)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include "base/tlsfile.hpp"
 #include "client/socketioimpl.hpp"
 #include "protocol/json.hpp"
 #include "protocol/socketio.hpp"
@@ -86,7 +87,7 @@ SocketIoClient::configuration_error ()
   // vanished while the robot runs does not end it.
   g_autoptr (GError) error = nullptr;
   GTlsDatabase *loaded =
-      g_tls_file_database_new (options_.tls_ca_file.c_str (), &error);
+      ca_database_new (options_.tls_ca_file.c_str (), &error);
   if (loaded)
     authorities_.reset (loaded);
   else if (!authorities_)

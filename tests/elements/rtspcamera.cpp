@@ -200,6 +200,13 @@ TEST_F (RtspCamera, PasswordOfTheFileIsTakenAndNeverShown)
   EXPECT_EQ (outcome.said.find ("wr0ng"), std::string::npos);
   credentials (std::string (USER) + ":" + PASSWORD);
   EXPECT_EQ (play (1).type, GST_MESSAGE_EOS);
+  // As an editor and a hand leave it.
+  for (const auto &[before, after] : {std::pair ("\xEF\xBB\xBF", "\r\n"),
+           std::pair (" ", "  \t\n"), std::pair ("\"", "\"\n")}) {
+    credentials (before + (std::string (USER) + ":" + PASSWORD) + after);
+    outcome = play (1);
+    EXPECT_EQ (outcome.type, GST_MESSAGE_EOS) << outcome.said;
+  }
 }
 
 TEST_F (RtspCamera, SaysWhatIsWrongWithItsSettings)
@@ -221,6 +228,15 @@ TEST_F (RtspCamera, SaysWhatIsWrongWithItsSettings)
   }
   credentials (std::string (USER) + ":" + std::string (5000, 'x'));
   EXPECT_EQ (play (1).code, GST_RESOURCE_ERROR_OPEN_READ);
+  credentials (std::string ("\xFF\xFEm\0e\0:\0x\0", 10));
+  outcome = play (1);
+  EXPECT_EQ (outcome.code, GST_RESOURCE_ERROR_OPEN_READ);
+  EXPECT_NE (outcome.said.find ("UTF-16"), std::string::npos) << outcome.said;
+  // A FIFO would be waited for, a device read without an end.
+  for (const char *path : {"/dev/zero", "/"}) {
+    g_object_set (camera_, "credentials-file", path, nullptr);
+    EXPECT_EQ (play (1).code, GST_RESOURCE_ERROR_OPEN_READ) << path;
+  }
 }
 
 TEST_F (RtspCamera, StartsAndStopsWithoutACamera)

@@ -128,7 +128,9 @@ GST_START_TEST (test_grant_opens_for_its_time)
     Fixture f;
     f.set ("grant-key", file.path);
     f.set ("robot-id", "robot_pi_001");
-    f.set ("grant", JwtCodec::sign_grant (key, some_grant ()));
+    // As people paste it.
+    f.set ("grant",
+        " Bearer " + JwtCodec::sign_grant (key, some_grant ()) + "\r\n");
     fail_unless_equals_int (f.state (), GST_SESSION_GATE_STATE_CLOSED);
     f.start ();
     GstStructure *open = f.wait_for ("open");

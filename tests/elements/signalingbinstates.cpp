@@ -2,6 +2,7 @@
 //
 // signalingbin's states, ends and errors, and what it leaves behind: nothing.
 #include "bintest.hpp"
+#include <glib/gstdio.h>
 
 using namespace robotlive;
 using namespace robotlive::test;
@@ -67,6 +68,78 @@ GST_START_TEST (test_settings_that_cannot_work_are_errors)
   fails_with ("signaling-server=http://127.0.0.1:1 robot-id=r "
               "turn-server=http://u:secret@h",
       resource, GST_RESOURCE_ERROR_SETTINGS, "turn-server");
+}
+GST_END_TEST
+
+// What a hand and an editor add to a token is no part of it; what cannot be a
+// token is named, and not shown.
+GST_START_TEST (test_a_token_as_people_paste_it)
+{
+  g_autofree char *name = nullptr;
+  g_close (g_file_open_tmp ("token-XXXXXX", &name, nullptr), nullptr);
+  const std::string properties =
+      std::string (
+          "signaling-server=http://127.0.0.1:1 robot-id=r token-file=") +
+      name;
+  for (const char *text : {"\xEF\xBB\xBF"
+                           "a.b.c\r\n",
+           "Bearer a.b.c", "\"a.b.c\"\n", " a.b.c \n\n"}) {
+    fail_unless (g_file_set_contents (name, text, -1, nullptr));
+    auto bin = sink (
+        gst_parse_launch (("signalingbin " + properties).c_str (), nullptr));
+    fail_unless_equals_int (GST_STATE_CHANGE_SUCCESS,
+        gst_element_set_state (bin.get (), GST_STATE_READY));
+    gst_element_set_state (bin.get (), GST_STATE_NULL);
+  }
+  const GQuark resource = GST_RESOURCE_ERROR;
+  const int not_found = GST_RESOURCE_ERROR_NOT_FOUND;
+  for (const auto &[text, why] : {std::pair ("a.b.c\nd.e.f", "one line"),
+           std::pair ("token: a.b.c", "blank"), std::pair ("\r\n", "empty"),
+           std::pair ("\xFF\xFE"
+                      "a",
+               "UTF-16")}) {
+    fail_unless (g_file_set_contents (name, text, -1, nullptr));
+    fails_with (properties.c_str (), resource, not_found, why);
+  }
+  fails_with (
+      "signaling-server=http://127.0.0.1:1 robot-id=r token-file=/dev/zero",
+      resource, not_found, "regular");
+  fails_with ("signaling-server=http://127.0.0.1:1 robot-id=r token=\"a b\"",
+      resource, GST_RESOURCE_ERROR_SETTINGS, "blank");
+  g_unlink (name);
+}
+GST_END_TEST
+
+// Relative to the working folder, as every other file; one without a
+// certificate trusts nobody and is no good.
+GST_START_TEST (test_authorities_of_a_relative_path)
+{
+  const std::string server =
+      "signaling-server=https://127.0.0.1:1 robot-id=r tls-ca-file=";
+  g_autofree char *folder = g_dir_make_tmp ("ca-XXXXXX", nullptr);
+  g_autofree char *before = g_get_current_dir ();
+  fail_unless_equals_int (g_chdir (folder), 0);
+  fail_unless (
+      g_file_set_contents ("empty.pem", "no certificate\n", -1, nullptr));
+  fails_with ((server + "empty.pem").c_str (), GST_RESOURCE_ERROR,
+      GST_RESOURCE_ERROR_NOT_FOUND, "tls-ca-file cannot be used");
+  fails_with ((server + "missing.pem").c_str (), GST_RESOURCE_ERROR,
+      GST_RESOURCE_ERROR_NOT_FOUND, "tls-ca-file cannot be used");
+  g_autofree char *made = nullptr;
+  fail_unless (g_spawn_command_line_sync (
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
+      "-subj /CN=test -keyout key.pem -out ca.pem",
+      &made, nullptr, nullptr, nullptr));
+  // G_DEBUG=fatal-criticals and a warning of GLib would end this.
+  auto bin = sink (gst_parse_launch (
+      ("signalingbin " + server + "ca.pem").c_str (), nullptr));
+  fail_unless_equals_int (GST_STATE_CHANGE_SUCCESS,
+      gst_element_set_state (bin.get (), GST_STATE_READY));
+  gst_element_set_state (bin.get (), GST_STATE_NULL);
+  for (const char *file : {"empty.pem", "ca.pem", "key.pem"})
+    g_unlink (file);
+  fail_unless_equals_int (g_chdir (before), 0);
+  g_rmdir (folder);
 }
 GST_END_TEST
 
@@ -280,6 +353,8 @@ signalingbinstates_suite (void)
   tcase_set_timeout (tc, 150);
   suite_add_tcase (s, tc);
   tcase_add_test (tc, test_settings_that_cannot_work_are_errors);
+  tcase_add_test (tc, test_a_token_as_people_paste_it);
+  tcase_add_test (tc, test_authorities_of_a_relative_path);
   tcase_add_test (tc, test_secrets_do_not_come_out);
   tcase_add_test (tc, test_defaults_are_what_the_specs_say);
   tcase_add_test (tc, test_a_hundred_rounds_leave_nothing_behind);

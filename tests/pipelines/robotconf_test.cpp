@@ -59,6 +59,23 @@ TEST (RobotConf, ReadsValuesWithSpacesAndComments)
   EXPECT_EQ (conf.line ("camera.width"), 7u);
 }
 
+// What editors and web pages add to a file.
+TEST (RobotConf, TakesWhatWasPasted)
+{
+  std::vector<Problem> problems;
+  RobotConf conf = RobotConf::parse (
+      "\xEF\xBB\xBF[robot]\r\nid = \"robot 1\"  \r\n\r\n[camera]\r\n"
+      "\xC2\xA0 width\xC2\xA0=\xC2\xA0'640'\xC2\xA0\r\n",
+      problems);
+  EXPECT_TRUE (problems.empty ()) << problems[0].text;
+  EXPECT_EQ (conf.get ("robot.id"), "robot 1");
+  EXPECT_EQ (conf.number ("camera.width"), 640);
+  expect_problem (std::string ("\xFF\xFE[\0r\0", 6), 1, "UTF-16");
+  // A quote that is none of a pair is a part of the value.
+  conf = RobotConf::parse ("[robot]\nid = \"a\n", problems);
+  EXPECT_EQ (conf.get ("robot.id"), "\"a");
+}
+
 TEST (RobotConf, NamesEachMistakeWithItsLine)
 {
   expect_problem ("[robot]\nidd = x\n", 2, "unknown key 'idd'");

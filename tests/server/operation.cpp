@@ -57,6 +57,46 @@ TEST (Configuration, TheSampleNamesEveryKeyAndNoOther)
   EXPECT_GT (named.size (), 30u);
 }
 
+// What editors add to a file; what cannot be taken is named.
+TEST (Configuration, TakesWhatWasPasted)
+{
+  gchar *name = nullptr;
+  close (g_file_open_tmp ("robotlive-XXXXXX", &name, nullptr));
+  const std::string path = name;
+  g_free (name);
+  const auto write = [&] (const std::string &text) {
+    std::ofstream (path, std::ios::binary) << text;
+  };
+  write ("\xEF\xBB\xBF[server]\r\nlisten=\"127.0.0.1:1\"  \r\n"
+         "[ice]\r\nstun-urls='stun:a.example:1'\r\n");
+  const Config config = load_config (path);
+  ASSERT_EQ (config.listen.size (), 1u);
+  EXPECT_EQ (config.listen[0].port, 1);
+  EXPECT_EQ (config.stun_urls, std::vector<std::string>{"stun:a.example:1"});
+  const auto complaint = [&] (auto read) -> std::string {
+    try {
+      read (path);
+    } catch (const ConfigError &error) {
+      return error.what ();
+    }
+    return "";
+  };
+  const std::string utf16 ("\xFF\xFE[\0s\0", 6);
+  write (utf16);
+  EXPECT_NE (
+      complaint (load_config).find (path + " is UTF-16"), std::string::npos);
+  EXPECT_NE (complaint (read_secret_file).find ("UTF-16"), std::string::npos);
+  write ("\xEF\xBB\xBFthe secret\r\n");
+  EXPECT_EQ (read_secret_file (path), "the secret");
+  for (const char *blank : {"secret \n", " secret", "secret\t\r\n"}) {
+    write (blank);
+    EXPECT_NE (complaint (read_secret_file).find ("blank"), std::string::npos);
+  }
+  write ("\xEF\xBB\xBF\r\n");
+  EXPECT_NE (complaint (read_secret_file).find ("empty"), std::string::npos);
+  unlink (path.c_str ());
+}
+
 TEST (Configuration, EveryValueOfTheSampleIsGood)
 {
   gchar *name = nullptr;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/app/config.hpp"
+#include "base/pasted.hpp"
 #include <algorithm>
 #include <glib.h>
 #include <memory>
@@ -20,9 +21,13 @@ public:
   explicit File (const std::string &path)
       : path_ (path), file_ (g_key_file_new (), g_key_file_unref)
   {
+    if (path.empty ())
+      return;
     GError *error = nullptr;
-    if (path.empty () || g_key_file_load_from_file (file_.get (), path.c_str (),
-                             G_KEY_FILE_NONE, &error))
+    const std::string content = read_text_file (path);
+    const auto plain = without_mark (content);
+    if (g_key_file_load_from_data (file_.get (), plain.data (), plain.size (),
+            G_KEY_FILE_NONE, &error))
       return;
     std::string text = path + ": " + error->message;
     g_error_free (error);
@@ -44,7 +49,7 @@ public:
         fail (group, key, "is not text");
       return std::nullopt;
     }
-    std::string result = g_strstrip (value);
+    const std::string result (without_quotes (g_strstrip (value)));
     g_free (value);
     return result;
   }
@@ -384,17 +389,23 @@ read_text_file (const std::string &file)
   }
   std::string result (text, length);
   g_free (text);
+  if (is_utf16 (result))
+    throw ConfigError (file + " is UTF-16 text: save it as UTF-8");
   return result;
 }
 
 std::string
 read_secret_file (const std::string &file)
 {
-  std::string text = read_text_file (file);
+  const std::string content = read_text_file (file);
+  auto text = without_mark (content);
   text = text.substr (0, text.find_first_of ("\r\n"));
   if (text.empty ())
     throw ConfigError (file + " is empty");
-  return text;
+  // It cannot be seen, and whoever else knows the secret may not have it.
+  if (trimmed_blanks (text) != text)
+    throw ConfigError (file + " begins or ends with a blank: take it out");
+  return std::string (text);
 }
 
 } // namespace robotlive::server

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/console/consoleclient.hpp"
+#include "base/tlsfile.hpp"
 #include "server/app/config.hpp"
 #include <libsoup/soup.h>
 #include <set>
@@ -199,7 +200,7 @@ ConsoleClient::ConsoleClient (const std::string &url,
   impl_->done = std::move (done);
   if (!ca_file.empty ()) {
     g_autoptr (GError) error = nullptr;
-    impl_->trust.reset (g_tls_file_database_new (ca_file.c_str (), &error));
+    impl_->trust.reset (ca_database_new (ca_file.c_str (), &error));
     if (error)
       throw ConfigError (std::string ("[console] ca-file: ") + error->message);
   }
