@@ -405,6 +405,8 @@ function onFeedState({ state, code, reason, retryMs, nextBooking, detail }) {
   }
   if (state === 'ended')
     sayEnding(reason);
+  if (state === 'refused')
+    refresh(); // why, may stand in the lists
   if (state === 'ended' || state === 'refused')
     remember(false);
   showServerAway();

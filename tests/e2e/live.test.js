@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { connect, disconnect, launch, logIn, shown, stateOf, textOf, until,
   untilPlaying, untilState, watch } from './browser.js';
+import { proxyUnder } from './rig.js';
 import { PASSWORD, Stack, TONE } from './stack.js';
 
 const VIEWER = 'viewer@example.org';
@@ -44,14 +45,15 @@ after(async () => {
 // logged in and connected to the server.
 function live(name, body) {
   test(name, async t => {
-    const open = async (email, { script, robot: id = ROBOT } = {}) => {
+    const open = async (email, { script, robot: id = ROBOT,
+      origin = stack.origin, path = '/' } = {}) => {
       const tab = await browser.newContext();
       t.after(() => tab.close());
       const page = await tab.newPage();
       if (script)
         await page.addInitScript(script);
-      page.wrong = watch(page, stack.origin);
-      await page.goto(stack.origin);
+      page.wrong = watch(page, origin);
+      await page.goto(origin + path);
       await logIn(page, email, PASSWORD);
       await until('the server link', async () =>
         await textOf(page, 'link') === 'Server: connected');
@@ -201,6 +203,16 @@ live('a robot with sound is heard as soon as the viewer asks for it',
         .map(track => track.kind).sort()), ['audio', 'video']);
     assert.deepEqual(page.wrong, []);
   });
+
+live('the page works under a path behind a proxy', async (open, t) => {
+  const path = '/lab/robots/';
+  const origin = await proxyUnder(t, path, stack.origin);
+  const page = await open(VIEWER, { origin, path });
+  await connect(page);
+  await untilPicture(page);
+  await disconnect(page);
+  assert.deepEqual(page.wrong, []);
+});
 
 live('a reload brings the picture back without a new log-in', async open => {
   const page = await open(VIEWER);

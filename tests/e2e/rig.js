@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import http from 'node:http';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -61,6 +62,54 @@ export class Relay {
   unblock() {
     this.#blocked = false;
   }
+}
+
+// A reverse proxy that gives what lies under *prefix* to *target*, with the
+// prefix taken off, as nginx does with "proxy_pass http://target/;". All else is
+// not found. Resolves to its origin.
+export async function proxyUnder(t, prefix, target) {
+  const { hostname, port } = new URL(target);
+  const inner = request => request.url.startsWith(prefix)
+    ? request.url.slice(prefix.length - 1) : null;
+  const server = http.createServer((request, response) => {
+    const path = inner(request);
+    if (path === null) {
+      response.writeHead(404).end();
+      return;
+    }
+    const far = http.request({ hostname, port, path, method: request.method,
+      headers: request.headers }, answer => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    far.on('error', () => response.destroy());
+    request.pipe(far);
+  });
+  server.on('upgrade', (request, near, head) => {
+    const path = inner(request);
+    if (path === null) {
+      near.destroy();
+      return;
+    }
+    const far = net.connect(Number(port), hostname);
+    const lines = [`GET ${path} HTTP/1.1`];
+    for (let n = 0; n < request.rawHeaders.length; n += 2)
+      lines.push(`${request.rawHeaders[n]}: ${request.rawHeaders[n + 1]}`);
+    far.write(`${lines.join('\r\n')}\r\n\r\n`);
+    far.write(head);
+    for (const [one, other] of [[near, far], [far, near]]) {
+      one.on('error', () => {});
+      one.on('close', () => other.destroy());
+      one.pipe(other);
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return `http://127.0.0.1:${server.address().port}`;
 }
 
 export const linked = page => until('the server link', async () =>

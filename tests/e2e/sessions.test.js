@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { connect, launch, textOf, until, untilDecoded, untilState }
   from './browser.js';
@@ -24,9 +24,11 @@ before(async () => { browser = await launch(); });
 after(() => browser?.close());
 
 // A test with a server and one robot of its own, which VIEWER has booked.
-// *server*: its configuration; *issued*: the robot's token is one that no
-// database has to know.
-function session(name, { server, issued = false }, body) {
+// *server*: its configuration; *through*: the robot's link can be cut;
+// *issued*: the robot's token is one that no database has to know; *more*: its
+// properties.
+function session(name, { server, through = false, issued = false,
+  more = () => [] }, body) {
   test(name, async t => {
     const stack = await Stack.start(server);
     let mine = true;
@@ -37,8 +39,11 @@ function session(name, { server, issued = false }, body) {
       if (issued)
         await writeFile(stack.file(`${self.robotId}.token`), await stack.cli(
           'token', '--role', 'robot', '--sub', self.robotId));
+      if (through)
+        self.link = await Relay.start(t, stack.origin);
       self.startRobot = log => stack.startRobot(self.robotId,
-        { small: true, log });
+        { small: true, server: (self.link ?? stack).origin, log,
+          more: more(stack) });
       self.robot = await self.startRobot();
       await stack.untilOnline(ADMIN, self.robotId);
       // A page that watches; *origin*: where it finds the server.
@@ -50,6 +55,8 @@ function session(name, { server, issued = false }, body) {
         await mark(page);
         return page;
       };
+      self.log = async (log = self.robotId) =>
+        readFile(stack.file(`${log}.log`), 'utf8');
       await body(self, t);
     } catch (error) {
       mine = false;
@@ -168,6 +175,93 @@ session('a server that cannot be reached for longer changes nothing', {},
     assert.deepEqual(names(await sessions(stack)), names(before));
   });
 
+session('a robot that does not trust the key is the operator\'s matter', {
+  // A key that somebody gave it, of a server that there is no more.
+  more: stack => {
+    const { publicKey } = generateKeyPairSync('ec',
+      { namedCurve: 'prime256v1' });
+    writeFileSync(stack.file('other.pem'),
+      publicKey.export({ type: 'spki', format: 'pem' }));
+    return [`grant-key=${stack.file('other.pem')}`];
+  },
+}, async ({ stack, robotId }, t) => {
+  const page = await openPage(browser, stack, t, VIEWER, { robot: robotId });
+  await connect(page);
+  await untilState(page, 'refused');
+  assert.match(await textOf(page, 'notice'),
+    /does not trust this server’s key.*not your fault.*the operator/);
+  await until('the mark in the list', async () =>
+    /does not trust this server’s key/.test(await textOf(page, 'trouble')));
+  const robots = await stack.get(ADMIN, '/robots');
+  assert.ok(robots.find(({ id }) => id === robotId).refusesGrants.count >= 1);
+  assert.ok((await stack.logged('robot-refuses-grants')).length >= 1);
+  assert.deepEqual(await sessions(stack), []);
+});
+
+// What the robot sends is looked at below the page, whose close () does not
+// reach the connection: the robot has to stop by itself.
+const deaf = () => {
+  RTCPeerConnection.prototype.close = function () {};
+};
+
+const lastPacket = page => page.evaluate(async () => {
+  const report = await window.marked.getStats();
+  return [...report.values()].find(stats => stats.type === 'inbound-rtp'
+    && stats.kind === 'video').packetsReceived;
+});
+
+const untilSilent = page => until('no more packets', async () => {
+  const before = await lastPacket(page);
+  await new Promise(resolve => setTimeout(resolve, 1500));
+  return await lastPacket(page) === before;
+}, 20000);
+
+session('a robot whose link was away 7 s still hears of a cancellation',
+  { through: true }, async ({ stack, link, robotId, watch }) => {
+    const page = await watch({ script: deaf });
+    const [{ peerId }] = await sessions(stack);
+    link.block();
+    await until('the robot away', async () =>
+      (await sessions(stack))[0]?.state === 'robot-away');
+    await new Promise(resolve => setTimeout(resolve, 7000));
+    await assertUntouched(page);
+    assert.equal((await audit(stack, peerId)).endedAt, undefined);
+    link.unblock();
+    await stack.untilOnline(ADMIN, robotId);
+    await untilDecoded(page, 15);
+    await assertUntouched(page);
+    assert.deepEqual((await sessions(stack)).map(one => one.peerId), [peerId]);
+    await cancel(stack);
+    await untilCancelled(page);
+    await untilSilent(page);
+    await until('the end in the books', async () =>
+      (await audit(stack, peerId)).reason === 'revoked');
+  });
+
+session('a robot hears on its return what was cancelled while it was away',
+  { through: true }, async ({ stack, link, watch }) => {
+    const page = await watch({ script: deaf });
+    const [{ peerId }] = await sessions(stack);
+    link.block();
+    await until('the robot away', async () =>
+      (await sessions(stack))[0]?.state === 'robot-away');
+    await cancel(stack);
+    await untilCancelled(page);
+    await new Promise(resolve => setTimeout(resolve, 5000));
+    // The robot has not heard of it, so the picture is not over.
+    assert.equal((await audit(stack, peerId)).endedAt, undefined);
+    const before = await lastPacket(page);
+    await until('that it sends on', async () =>
+      await lastPacket(page) > before);
+    link.unblock();
+    await untilSilent(page);
+    await until('the end in the books', async () => {
+      const row = await audit(stack, peerId);
+      return row.endedAt !== undefined && row.reason === 'revoked'
+        && (await sessions(stack)).length === 0;
+    });
+  });
+
 session('a grant key that is replaced disturbs nobody', {},
   async ({ stack, watch, robot }) => {
     const page = await watch();
@@ -223,15 +317,50 @@ for (const [what, same] of [['with the same keys', true],
   });
 }
 
-session('a robot that is started again while its process hangs is found', {},
-  async ({ stack, watch, startRobot, robot, robotId }) => {
+session('a second process with the same id takes no picture away', {},
+  async ({ stack, watch, startRobot, robotId, log }) => {
     const page = await watch();
-    await robot.stop('SIGKILL');
-    await startRobot('next');
-    await untilState(page, 'live');
-    await until('a new connection', () => page.evaluate(() =>
-      window.peers.at(-1) !== window.marked
-        && document.getElementById('state').dataset.state === 'live'));
-    await untilDecoded(page, 30);
-    await stack.untilOnline(ADMIN, robotId);
+    const before = await sessions(stack);
+    await startRobot('clone');
+    const duplicates = async () => (await stack.get(ADMIN, '/robots'))
+      .find(({ id }) => id === robotId).duplicates ?? [];
+    await until('that it is noticed', async () =>
+      (await duplicates()).length === 1);
+    await untilDecoded(page, 15 * 15);
+    await assertUntouched(page);
+    assert.deepEqual(names(await sessions(stack)), names(before));
+    // Once, not again and again.
+    assert.ok((await stack.logged('robot-replaced')).length <= 2);
+    // Who comes now is served by the one that has the place.
+    const next = await watch();
+    await untilDecoded(next, 15);
+    await untilDecoded(page, 15);
+    await assertUntouched(page);
+    const told = (await log()).match(new RegExp('another process of the robot '
+      + '"robot_1" \\(instance [\\w-]+, address 127\\.0\\.0\\.1', 'g'));
+    assert.equal(told?.length, 1);
+    // The one that lost the place is told all the same who may not watch.
+    await cancel(stack);
+    await Promise.all([page, next].map(untilCancelled));
   });
+
+for (const [what, signal] of [['was killed', 'SIGKILL'],
+  ['hangs', 'SIGSTOP']]) {
+  session(`a robot is started again whose process ${what}: its picture is back`,
+    {}, async ({ stack, watch, startRobot, robot, robotId }, t) => {
+      const page = await watch();
+      if (signal === 'SIGKILL')
+        await robot.stop(signal);
+      else
+        robot.child.kill(signal);
+      t.after(() => robot.child.kill('SIGKILL')); // a stopped one ignores others
+      await startRobot('next');
+      await until('a new connection', () => page.evaluate(() =>
+        window.peers.at(-1) !== window.marked
+          && document.getElementById('state').dataset.state === 'live'));
+      await untilDecoded(page, 30);
+      await stack.untilOnline(ADMIN, robotId);
+      assert.deepEqual((await sessions(stack)).map(({ state }) => state),
+        ['live']);
+    });
+}
