@@ -52,7 +52,7 @@ test('robots and bookings are listed, the booked robot is chosen', async t => {
   assert.equal(await page.getByLabel('Robot', { exact: true }).inputValue(), 'robot_1');
   const bookings = await page.getByRole('listitem').allTextContents();
   assert.equal(bookings.length, 1);
-  assert.match(bookings[0], /Greenhousetoday at .* until .*Now/);
+  assert.match(bookings[0], /Greenhouse(today|on) .* until .*Now/);
   assert.equal(await page.getByRole('button', { name: 'Disconnect' })
     .isEnabled(), false);
 });
@@ -118,7 +118,7 @@ const next = Date.now() + 3600000;
 for (const [code, sentence, more] of [
   ['unauthorized', /log in again/],
   ['forbidden', /not allowed to watch/],
-  ['no-active-booking', /no booking .* Your next one starts (today|on) .*/,
+  ['no-active-booking', /no booking .* Your next one starts (today|tomorrow|on) .*/,
     { nextBooking: { startsAt: next, endsAt: next + 60000 } }],
   ['unknown-robot', /no robot of this name/],
   ['bad-message', /no video format in common/],
