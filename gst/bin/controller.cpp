@@ -19,7 +19,7 @@ constexpr std::int64_t kPendingLimit = 10 * std::int64_t (1000000000);
 // As long as the keys may be waited for, and asked.
 constexpr std::int64_t kKeyLimit = 14 * std::int64_t (1000000000);
 
-std::unique_ptr<Signaller>
+std::shared_ptr<Signaller>
 make_signaller (const Settings &settings)
 {
   SocketIoClientOptions options;
@@ -55,19 +55,23 @@ link_name (LinkState state)
   return "";
 }
 
-Controller::Controller (std::weak_ptr<EventLoop> loop, GstElement *element)
-    : loop_ (std::move (loop)), element_ (element)
+Controller::Controller (std::weak_ptr<EventLoop> loop, GstElement *element,
+    std::shared_ptr<Outbox> outbox)
+    : loop_ (std::move (loop)), element_ (element), outbox_ (std::move (outbox))
 {
 }
 
 void
 Controller::start (
-    const Settings &settings, std::unique_ptr<Signaller> signaller)
+    const Settings &settings, std::shared_ptr<Signaller> signaller)
 {
   settings_ = settings;
-  signaller_ = signaller                         ? std::move (signaller)
-               : settings.application_signalling ? make_app_signaller (element_)
-                                                 : make_signaller (settings);
+  if (signaller)
+    signaller_ = std::move (signaller);
+  else if (settings.application_signalling)
+    signaller_ = make_app_signaller (element_);
+  else
+    signaller_ = make_signaller (settings);
   admission_.emplace (settings.policy, settings.robot_id);
   for (auto &stream : streams_) {
     stream->announced_end = -1;
@@ -94,7 +98,7 @@ Controller::start (
   signaller_->start (this);
 }
 
-std::unique_ptr<Signaller>
+std::shared_ptr<Signaller>
 Controller::stop ()
 {
   forget_keys ();
@@ -103,8 +107,6 @@ Controller::stop ()
   pending_.clear ();
   while (!viewers_.empty ())
     end_viewer (viewers_.begin ()->first, "robot-offline");
-  if (signaller_)
-    signaller_->stop ();
   announce_sessions ();
   turn_tls_.reset ();
   for (auto &stream : streams_) {
@@ -112,14 +114,57 @@ Controller::stop ()
     stream->codec = StreamCodec ();
   }
   link_ = LinkState::Disconnected;
-  return std::move (signaller_);
+  latency_ = GST_CLOCK_TIME_NONE; // the next stream's is another
+  auto signaller = std::move (signaller_);
+  // Whom it reaches may start us again, or be our end: nothing of ours is
+  // touched from here on.
+  outbox_->run_sends ();
+  if (signaller)
+    signaller->stop ();
+  return signaller;
 }
 
 void
 Controller::post (GstStructure *structure)
 {
-  gst_element_post_message (
-      element_, gst_message_new_element (GST_OBJECT (element_), structure));
+  const std::shared_ptr<GstMessage> message (
+      gst_message_new_element (GST_OBJECT (element_), structure),
+      gst_message_unref);
+  outbox_->add ([element = element_, message] () {
+    gst_element_post_message (element, gst_message_ref (message.get ()));
+  });
+}
+
+void
+Controller::emit (
+    const char *signal, const std::string &peer_id, const std::string &text)
+{
+  outbox_->add ([element = element_, signal, peer_id, text] () {
+    g_signal_emit_by_name (element, signal, peer_id.c_str (), text.c_str ());
+  });
+}
+
+void
+Controller::notify_target ()
+{
+  outbox_->add ([element = element_] () {
+    g_object_notify (G_OBJECT (element), "target-bitrate");
+  });
+}
+
+void
+Controller::send (std::function<void (Signaller &)> message)
+{
+  if (!signaller_)
+    return;
+  auto effect = [signaller = signaller_, message = std::move (message)] () {
+    message (*signaller);
+  };
+  // The application's messages are signals like the others.
+  if (settings_.application_signalling)
+    outbox_->add (std::move (effect));
+  else
+    outbox_->add_send (std::move (effect));
 }
 
 PeerSettings
@@ -182,12 +227,14 @@ Controller::refuse (
       peer_id.c_str (), "user", G_TYPE_STRING, from.c_str (), "code",
       G_TYPE_STRING, refusal.code.c_str (), "message", G_TYPE_STRING,
       refusal.message.c_str (), nullptr));
-  if (refusal.code == kGrantRefused) {
+  if (refusal.code == kGrantRefused)
     warn_of_keys (refusal);
-    signaller_->send_leave (from, peer_id, refusal.code);
-  } else {
-    signaller_->send_error (from, peer_id, refusal.code, refusal.message);
-  }
+  send ([=] (Signaller &link) {
+    if (refusal.code == kGrantRefused)
+      link.send_leave (from, peer_id, refusal.code);
+    else
+      link.send_error (from, peer_id, refusal.code, refusal.message);
+  });
   // With that the peer connection is over by the protocol, also one that ran
   // before a new offer.
   if (const auto old = viewers_.find (peer_id);
@@ -297,15 +344,18 @@ Controller::answer (const std::string &peer_id, const Pending &pending)
   const auto sound_source = sound ? source (*sound) : Source ();
   auto viewer = std::make_shared<Viewer> (loop_, this, GST_BIN (element_),
       pending.from, peer_id, pending.arrived_at);
-  viewers_[peer_id] = viewer;
   viewer->set_terms (pending.terms);
   if (!viewer->start (offer, picture, sound ? &sound_source : nullptr,
           peer_settings (), &why)) {
     GST_ERROR_OBJECT (
         element_, "viewer %s: %s", peer_id.c_str (), why.c_str ());
-    viewer_remove (peer_id, "failed", "internal", why);
+    viewer->stop ();
+    // It was never added, so it is not removed either.
+    refuse (pending.from, peer_id, {"internal", why});
+    announce_sessions ();
     return;
   }
+  viewers_[peer_id] = viewer;
   if (!GST_CLOCK_TIME_IS_VALID (latency_)) {
     // The pipeline has told us none: what the source needs, then.
     g_autoptr (GstQuery) query = gst_query_new_latency ();
@@ -321,8 +371,7 @@ Controller::answer (const std::string &peer_id, const Pending &pending)
       peer_id.c_str (), "user", G_TYPE_STRING, pending.from.c_str (), "role",
       G_TYPE_STRING, pending.terms.role.c_str (), nullptr));
   announce_sessions ();
-  g_signal_emit_by_name (
-      element_, "viewer-added", peer_id.c_str (), pending.from.c_str ());
+  emit ("viewer-added", peer_id, pending.from);
 }
 
 void
@@ -420,12 +469,14 @@ void
 Controller::on_error (
     const std::string &code, const std::string &message, bool fatal)
 {
-  // gst_element_message_full () takes over the strings.
-  gst_element_message_full (element_,
-      fatal ? GST_MESSAGE_ERROR : GST_MESSAGE_WARNING, GST_RESOURCE_ERROR,
-      resource_error_of (code), g_strdup (message.c_str ()),
-      g_strdup (("signalling: " + code).c_str ()), __FILE__, G_STRFUNC,
-      __LINE__);
+  outbox_->add ([element = element_, code, message, fatal] () {
+    // gst_element_message_full () takes over the strings.
+    gst_element_message_full (element,
+        fatal ? GST_MESSAGE_ERROR : GST_MESSAGE_WARNING, GST_RESOURCE_ERROR,
+        resource_error_of (code), g_strdup (message.c_str ()),
+        g_strdup (("signalling: " + code).c_str ()), __FILE__, G_STRFUNC,
+        __LINE__);
+  });
 }
 
 // --- the viewers' calls -----------------------------------------------------
@@ -436,7 +487,8 @@ Controller::viewer_answer (const std::string &peer_id, const std::string &sdp)
   if (pending_.count (peer_id))
     return; // to an offer that a newer one has overtaken
   if (const auto found = viewers_.find (peer_id); found != viewers_.end ())
-    signaller_->send_answer (found->second->user (), peer_id, sdp);
+    send ([user = found->second->user (), peer_id, sdp] (
+              Signaller &link) { link.send_answer (user, peer_id, sdp); });
 }
 
 void
@@ -446,7 +498,10 @@ Controller::viewer_candidate (
   if (pending_.count (peer_id))
     return;
   if (const auto found = viewers_.find (peer_id); found != viewers_.end ())
-    signaller_->send_candidate (found->second->user (), peer_id, candidate);
+    send (
+        [user = found->second->user (), peer_id, candidate] (Signaller &link) {
+          link.send_candidate (user, peer_id, candidate);
+        });
 }
 
 void
@@ -464,8 +519,8 @@ Controller::viewer_streaming (const std::string &peer_id)
 void
 Controller::viewer_needs_key_frame (const std::string &peer_id)
 {
-  if (Stream *from = stream_of (peer_id))
-    from->input->encoder ().request_key_frame ();
+  if (const Stream *from = stream_of (peer_id))
+    ask_key_frame (*from);
 }
 
 void
@@ -496,9 +551,12 @@ Controller::remove (std::string peer_id, const std::string &reason,
   if (pending_.count (peer_id))
     GST_DEBUG_OBJECT (element_, "viewer %s: offers anew", peer_id.c_str ());
   else if (!message.empty ())
-    signaller_->send_error (viewer->user (), peer_id, code, message);
+    send ([user = viewer->user (), peer_id, code, message] (Signaller &link) {
+      link.send_error (user, peer_id, code, message);
+    });
   else if (tell_viewer)
-    signaller_->send_leave (viewer->user (), peer_id, reason);
+    send ([user = viewer->user (), peer_id, reason] (
+              Signaller &link) { link.send_leave (user, peer_id, reason); });
   GST_INFO_OBJECT (element_, "viewer %s removed: %s %s", peer_id.c_str (),
       reason.c_str (), message.c_str ());
   post (gst_structure_new ("robotlive-viewer-removed", "peer-id", G_TYPE_STRING,
@@ -506,8 +564,7 @@ Controller::remove (std::string peer_id, const std::string &reason,
       "reason", G_TYPE_STRING, reason.c_str (), "message", G_TYPE_STRING,
       message.c_str (), nullptr));
   announce_sessions ();
-  g_signal_emit_by_name (
-      element_, "viewer-removed", peer_id.c_str (), reason.c_str ());
+  emit ("viewer-removed", peer_id, reason);
 }
 
 bool
@@ -517,6 +574,12 @@ Controller::end_viewer (std::string peer_id, const std::string &reason)
     return false;
   viewer_remove (peer_id, reason, "", "");
   return true;
+}
+
+bool
+Controller::has_viewer (const std::string &peer_id) const
+{
+  return viewers_.count (peer_id) > 0;
 }
 
 void

@@ -5,6 +5,7 @@
 #pragma once
 #include "access/admission.hpp"
 #include "access/grantkey.hpp"
+#include "bin/outbox.hpp"
 #include "bin/stream.hpp"
 #include "transport/turntls.hpp"
 #include "viewer/viewer.hpp"
@@ -46,21 +47,25 @@ const char *link_name (LinkState state);
 class Controller final : public SignallerListener, public ViewerOwner
 {
 public:
-  // *element* is the bin, which outlives us.
-  Controller (std::weak_ptr<EventLoop> loop, GstElement *element);
+  // *element* is the bin, which outlives us. Nobody but the outbox calls what
+  // is not ours.
+  Controller (std::weak_ptr<EventLoop> loop, GstElement *element,
+      std::shared_ptr<Outbox> outbox);
 
   // Signalling thread from here on.
-  void start (const Settings &settings, std::unique_ptr<Signaller> signaller);
+  void start (const Settings &settings, std::shared_ptr<Signaller> signaller);
   // Ends every viewer and the link; the signaller comes back for a next start.
-  std::unique_ptr<Signaller> stop ();
+  // The caller sees to what is in the outbox then.
+  std::shared_ptr<Signaller> stop ();
   bool started () const { return signaller_ != nullptr; }
   // *pad*: the name of the bin's pad.
-  void add_stream (const std::string &pad, Input *input);
+  void add_stream (const std::string &pad, std::shared_ptr<Input> input);
   void remove_stream (const std::string &pad);
   void set_codec (const std::string &pad, const StreamCodec &codec);
   void set_latency (GstClockTime latency);
   // By value: the id may be the very key that goes.
   bool end_viewer (std::string peer_id, const std::string &reason);
+  bool has_viewer (const std::string &peer_id) const;
   // Keeps the connection and sends nothing; false when there is no such viewer.
   bool pause_viewer (const std::string &peer_id, bool paused);
   // Who drives the robot, by user or peer id; "": whose session says so.
@@ -164,14 +169,22 @@ private:
   void tick ();
   void rate_tick ();
   PeerSettings peer_settings ();
+  // Into the outbox:
   void post (GstStructure *structure); // an element message; takes it
+  void emit (
+      const char *signal, const std::string &peer_id, const std::string &text);
+  void notify_target ();
+  void send (std::function<void (Signaller &)> message);
+  void ask_key_frame (const Stream &stream);
+  void tell_encoder (Stream *stream); // what is due
 
   const std::weak_ptr<EventLoop> loop_;
   GstElement *const element_;
+  const std::shared_ptr<Outbox> outbox_;
 
   Settings settings_;
   std::string named_controller_;
-  std::unique_ptr<Signaller> signaller_;
+  std::shared_ptr<Signaller> signaller_; // used by send () alone
   std::optional<Admission> admission_;
   std::unique_ptr<GrantKeys> keys_;
   // For the life of the element: what was got last, and from where.
@@ -179,7 +192,7 @@ private:
   GrantKeys::Place known_place_;
   std::int64_t keys_warned_at_ = 0; // 0: a grant was good since
   // "sink" first, then video_%u by number, audio_%u last.
-  std::vector<std::unique_ptr<Stream>> streams_;
+  std::vector<std::shared_ptr<Stream>> streams_;
   GstClockTime latency_ = GST_CLOCK_TIME_NONE;
   std::vector<IceServer> ice_servers_;
   std::unique_ptr<TurnTls> turn_tls_;      // once a server wants it

@@ -70,11 +70,11 @@ take_list (GstStructure *stats, const char *field,
 // --- streams ----------------------------------------------------------------
 
 void
-Controller::add_stream (const std::string &pad, Input *input)
+Controller::add_stream (const std::string &pad, std::shared_ptr<Input> input)
 {
   const auto place = std::find_if (streams_.begin (), streams_.end (),
       [&pad] (const auto &other) { return rank (pad) < rank (other->pad); });
-  auto added = std::make_unique<Stream> (pad, input);
+  auto added = std::make_shared<Stream> (pad, std::move (input));
   if (added->rate)
     added->rate->set_settings (settings_.rate);
   streams_.insert (place, std::move (added));
@@ -182,11 +182,13 @@ Controller::set_codec (const std::string &pad, const StreamCodec &codec)
   for (const auto &id : ids)
     end_viewer (id, "codec-changed");
   if (!changed->input->audio () && !is_alternative (*changed))
-    GST_ELEMENT_ERROR (element_, RESOURCE, SETTINGS,
-        ("The pad %s brings a second picture: set its property alternative-of "
-         "to the name of the pad whose picture it is as well.",
-            pad.c_str ()),
-        (nullptr));
+    outbox_->add ([element = element_, pad] () {
+      GST_ELEMENT_ERROR (element, RESOURCE, SETTINGS,
+          ("The pad %s brings a second picture: set its property "
+           "alternative-of to the name of the pad whose picture it is as well.",
+              pad.c_str ()),
+          (nullptr));
+    });
   proceed_all ();
 }
 
@@ -204,7 +206,15 @@ void
 Controller::key_frame_wanted (const std::string &pad)
 {
   if (Stream *from = stream (pad))
-    from->input->encoder ().apply_key_frame ();
+    outbox_->add (
+        [input = from->input] () { input->encoder ().apply_key_frame (); });
+}
+
+void
+Controller::ask_key_frame (const Stream &stream)
+{
+  outbox_->add (
+      [input = stream.input] () { input->encoder ().request_key_frame (); });
 }
 
 void
@@ -214,7 +224,9 @@ Controller::key_frame_later (const std::string &pad, unsigned ms)
   auto loop = loop_.lock ();
   if (from && loop)
     from->key_frame_timer =
-        loop->after (ms, [input = from->input] () { input->ask_again (); });
+        loop->after (ms, [outbox = outbox_, input = from->input] () {
+          outbox->add ([input] () { input->ask_again (); });
+        });
 }
 
 bool
@@ -277,12 +289,22 @@ Controller::announce_sessions (Stream *stream, bool again)
     return;
   stream->announced_end = ends;
   stream->announced_viewers = count;
-  gst_pad_push_event (stream->input->sink_pad (),
-      gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM,
-          gst_structure_new (GST_SESSION_GATE_EVENT_NAME, "ends-at",
-              G_TYPE_INT64, gint64 (ends), "opens-at", G_TYPE_INT64,
-              gint64 (count ? opens : 0), "viewers", G_TYPE_UINT, count,
-              nullptr)));
+  outbox_->add ([input = stream->input, ends, opens, count] () {
+    gst_pad_push_event (input->sink_pad (),
+        gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM,
+            gst_structure_new (GST_SESSION_GATE_EVENT_NAME, "ends-at",
+                G_TYPE_INT64, gint64 (ends), "opens-at", G_TYPE_INT64,
+                gint64 (count ? opens : 0), "viewers", G_TYPE_UINT, count,
+                nullptr)));
+  });
+}
+
+void
+Controller::tell_encoder (Stream *stream)
+{
+  if (stream->rate->due ())
+    outbox_->add (
+        [kept = stream->shared_from_this ()] () { kept->rate->apply (); });
 }
 
 void
@@ -296,7 +318,7 @@ Controller::rate_tick ()
     if (stream->rate)
       changed |= rate_tick (stream.get (), now);
   if (changed)
-    g_object_notify (G_OBJECT (element_), "target-bitrate");
+    notify_target ();
 }
 
 void
@@ -310,7 +332,7 @@ Controller::viewer_path_fell (const std::string &peer_id)
   if (from->input->encoder ().key_frames () != KeyFrames::None)
     viewers_.at (peer_id)->drain (now);
   if (rate_tick (from, now))
-    g_object_notify (G_OBJECT (element_), "target-bitrate");
+    notify_target ();
 }
 
 bool
@@ -326,6 +348,7 @@ Controller::rate_tick (Stream *stream, std::int64_t now)
           peer_id, rate, limited, controls (*viewer), viewer->overrun ());
   }
   const bool changed = control.update (now);
+  tell_encoder (stream);
   for (const auto &[peer_id, viewer] : viewers_) {
     if (viewer->picture_pad () != stream->pad || viewer->paused ())
       continue;
@@ -333,8 +356,9 @@ Controller::rate_tick (Stream *stream, std::int64_t now)
         control.thinning (peer_id), control.only_key_frames (), now);
     RateLimit limit = RateLimit::None;
     if (viewer->limit_changed (control.highest (), now, &limit))
-      signaller_->send_limit (
-          viewer->user (), peer_id, rate_limit_name (limit));
+      send ([user = viewer->user (), id = peer_id, limit] (Signaller &link) {
+        link.send_limit (user, id, rate_limit_name (limit));
+      });
   }
   if (changed)
     GST_DEBUG_OBJECT (element_, "target of %s: %u bit/s", stream->pad.c_str (),
@@ -368,8 +392,10 @@ Controller::leave_rate (Stream *stream, const std::string &peer_id)
         return other.first != peer_id && !other.second->paused () &&
                other.second->picture_pad () == stream->pad;
       });
-  if (stream->rate->remove_viewer (peer_id, last))
-    g_object_notify (G_OBJECT (element_), "target-bitrate");
+  const bool changed = stream->rate->remove_viewer (peer_id, last);
+  tell_encoder (stream);
+  if (changed)
+    notify_target ();
 }
 
 guint

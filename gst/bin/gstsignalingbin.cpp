@@ -76,6 +76,14 @@ gst_signaling_bin_set_signaller (
   self->state->signaller = std::move (signaller);
 }
 
+// For tasks that may be the last to use the bin.
+static std::shared_ptr<GstSignalingBin>
+keep (GstSignalingBin *self)
+{
+  return {
+      static_cast<GstSignalingBin *> (gst_object_ref (self)), gst_object_unref};
+}
+
 // NULL to READY: everything that will be needed is there.
 static gboolean
 check_elements (GstSignalingBin *self)
@@ -128,9 +136,12 @@ open_loop (GstSignalingBin *self)
   SignalingBinState *state = self->state;
   auto loop = std::make_shared<EventLoop> ("robotlive:sig");
   loop->run ([self, state, &loop] () {
-    state->controller = std::make_unique<Controller> (loop, GST_ELEMENT (self));
+    auto &hub = *state->hub;
+    hub.outbox = std::make_shared<Outbox> (loop, GST_ELEMENT (self));
+    hub.controller =
+        std::make_shared<Controller> (loop, GST_ELEMENT (self), hub.outbox);
     for (const auto &[pad, input] : state->copy_inputs ())
-      state->controller->add_stream (pad, input.get ());
+      hub.controller->add_stream (pad, input);
   });
   // The process's DTLS key takes a quarter of a second to make, once; better
   // now than when the first viewer waits. On a thread that nobody waits for.
@@ -144,6 +155,15 @@ open_loop (GstSignalingBin *self)
   state->loop = std::move (loop);
 }
 
+// On the signalling thread, and not in one of our own handlers: somebody who
+// watches the pipeline has been called while the hub was at work.
+static bool
+amid_entry_point (SignalingBinState *state, const EventLoop &loop)
+{
+  return loop.is_current () && state->hub->outbox &&
+         !state->hub->outbox->may_enter ();
+}
+
 static void
 close_loop (GstSignalingBin *self)
 {
@@ -153,8 +173,16 @@ close_loop (GstSignalingBin *self)
     std::lock_guard<std::mutex> lock (state->loop_mutex);
     loop.swap (state->loop);
   }
-  if (loop)
-    loop->run ([state] () { state->controller.reset (); });
+  if (!loop)
+    return;
+  const auto close = [hub = state->hub] () {
+    hub->controller.reset ();
+    hub->outbox.reset ();
+  };
+  if (amid_entry_point (state, *loop))
+    loop->post (close);
+  else
+    loop->run (close);
 }
 
 static void
@@ -164,30 +192,51 @@ start_session (GstSignalingBin *self)
   const auto settings = state->copy_settings ();
   for (const auto &[pad, input] : state->copy_inputs ())
     prepare_input (input.get (), settings);
-  if (auto loop = state->current_loop ())
-    loop->post ([state, settings] () {
-      if (!state->controller)
-        return;
-      state->controller->start (settings, std::move (state->signaller));
-      // Not the copy's: it may be another since.
-      state->controller->name_controller (state->copy_settings ().controller);
-    });
+  state->post ([kept = keep (self), state, settings] (Controller &controller) {
+    controller.start (settings, std::move (state->signaller));
+    // Not the copy's: it may be another since.
+    controller.name_controller (state->copy_settings ().controller);
+  });
 }
 
 static void
 stop_session (GstSignalingBin *self)
 {
   SignalingBinState *state = self->state;
-  if (auto loop = state->current_loop ())
-    loop->run ([state] () {
-      if (!state->controller)
-        return;
-      auto signaller = state->controller->stop ();
-      // The Socket.IO client is made anew from the properties; an injected
-      // signaller is kept.
-      if (state->own_signaller)
-        state->signaller = std::move (signaller);
+  const auto loop = state->current_loop ();
+  if (!loop)
+    return;
+  const auto stop = [state, hub = state->hub] () {
+    const auto controller = hub->controller;
+    if (!controller)
+      return;
+    auto signaller = controller->stop ();
+    // The Socket.IO client is made anew from the properties; an injected
+    // signaller is kept.
+    if (state->own_signaller && signaller)
+      state->signaller = std::move (signaller);
+  };
+  const auto outbox = state->hub->outbox;
+  if (amid_entry_point (state, *loop)) {
+    loop->post ([kept = keep (self), stop, outbox] () {
+      stop ();
+      outbox->run ();
     });
+  } else if (loop->is_current ()) {
+    // Nobody hears of viewers after the bin has stopped.
+    outbox->enter (stop);
+    outbox->run ();
+  } else {
+    // What is left to say is said on this thread. It holds the bin's state
+    // lock: a handler that sets the state, too, would wait for it elsewhere.
+    std::deque<Outbox::Effect> left;
+    loop->run ([&] () {
+      stop ();
+      left = outbox->take ();
+    });
+    for (const auto &effect : left)
+      effect ();
+  }
 }
 
 static GstStateChangeReturn
@@ -308,7 +357,8 @@ gst_signaling_bin_set_property (
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   }
   if (id == PROP_CONTROLLER)
-    state->post ([state] (Controller &controller) {
+    state->post ([kept = keep (GST_SIGNALING_BIN (object)), state] (
+                     Controller &controller) {
       controller.name_controller (state->copy_settings ().controller);
     });
 }
@@ -323,19 +373,14 @@ gst_signaling_bin_get_property (
         value, state->main_input ()->encoder ().find ().release ());
   } else if (id == PROP_TARGET_BITRATE) {
     guint target = 0;
-    if (auto loop = state->current_loop ())
-      loop->run ([state, &target] () {
-        if (state->controller)
-          target = state->controller->target_bitrate ();
-      });
+    state->look ([&target] (Controller &controller) {
+      target = controller.target_bitrate ();
+    });
     g_value_set_uint (value, target);
   } else if (id == PROP_STATS) {
     GstStructure *stats = nullptr;
-    if (auto loop = state->current_loop ())
-      loop->run ([state, &stats] () {
-        if (state->controller)
-          stats = state->controller->stats ();
-      });
+    state->look (
+        [&stats] (Controller &controller) { stats = controller.stats (); });
     g_value_take_boxed (
         value, stats ? stats : gst_structure_new_empty ("robotlive-stats"));
   } else {
@@ -345,30 +390,64 @@ gst_signaling_bin_get_property (
   }
 }
 
-static gboolean
-gst_signaling_bin_end_viewer (GstSignalingBin *self, const char *peer_id)
+namespace robotlive {
+
+void
+SignalingBinState::act (const Task &task)
 {
-  gboolean found = FALSE;
-  SignalingBinState *state = self->state;
-  if (auto loop = state->current_loop (); loop && peer_id)
-    loop->run ([state, peer_id, &found] () {
-      found =
-          state->controller && state->controller->end_viewer (peer_id, "ended");
+  const auto target = current_loop ();
+  if (!target)
+    return;
+  if (amid_entry_point (this, *target)) {
+    post (task);
+    return;
+  }
+  target->run ([this, &task, nested = target->is_current ()] () {
+    const auto controller = hub->controller;
+    const auto outbox = hub->outbox;
+    if (!controller)
+      return;
+    outbox->enter ([&] () { task (*controller); });
+    if (!nested)
+      outbox->run ();
+  });
+}
+
+} // namespace robotlive
+
+static bool
+has_viewer (SignalingBinState *state, const char *peer_id)
+{
+  bool found = false;
+  if (peer_id)
+    state->look ([peer_id, &found] (Controller &controller) {
+      found = controller.has_viewer (peer_id);
     });
   return found;
 }
 
 static gboolean
+gst_signaling_bin_end_viewer (GstSignalingBin *self, const char *peer_id)
+{
+  const auto found = std::make_shared<bool> (has_viewer (self->state, peer_id));
+  if (*found)
+    self->state->act (
+        [id = std::string (peer_id), found] (Controller &controller) {
+          *found = controller.end_viewer (id, "ended");
+        });
+  return *found;
+}
+
+static gboolean
 set_paused (GstSignalingBin *self, const char *peer_id, bool paused)
 {
-  gboolean found = FALSE;
-  SignalingBinState *state = self->state;
-  if (auto loop = state->current_loop (); loop && peer_id)
-    loop->run ([state, peer_id, paused, &found] () {
-      found = state->controller &&
-              state->controller->pause_viewer (peer_id, paused);
-    });
-  return found;
+  const auto found = std::make_shared<bool> (has_viewer (self->state, peer_id));
+  if (*found)
+    self->state->act (
+        [id = std::string (peer_id), paused, found] (Controller &controller) {
+          *found = controller.pause_viewer (id, paused);
+        });
+  return *found;
 }
 
 static gboolean
@@ -389,11 +468,8 @@ gst_signaling_bin_list_viewers (GstSignalingBin *self)
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
   SignalingBinState *state = self->state;
   std::vector<std::string> ids;
-  if (auto loop = state->current_loop ())
-    loop->run ([state, &ids] () {
-      if (state->controller)
-        ids = state->controller->viewers ();
-    });
+  state->look (
+      [&ids] (Controller &controller) { ids = controller.viewers (); });
   for (const auto &id : ids)
     g_strv_builder_add (builder, id.c_str ());
   return g_strv_builder_end (builder);
@@ -466,7 +542,8 @@ gst_signaling_bin_class_init (GstSignalingBinClass *klass)
    *     "fingerprint-mismatch", "replaced", "ended", "codec-changed",
    *     "robot-offline"
    *
-   * A viewer is gone and its branch with it. Emitted on the signalling thread.
+   * A viewer is gone and its branch with it. Emitted on the signalling thread,
+   * or on the one that stops the bin.
    *
    * Since: 0.1
    */
@@ -477,7 +554,9 @@ gst_signaling_bin_class_init (GstSignalingBinClass *klass)
    * GstSignalingBin::end-viewer:
    * @peer_id: as in viewer-added
    *
-   * Ends one viewer's connection; the viewer is told. Waits until it is done.
+   * Ends one viewer's connection; the viewer is told. Waits until it is done;
+   * viewer-removed has been emitted then, or, when this is called in a handler
+   * of a signal of the bin, follows when that handler has returned.
    *
    * Returns: %TRUE when there was such a viewer
    *

@@ -68,13 +68,11 @@ add_input (GstSignalingBin *self, GstPad *ghost, bool audio)
     std::lock_guard<std::mutex> lock (state->inputs_mutex);
     state->inputs[name] = input;
   }
-  auto loop = state->current_loop ();
-  if (!loop)
+  if (!state->current_loop ())
     return;
   prepare_input (input.get (), state->copy_settings ());
-  loop->run ([state, &name, &input] () {
-    if (state->controller)
-      state->controller->add_stream (name, input.get ());
+  state->act ([name, input] (Controller &controller) {
+    controller.add_stream (name, input);
   });
 }
 
@@ -181,11 +179,8 @@ signaling_bin_release_pad (GstElement *element, GstPad *pad)
       GST_CHILD_PROXY (element), G_OBJECT (pad), name.c_str ());
   // Nothing is in a push when this returns, and nothing will be.
   gst_pad_set_active (pad, FALSE);
-  if (auto loop = state->current_loop ())
-    loop->run ([state, &name] () {
-      if (state->controller)
-        state->controller->remove_stream (name);
-    });
+  state->act (
+      [name] (Controller &controller) { controller.remove_stream (name); });
   std::shared_ptr<Input> input;
   {
     std::lock_guard<std::mutex> lock (state->inputs_mutex);

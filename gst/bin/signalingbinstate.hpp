@@ -9,6 +9,14 @@
 
 namespace robotlive {
 
+// What lives on the signalling thread. Tasks on their way there keep it: they
+// may come after the bin itself.
+struct SignalingHub
+{
+  std::shared_ptr<Outbox> outbox;
+  std::shared_ptr<Controller> controller; // from NULL to READY and back
+};
+
 struct SignalingBinState
 {
   using Inputs = std::map<std::string, std::shared_ptr<Input>>; // by pad name
@@ -23,9 +31,9 @@ struct SignalingBinState
   // From NULL to READY until READY to NULL. Streaming threads take a copy.
   std::shared_ptr<EventLoop> loop;
 
-  std::unique_ptr<Signaller> signaller; // injected; lent to the controller
+  std::shared_ptr<Signaller> signaller; // injected; lent to the controller
   bool own_signaller = false;
-  std::unique_ptr<Controller> controller; // used on the loop's thread
+  const std::shared_ptr<SignalingHub> hub = std::make_shared<SignalingHub> ();
 
   Settings copy_settings ()
   {
@@ -47,12 +55,28 @@ struct SignalingBinState
     std::lock_guard<std::mutex> lock (loop_mutex);
     return loop;
   }
+  using Task = std::function<void (Controller &)>;
   // From a streaming thread: *task* on the signalling thread, if it runs.
-  void post (std::function<void (Controller &)> task)
+  void post (Task task)
   {
     if (auto target = current_loop ())
-      target->post ([this, task = std::move (task)] () {
-        if (controller)
+      target->post ([hub = hub, task = std::move (task)] () {
+        if (const auto controller = hub->controller)
+          task (*controller);
+      });
+  }
+  // For an action of the application's: *task* and what it brings about are
+  // done when this returns. Two are later: what a handler of ours asks for is
+  // done at once, but brings about nothing before that handler returns; and
+  // what is asked for amid an entry point, by who watches the pipeline's own
+  // signals, waits until the hub's state is whole again.
+  void act (const Task &task);
+  // Looks and changes nothing.
+  void look (const Task &task)
+  {
+    if (auto target = current_loop ())
+      target->run ([this, &task] () {
+        if (const auto controller = hub->controller)
           task (*controller);
       });
   }

@@ -6,13 +6,15 @@
 #include "base/eventloop.hpp"
 #include "input/adaptivebitrate.hpp"
 #include "input/input.hpp"
+#include <memory>
 #include <optional>
 
 namespace robotlive {
 
-struct Stream
+struct Stream : std::enable_shared_from_this<Stream>
 {
-  Stream (std::string name, Input *from) : pad (std::move (name)), input (from)
+  Stream (std::string name, std::shared_ptr<Input> from)
+      : pad (std::move (name)), input (std::move (from))
   {
     if (!input->audio ())
       rate.emplace (&input->encoder (), input->tee ());
@@ -20,8 +22,8 @@ struct Stream
 
   bool known () const { return !codec.encoding_name.empty (); }
 
-  const std::string pad;               // its name: "sink", "video_0", "audio_0"
-  Input *const input;                  // outlives this
+  const std::string pad; // its name: "sink", "video_0", "audio_0"
+  const std::shared_ptr<Input> input;
   StreamCodec codec;                   // without a name: not known yet
   std::optional<AdaptiveBitrate> rate; // of pictures
   Timer key_frame_timer;

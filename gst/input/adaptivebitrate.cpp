@@ -47,7 +47,10 @@ AdaptiveBitrate::~AdaptiveBitrate ()
 void
 AdaptiveBitrate::begin ()
 {
-  range_ = rate_range (settings_, encoder_->configured_bitrate ());
+  // Until it has it back, what the encoder is set to is ours.
+  if (!restore_due_)
+    configured_ = encoder_->configured_bitrate ();
+  range_ = rate_range (settings_, configured_);
   control_ = std::make_unique<RateControl> (range_, settings_.policy);
   told_ = false;
   measured_at_ = 0;
@@ -87,7 +90,8 @@ AdaptiveBitrate::remove_viewer (const std::string &peer_id, bool last)
   if (!last)
     return false;
   control_.reset ();
-  encoder_->restore_bitrate ();
+  target_due_ = false;
+  restore_due_ = true;
   return settings_.adaptive;
 }
 
@@ -121,8 +125,21 @@ AdaptiveBitrate::update (std::int64_t now)
     return false;
   const bool news = changed || !told_;
   told_ = true;
-  obeys_ = encoder_->set_bitrate (control_->target ());
+  target_due_ = true;
   return news;
+}
+
+void
+AdaptiveBitrate::apply ()
+{
+  if (restore_due_) {
+    restore_due_ = false;
+    encoder_->restore_bitrate ();
+  }
+  if (target_due_ && control_) {
+    target_due_ = false;
+    obeys_ = encoder_->set_bitrate (control_->target ());
+  }
 }
 
 bool

@@ -42,12 +42,16 @@ public:
   RateRange add_viewer ();
   void set_viewer (const std::string &peer_id, unsigned estimate, bool limited,
       bool controller, bool overrun);
-  // With the last one the encoder has back the rate it had. True when target ()
-  // has changed by that.
+  // With the last one the encoder is to have back the rate it had. True when
+  // target () has changed by that.
   bool remove_viewer (const std::string &peer_id, bool last);
   // Every 200 ms, after set_viewer () for each; *now* in microseconds. True
   // when target () has changed.
   bool update (std::int64_t now);
+  // The encoder is to be told something.
+  bool due () const { return restore_due_ || target_due_; }
+  // Tells it. Whoever watches its properties is called by that.
+  void apply ();
 
   // What the encoder is asked for; 0 while there is nobody, or not adaptive.
   guint target () const;
@@ -66,8 +70,10 @@ private:
   RateSettings settings_;
   RateRange range_;
   std::unique_ptr<RateControl> control_; // while there are viewers
-  bool told_ = false;                    // the encoder has had a target
+  bool told_ = false;                    // there was a target for the encoder
   bool obeys_ = false;                   // there is one that takes it
+  bool restore_due_ = false, target_due_ = false;
+  guint configured_ = 0; // as the application had set it
   // What comes out of the encoder.
   GPtr<GstPad> pad_;
   gulong probe_ = 0;

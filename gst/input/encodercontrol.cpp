@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <gst/video/video.h>
+#include <utility>
 
 namespace robotlive {
 
@@ -184,11 +185,9 @@ EncoderControl::find () const
     if (is_video_encoder (element.get ()))
       return element;
     // On through the one sink pad; a mixer or a source ends the walk.
-    if (element->numsinkpads != 1)
-      break;
     GPtr<GstPad> sink_pad;
     GST_OBJECT_LOCK (element.get ());
-    if (element->sinkpads)
+    if (element->numsinkpads == 1 && element->sinkpads)
       sink_pad = share (GST_PAD (element->sinkpads->data));
     GST_OBJECT_UNLOCK (element.get ());
     pad = sink_pad ? feeding_pad (sink_pad.get ()) : GPtr<GstPad> ();
@@ -291,11 +290,12 @@ void
 EncoderControl::restore_bitrate ()
 {
   set_half_frame_rate (false);
+  // Moved away first: who is told of the property may come back here.
+  const Saved saved = std::exchange (saved_, Saved ());
   // Without controls of its own before, the driver keeps the last.
-  if (saved_.encoder && !saved_.value.empty ())
-    gst_util_set_object_arg (G_OBJECT (saved_.encoder.get ()),
-        saved_.property.c_str (), saved_.value.c_str ());
-  saved_ = Saved ();
+  if (saved.encoder && !saved.value.empty ())
+    gst_util_set_object_arg (G_OBJECT (saved.encoder.get ()),
+        saved.property.c_str (), saved.value.c_str ());
 }
 
 guint

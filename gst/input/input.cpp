@@ -83,6 +83,7 @@ GstPadProbeReturn
 Input::on_sink_event (GstPad *, GstPadProbeInfo *info, gpointer data)
 {
   auto &self = *static_cast<Input *> (data);
+  const auto kept = self.shared_from_this (); // elements come and go by this
   GstEvent *event = GST_PAD_PROBE_INFO_EVENT (info);
   if (GST_EVENT_TYPE (event) == GST_EVENT_CAPS) {
     GstCaps *caps = nullptr;
@@ -143,6 +144,7 @@ GstPadProbeReturn
 Input::on_tee_event (GstPad *, GstPadProbeInfo *info, gpointer data)
 {
   auto &self = *static_cast<Input *> (data);
+  const auto kept = self.shared_from_this (); // an error may be told of
   GstEvent *event = GST_PAD_PROBE_INFO_EVENT (info);
   if (GST_EVENT_TYPE (event) != GST_EVENT_CAPS)
     return GST_PAD_PROBE_OK;

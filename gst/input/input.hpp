@@ -14,10 +14,11 @@
 #include "rate/keyframelimiter.hpp"
 #include "sdp/sdpguard.hpp"
 #include <functional>
+#include <memory>
 
 namespace robotlive {
 
-class Input
+class Input : public std::enable_shared_from_this<Input>
 {
 public:
   struct Callbacks

@@ -215,6 +215,7 @@ private:
   void mend_picture (std::int64_t now_us);
   void read_receiver_report (std::int64_t now_us);
   void add_rate_stats (GstStructure *stats, std::int64_t now_ns) const;
+  void keep_events_in (const Lane &lane);
   void link_to_tee (Lane *lane);
   void unlink_from_tee (Lane *lane);
 

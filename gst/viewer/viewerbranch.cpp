@@ -7,6 +7,7 @@
 #include "webrtc/srtphook.hpp"
 #include "webrtc/twccfeedback.hpp"
 #include <condition_variable>
+#include <gst/video/video.h>
 #include <mutex>
 
 GST_DEBUG_CATEGORY_EXTERN (gst_signaling_bin_debug);
@@ -371,11 +372,38 @@ Viewer::webrtc_sink_pad (const Lane &lane) const
   return adopt (gst_element_get_static_pad (webrtc_.get (), name.c_str ()));
 }
 
+// What a viewer's threads send upstream ends here. Elements of the
+// application's stand there, who may end this very viewer, which waits for
+// these threads. A key frame is asked for on the signalling thread; of the rest
+// (QoS, feedback, RECONFIGURE) nothing is for a stream that others get as well.
+void
+Viewer::keep_events_in (const Lane &lane)
+{
+  const auto wants = [] (GstPad *, GstPadProbeInfo *info, gpointer data) {
+    if (gst_video_event_is_force_key_unit (GST_PAD_PROBE_INFO_EVENT (info)))
+      static_cast<Hop *> (data)->post ([] (Viewer &self) {
+        self.owner_->viewer_needs_key_frame (self.peer_id_);
+      });
+    return GST_PAD_PROBE_DROP;
+  };
+  const auto nothing = [] (GstPad *, GstPadProbeInfo *, gpointer) {
+    return GST_PAD_PROBE_DROP;
+  };
+  if (&lane == &picture_)
+    gst_pad_add_probe (lane.tee_pad.get (), GST_PAD_PROBE_TYPE_EVENT_UPSTREAM,
+        wants, hop (), Hop::free);
+  else
+    gst_pad_add_probe (lane.tee_pad.get (), GST_PAD_PROBE_TYPE_EVENT_UPSTREAM,
+        nothing, nullptr, nullptr);
+}
+
 void
 Viewer::link_to_tee (Lane *lane)
 {
   lane->tee_pad =
       adopt (gst_element_request_pad_simple (lane->source.tee, "src_%u"));
+  if (lane->tee_pad)
+    keep_events_in (*lane);
   auto target = adopt (gst_element_get_static_pad (
       branch_.get (), lane == &picture_ ? "sink" : "audio"));
   if (!lane->tee_pad ||

@@ -97,6 +97,8 @@ public:
   std::shared_ptr<SignallerListener *> target;
   // Where candidates of the bin go, besides into peers.
   std::function<void (const std::string &, const IceCandidate &)> on_candidate;
+  // Called last of all when the bin sends something: "answer", ...
+  std::function<void (const char *what)> on_send;
 };
 
 class FakeSignaller final : public Signaller
@@ -127,6 +129,7 @@ public:
       const std::string &sdp) override
   {
     link_->change ([&] () { link_->peers[id].answer = sdp; });
+    tell ("answer");
   }
   void send_candidate (const std::string &, const std::string &id,
       const IceCandidate &candidate) override
@@ -138,16 +141,19 @@ public:
     });
     if (forward)
       forward (id, candidate);
+    tell ("ice-candidate");
   }
   void send_limit (const std::string &, const std::string &id,
       const std::string &limit) override
   {
     link_->change ([&] () { link_->peers[id].limit = limit; });
+    tell ("picture-limit");
   }
   void send_leave (const std::string &, const std::string &id,
       const std::string &reason) override
   {
     link_->change ([&] () { link_->peers[id].leave = reason; });
+    tell ("leave");
   }
   void send_error (const std::string &, const std::string &id,
       const std::string &code, const std::string &message) override
@@ -156,9 +162,18 @@ public:
       link_->peers[id].error_code = code;
       link_->peers[id].error_message = message;
     });
+    tell ("error");
   }
 
 private:
+  void tell (const char *what)
+  {
+    std::function<void (const char *)> handler;
+    link_->change ([&] () { handler = link_->on_send; });
+    if (handler)
+      handler (what);
+  }
+
   const std::shared_ptr<Link> link_;
 };
 
