@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Each part killed, stopped, cut off, with a full disk or a wrong clock while
-// four viewers watch: what the others saw (their longest silence), and how long
-// until all was well again. Three viewers are the others; the fourth, in a
+// Each part killed, stopped, cut off, with a full disk or a wrong clock, and the
+// server stopped, restarted and reloaded in good order, while four viewers watch:
+// what the others saw (their longest silence, and the sessions they lost), and how
+// long until all was well again. Three viewers are the others; the fourth, in a
 // process of its own, is the one that suffers when a viewer does. Needs root,
 // for network namespaces and a disk that is soon full.
 import fs from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { log, output, rigs, save, sleep } from './lib/common.mjs';
 import { openLink } from './lib/link.mjs';
@@ -15,17 +17,65 @@ import * as peers from './lib/peers.mjs';
 export const defaults = { runs: 1, seconds: 10 };
 
 // Watches for `ms`: the longest time without a packet of any of these viewers,
-// in ms. One picture follows another after 33 ms.
+// in ms, and how many were told that their session ended. One picture follows
+// another after 33 ms.
 async function silence(receivers, ms) {
   await receivers.counts();
   let longest = 0;
+  const lost = new Set();
   const end = performance.now() + ms;
   while (performance.now() < end) {
     await sleep(100);
-    for (const { gap } of await receivers.counts())
+    for (const { id, gap, ended } of await receivers.counts()) {
       longest = Math.max(longest, gap);
+      if (ended) lost.add(id);
+    }
   }
-  return longest;
+  return { longest, lost: lost.size };
+}
+
+// A proxy before the server, as nginx is one: what is restarted breaks every
+// connection that goes through it.
+async function openProxy(target) {
+  const sockets = new Set();
+  const server = net.createServer((from) => {
+    const to = net.connect(target, '127.0.0.1');
+    for (const [one, other] of [[from, to], [to, from]]) {
+      sockets.add(one);
+      one.pipe(other);
+      one.on('error', () => other.destroy());
+      one.on('close', () => { sockets.delete(one); other.destroy(); });
+    }
+  });
+  const listen = (port) => new Promise((done, fail) => {
+    server.once('error', fail);
+    server.listen(port, '127.0.0.1', done);
+  });
+  await listen(0);
+  const { port } = server.address();
+  const stop = () => new Promise((done) => {
+    server.close(done);
+    for (const socket of sockets) socket.destroy();
+  });
+  return { url: `http://127.0.0.1:${port}`, stop, start: () => listen(port),
+    connections: () => sockets.size / 2 };
+}
+
+// SIGTERM, and the end waited for, as systemd and `docker stop` do.
+async function stopServer(peer) {
+  peer.server.stopping = true;
+  process.kill(peer.server.pid, 'SIGTERM');
+  await peer.server.ended;
+}
+
+// One more viewer could join.
+async function another(peer, name) {
+  const late = await openReceivers(peer);
+  try {
+    return await recovery((n) => late.join(`${name}${n}`));
+  } finally {
+    late.close();
+  }
 }
 
 // Seconds until attempt () succeeds.
@@ -104,6 +154,54 @@ const preload = (clock) => ({ LD_PRELOAD: path.join(rigs, 'wrongclock.so'),
   WRONG_CLOCK: clock });
 
 const faults = {
+  'server stopped (SIGTERM) for 5 s': async ({ peer, others, ms }) => {
+    const quiet = silence(others, ms);
+    await stopServer(peer);
+    await sleep(5000);
+    await peer.startServer(peer.port);
+    const back = await recovery(() => peer.online());
+    return { seen: await quiet, back };
+  },
+  'server restarted (SIGTERM, and started at once)':
+    async ({ peer, others, ms }) => {
+      const quiet = silence(others, ms);
+      await stopServer(peer);
+      await peer.startServer(peer.port);
+      const back = await recovery(() => peer.online());
+      return { seen: await quiet, back };
+    },
+  'server reloaded (SIGHUP)': async ({ peer, others, ms }) => {
+    const quiet = silence(others, ms);
+    process.kill(peer.server.pid, 'SIGHUP');
+    const back = await another(peer, 'reloaded');
+    return { seen: await quiet, back, note: 'another viewer could join' };
+  },
+  'server with a new grant key': Object.assign(
+    async ({ peer, others, ms }) => {
+      const keys = async () =>
+        (await (await fetch(`${peer.url}/.well-known/jwks.json`)).json()).keys;
+      const [{ kid }] = await keys();
+      const quiet = silence(others, ms);
+      peer.cli('key', 'rotate');
+      const taken = await recovery(async () => {
+        if ((await keys())[0].kid === kid) throw new Error('the old key');
+      });
+      const back = taken + await another(peer, 'rotated');
+      return { seen: await quiet, back,
+        note: 'another viewer could join with the new key' };
+    }, { fetchedKey: true }),
+  "viewers' proxy restarted": Object.assign(
+    async ({ proxy, others, ms }) => {
+      const quiet = silence(others, ms);
+      const before = proxy.connections();
+      await proxy.stop();
+      await sleep(1000);
+      await proxy.start();
+      const back = await recovery(async () => {
+        if (proxy.connections() < before) throw new Error('not all are back');
+      });
+      return { seen: await quiet, back };
+    }, { proxy: true }),
   'server killed and started again': async ({ peer, others, ms }) => {
     peer.server.stopping = true;
     process.kill(peer.server.pid, 'SIGKILL');
@@ -221,6 +319,7 @@ async function once(fault, act, options) {
     output('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'faults', work]);
     process.on('exit', unmount);
   }
+  let proxy;
   const opened = [];
   const open = async (...args) => {
     opened.push(await openReceivers(...args));
@@ -230,17 +329,20 @@ async function once(fault, act, options) {
   try {
     peer = await peers.ours({ raw: false, work, host: link?.host,
       namespace: act.namespace === 'robot' ? link.namespace : undefined,
+      fetchedKey: act.fetchedKey,
       env: act.clock ? { [act.clock]: preload(clock) } : {} });
-    const others = await open(peer);
+    if (act.proxy) proxy = await openProxy(peer.port);
+    const others = await open(proxy ? { ...peer, url: proxy.url } : peer);
     const victim = await open(peer,
       act.namespace === 'viewer' ? link.namespace : undefined);
     for (let n = 0; n < 3; ++n) await others.join(`other${n}`);
     await victim.join('victim');
-    return await act({ peer, others, victim, link, clock, disk: work,
+    return await act({ peer, others, victim, link, clock, proxy, disk: work,
       ms: options.seconds * 1000 });
   } finally {
     for (const receivers of opened) receivers.close();
     await peer?.stop();
+    await proxy?.stop();
     link?.close();
     if (act.disk) unmount();
   }
@@ -255,8 +357,10 @@ export async function run(options) {
     const row = { part, fault: what.join(' ') };
     try {
       const { seen, back, ended, note } = await once(fault, act, options);
+      row.lost = ended ? 'all' : seen.lost;
       row.seen = ended ? 'their session ended; they joined anew'
-        : `longest silence ${Math.round(seen)} ms${note ? `; ${note}` : ''}`;
+        : `longest silence ${Math.round(seen.longest)} ms${
+          note ? `; ${note}` : ''}`;
       Object.assign(row, { recovery: back.toFixed(1), good: 1 });
     } catch (error) {
       Object.assign(row, { seen: error.message, recovery: 'never', good: 0,

@@ -162,8 +162,9 @@ def soak(data):
 
 def faults(data):
     yield from table(
-        ["part", "fault", "what the viewers saw", "back after, s"],
-        [[r["part"], r["fault"], r["seen"], r["recovery"]]
+        ["part", "fault", "what the viewers saw", "sessions lost",
+         "back after, s"],
+        [[r["part"], r["fault"], r["seen"], r.get("lost", ""), r["recovery"]]
          for r in data["rows"]])
 
 

@@ -169,7 +169,7 @@ const robotId = 'robot_bench_001';
 
 export async function ours({ raw, work, duration = '12h',
   host = '127.0.0.1', noRobot = false, properties = '', namespace,
-  env = {} }) {
+  fetchedKey = false, env = {} }) {
   const dir = fs.mkdtempSync(path.join(work, 'ours-'));
   const database = ['--database', `sqlite://${dir}/signaling.db`];
   const cli = (...args) => output(server, [...args, ...database]);
@@ -207,7 +207,8 @@ export async function ours({ raw, work, duration = '12h',
         `name=gate ! signalingbin signaling-server=http://${
           namespace ? host : '127.0.0.1'}:${peer.port} ` +
         `robot-id=${id} robot-type=bench max-viewers=64 ${properties} ` +
-        `token-file=${dir}/${id}.token grant-key=${dir}/grant.pem`,
+        `token-file=${dir}/${id}.token ${
+          fetchedKey ? '' : `grant-key=${dir}/grant.pem`}`,
       { namespace, env: { GST_PLUGIN_PATH: path.join(build, 'gst'),
         GST_REGISTRY: path.join(rigs, 'registry.bin'), ...env.robot } });
     },

@@ -4,6 +4,7 @@
 // counts packets but decodes nothing. The other half, `openReceivers`, is what
 // a measurement uses; they talk by child_process messages.
 import { fork } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 
 // `namespace`: the viewers are in that network namespace.
@@ -126,7 +127,14 @@ async function receive() {
         socket.on('connect', done);
         socket.on('connect_error', fail);
       }), 'the server does not answer');
-      socket.emit('register', { userId: user, userType: 'viewer', token });
+      // Again whenever the link is new: a viewer that comes back under the same
+      // name has its session again.
+      const instance = randomUUID();
+      const register = () => socket.emit('register', { userId: user,
+        userType: 'viewer', token, instance,
+        peers: viewer.peerId ? [viewer.peerId] : [] });
+      register();
+      socket.on('connect', register);
       await late(new Promise((done, fail) => {
         socket.on('registered', (reply) => reply.success ? done()
           : fail(new Error(reply.message)));
@@ -150,6 +158,7 @@ async function receive() {
       socket.emit('offer', { to: robot,
         offer: { type: 'offer', sdp: await offer(viewer) } });
       const { answer, peerId } = await late(answered, 'no answer');
+      viewer.peerId = peerId;
       viewer.leave = () => socket.emit('leave', { to: robot, peerId });
       viewer.pc.setRemoteDescription(answer.sdp, 'answer');
       described();
