@@ -3,6 +3,7 @@
 // Reads the small files that a configuration names: regular ones alone, so that
 // a FIFO or a device neither hangs the reader nor fills its memory.
 #pragma once
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -33,11 +34,13 @@ read_regular_file (const std::string &path, std::size_t limit, FileText *out,
   if (fd < 0)
     return fail (strerror (errno));
   struct stat status = {};
-  std::string text (limit + 1, '\0');
+  constexpr std::size_t step = 64 * 1024;
+  std::string text;
   std::size_t size = 0;
   int failed = fstat (fd, &status) == 0 ? 0 : errno;
   const bool regular = !failed && S_ISREG (status.st_mode);
-  while (regular && size < text.size ()) {
+  while (regular && size <= limit) {
+    text.resize (std::min (size + step, limit + 1));
     const ssize_t count = read (fd, text.data () + size, text.size () - size);
     if (count < 0 && errno == EINTR)
       continue;

@@ -6,6 +6,7 @@
 #include "server/store/bookingrules.hpp"
 #include "server/store/store.hpp"
 #include <cstdio>
+#include <fstream>
 #include <iostream>
 #include <sodium.h>
 #include <termios.h>
@@ -67,8 +68,11 @@ struct Context
 std::string
 read_line (std::istream &stream)
 {
+  constexpr std::size_t limit = 65536; // more is no password
   std::string text;
-  std::getline (stream, text);
+  char c;
+  while (text.size () < limit && stream.get (c) && c != '\n')
+    text += c;
   if (!text.empty () && text.back () == '\r')
     text.pop_back ();
   return text;
@@ -79,8 +83,16 @@ std::string
 read_password (const CommandLine &line)
 {
   std::string file = line.get ("password-file");
-  if (!file.empty ())
-    return read_secret_file (file);
+  if (!file.empty ()) {
+    // Also a pipe, as a shell's <(…): whoever names it is there to see it wait.
+    std::ifstream stream (file);
+    const std::string text = read_line (stream);
+    if (!stream && !stream.eof ())
+      throw ConfigError (file + " cannot be read");
+    if (text.empty ())
+      throw ConfigError (file + " is empty");
+    return text;
+  }
   if (!isatty (STDIN_FILENO))
     return read_line (std::cin);
   termios before{};

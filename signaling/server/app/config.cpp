@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/app/config.hpp"
 #include "base/pasted.hpp"
+#include "base/readfile.hpp"
 #include <algorithm>
 #include <glib.h>
 #include <memory>
@@ -379,19 +380,14 @@ complete_config (Config *config)
 std::string
 read_text_file (const std::string &file)
 {
-  gchar *text = nullptr;
-  gsize length = 0;
-  GError *error = nullptr;
-  if (!g_file_get_contents (file.c_str (), &text, &length, &error)) {
-    std::string sentence = error->message;
-    g_error_free (error);
-    throw ConfigError (sentence);
-  }
-  std::string result (text, length);
-  g_free (text);
-  if (is_utf16 (result))
+  constexpr std::size_t limit = 1024 * 1024;
+  FileText read;
+  std::string why;
+  if (!read_regular_file (file, limit, &read, &why))
+    throw ConfigError (why);
+  if (is_utf16 (read.text))
     throw ConfigError (file + " is UTF-16 text: save it as UTF-8");
-  return result;
+  return read.text;
 }
 
 std::string
