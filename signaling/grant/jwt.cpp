@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <jwt.h>
 #include <simdjson.h>
+#include <strings.h>
 
 namespace robotlive {
 
@@ -18,6 +19,7 @@ constexpr TimeMs kMaxSeconds = 253402300799; // 9999-12-31T23:59:59Z
 // header's typ itself, so a claim of our own tells them apart.
 constexpr char kTokenUse[] = "token_use";
 constexpr char kGrantUse[] = "grant";
+constexpr char kEpoch[] = "epoch";
 constexpr TimeMs kMaxLeeway = 60000;
 
 enum class Verdict
@@ -72,6 +74,13 @@ bytes_of (std::string_view text)
   return reinterpret_cast<const unsigned char *> (text.data ());
 }
 
+bool
+is_any (const std::string &text, std::initializer_list<const char *> list)
+{
+  return std::any_of (list.begin (), list.end (),
+      [&text] (const char *s) { return strcasecmp (text.c_str (), s) == 0; });
+}
+
 // A JSON object and the parser that owns it.
 struct Claims
 {
@@ -101,18 +110,48 @@ struct Claims
   {
     return object.at_key (name).error () == simdjson::SUCCESS;
   }
-  // A NumericDate as an integer (RFC 7519 section 2), in ms. False when it is
-  // there and is something else.
-  bool time (const char *name, TimeMs *out) const
+  // A NumericDate (RFC 7519 section 2), in ms. False when it is there and is
+  // something else. Our own grants hold integers; other issuers write
+  // fractions as well.
+  bool time (const char *name, TimeMs *out, bool fractions = false) const
   {
     simdjson::dom::element element;
     if (object.at_key (name).get (element))
       return true;
     std::int64_t seconds = 0;
+    double fraction = 0;
+    if (fractions && element.is_double () &&
+        !element.get_double ().get (fraction)) {
+      if (!(fraction >= 0 && fraction <= static_cast<double> (kMaxSeconds)))
+        return false;
+      *out = static_cast<TimeMs> (fraction * 1000);
+      return true;
+    }
     if (element.get_int64 ().get (seconds) || seconds < 0 ||
         seconds > kMaxSeconds)
       return false;
     *out = seconds * 1000;
+    return true;
+  }
+  // Whole milliseconds; absent leaves *out* alone.
+  bool milliseconds (const char *name, TimeMs *out) const
+  {
+    simdjson::dom::element element;
+    return object.at_key (name).get (element) ||
+           (!element.get_int64 ().get (*out) && *out >= 0);
+  }
+  // Issuers say in one of these what a token is for. What it is not said to be
+  // for access is not (RFC 8725 section 3.12).
+  bool for_access () const
+  {
+    for (const char *name :
+        {"token_use", "token_type", "type", "typ", "use", "purpose"}) {
+      std::string value;
+      if (!text (name, &value))
+        return false;
+      if (has (name) && !is_any (value, {"access", "access_token", "bearer"}))
+        return false;
+    }
     return true;
   }
   // The console's tokens carry a number.
@@ -238,11 +277,14 @@ public:
       ok_ = ok_ && value.find ('\0') == value.npos &&
             jwt_add_grant (jwt_.get (), name, value.c_str ()) == 0;
   }
+  void number (const char *name, std::int64_t value)
+  {
+    ok_ = ok_ &&
+          jwt_add_grant_int (jwt_.get (), name, static_cast<long> (value)) == 0;
+  }
   void time (const char *name, TimeMs value)
   {
-    const TimeMs seconds = std::clamp<TimeMs> (value / 1000, 0, kMaxSeconds);
-    ok_ = ok_ && jwt_add_grant_int (
-                     jwt_.get (), name, static_cast<long> (seconds)) == 0;
+    number (name, std::clamp<TimeMs> (value / 1000, 0, kMaxSeconds));
   }
   std::string sign (const Key &key)
   {
@@ -353,6 +395,8 @@ JwtCodec::sign_identity (
   writer.text ("jti", identity.token_id);
   writer.time ("iat", identity.issued_at);
   writer.time ("exp", identity.expires_at);
+  if (identity.epoch >= 0)
+    writer.number (kEpoch, identity.epoch);
   return writer.sign (key_of (*key.material_));
 }
 
@@ -372,17 +416,23 @@ JwtCodec::check_identity (const JwtKey &key, std::string_view jwt,
       break;
   }
   Identity identity;
-  std::string issuer, use;
+  std::string issuer;
   TimeMs not_before = 0;
   bool audience_good = false;
   const bool for_us = claims.audience_has (policy.audience, &audience_good);
-  if (!claims.text (kTokenUse, &use) || use == kGrantUse || !audience_good ||
-      !claims.has ("exp") || !claims.subject (&identity.subject) ||
-      !claims.text ("iss", &issuer) || !claims.text ("role", &identity.role) ||
+  std::string use;
+  if (!claims.text (kTokenUse, &use) || use == kGrantUse)
+    return TokenError::Malformed;
+  if (!claims.for_access ())
+    return TokenError::WrongUse;
+  if (!audience_good || !claims.has ("exp") ||
+      !claims.subject (&identity.subject) || !claims.text ("iss", &issuer) ||
+      !claims.text ("role", &identity.role) ||
       !claims.text ("jti", &identity.token_id) ||
-      !claims.time ("nbf", &not_before) ||
-      !claims.time ("iat", &identity.issued_at) ||
-      !claims.time ("exp", &identity.expires_at))
+      !claims.time ("nbf", &not_before, true) ||
+      !claims.time ("iat", &identity.issued_at, true) ||
+      !claims.time ("exp", &identity.expires_at, true) ||
+      !claims.milliseconds (kEpoch, &identity.epoch))
     return TokenError::Malformed;
   if (!policy.issuer.empty () && issuer != policy.issuer)
     return TokenError::WrongIssuer;
@@ -418,6 +468,8 @@ token_error_text (TokenError error)
       return "The token is from another issuer.";
     case TokenError::WrongAudience:
       return "The token is for another audience.";
+    case TokenError::WrongUse:
+      return "The token is not one for access.";
   }
   return "The token is not valid.";
 }

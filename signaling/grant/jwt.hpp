@@ -63,6 +63,14 @@ struct Identity
   std::string token_id; // jti, may be empty
   TimeMs expires_at = kNever;
   TimeMs issued_at = 0;
+  // The account's "valid from" when the token was made: a claim of our own,
+  // finer than iat. kNoEpoch: the token is of another issuer.
+  TimeMs epoch = kNoEpoch;
+
+  static constexpr TimeMs kNoEpoch = -1;
+  // A session's of before the server's start: what it was opened with is not
+  // kept, but for when that was issued.
+  static constexpr TimeMs kRestored = -2;
 };
 
 enum class TokenError
@@ -75,6 +83,7 @@ enum class TokenError
   NotYetValid,
   WrongIssuer,
   WrongAudience,
+  WrongUse,
 };
 const char *token_error_text (TokenError error);
 
@@ -112,7 +121,9 @@ public:
   // Empty when the key cannot sign or a string is not UTF-8.
   static std::string sign_identity (
       const JwtKey &key, const Identity &identity, const TokenPolicy &policy);
-  // sub and exp are required. A fixed algorithm: the key's.
+  // sub and exp are required. A fixed algorithm: the key's. A token that says
+  // that it is for something else than access (refresh, password reset, id, a
+  // grant) is refused.
   static TokenError check_identity (const JwtKey &key, std::string_view jwt,
       const TokenPolicy &policy, TimeMs now, Identity *out);
 };

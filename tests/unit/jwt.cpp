@@ -380,6 +380,86 @@ TEST (Identity, PolicyIsHeld)
       verdict (R"({"exp":1800000060})", {}, kNow), TokenError::Malformed);
 }
 
+// RFC 7519 section 2: a NumericDate may have a fraction.
+TEST (Identity, TimesMayBeFractions)
+{
+  const auto check = [] (const std::string &times, TimeMs now, Identity *out) {
+    return JwtCodec::check_identity (secret_key (),
+        forge_hs256 (kHeader, "{\"sub\":\"1\"," + times + "}", kSecret),
+        {"", "", 0}, now, out);
+  };
+  Identity out;
+  EXPECT_EQ (check ("\"exp\":1800000060.5,\"nbf\":1799999999.25,"
+                    "\"iat\":1799999999.75",
+                 kNow, &out),
+      TokenError::None);
+  EXPECT_EQ (out.expires_at, kNow + 60500);
+  EXPECT_EQ (out.issued_at, kNow - 250);
+  EXPECT_EQ (
+      check ("\"exp\":1800000060.5", kNow + 60500, &out), TokenError::Expired);
+  EXPECT_EQ (check ("\"exp\":1.80000006e9", kNow, &out), TokenError::None);
+  EXPECT_EQ (check ("\"exp\":1800000060,\"nbf\":1800000000.5", kNow, &out),
+      TokenError::NotYetValid);
+  for (const char *bad : {"-0.5", "1e99", "-1e99", "\"1800000060.5\"",
+           "253402300799.5", "[1800000060.5]", "null", "true"})
+    EXPECT_EQ (check (std::string ("\"exp\":") + bad, kNow, &out),
+        TokenError::Malformed)
+        << bad;
+}
+
+// A console's other tokens are signed with the same secret.
+TEST (Identity, OnlyAccessTokensAreTaken)
+{
+  const auto check = [] (const std::string &claim, const char *header) {
+    return JwtCodec::check_identity (secret_key (),
+        forge_hs256 (header, "{\"sub\":\"1\",\"exp\":1800000060," + claim + "}",
+            kSecret),
+        {}, kNow, nullptr);
+  };
+  for (const char *good : {R"("type":"access")", R"("token_use":"access")",
+           R"("token_type":"Bearer")", R"("typ":"Bearer")", R"("x":"refresh")"})
+    EXPECT_EQ (check (good, kHeader), TokenError::None) << good;
+  for (const char *bad : {R"("type":"refresh")", R"("token_use":"refresh")",
+           R"("token_type":"refresh")", R"("typ":"Refresh")",
+           R"("purpose":"password-reset")", R"("token_use":"id")",
+           R"("type":7)", R"("purpose":null)", R"("type":"")",
+           R"("use":"reset")", R"("type":["access"])"})
+    EXPECT_EQ (check (bad, kHeader), TokenError::WrongUse) << bad;
+  // libjwt takes no other type of token.
+  for (const char *typ : {"rt+jwt", "refresh+jwt", "logout+jwt"})
+    EXPECT_NE (
+        check (R"("x":1)",
+            (std::string (R"({"alg":"HS256","typ":")") + typ + "\"}").c_str ()),
+        TokenError::None)
+        << typ;
+}
+
+TEST (Identity, KeepsTheEpochOfItsAccount)
+{
+  Identity identity;
+  identity.subject = "7";
+  identity.expires_at = kNow + 60000;
+  Identity out;
+  auto round = [&] {
+    return JwtCodec::check_identity (secret_key (),
+        JwtCodec::sign_identity (secret_key (), identity, {}), {}, kNow, &out);
+  };
+  ASSERT_EQ (round (), TokenError::None);
+  EXPECT_EQ (out.epoch, Identity::kNoEpoch);
+  identity.epoch = 1799999999123;
+  ASSERT_EQ (round (), TokenError::None);
+  EXPECT_EQ (out.epoch, 1799999999123);
+  for (const char *bad : {"-1", "1.5", "\"1\""})
+    EXPECT_EQ (JwtCodec::check_identity (secret_key (),
+                   forge_hs256 (kHeader,
+                       std::string (R"({"sub":"7","exp":1800000060,"epoch":)") +
+                           bad + "}",
+                       kSecret),
+                   {}, kNow, &out),
+        TokenError::Malformed)
+        << bad;
+}
+
 TEST (Identity, AGrantIsNoIdentity)
 {
   const std::string jwt = JwtCodec::sign_grant (ec_key (), some_grant ());
