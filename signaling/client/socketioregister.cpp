@@ -55,8 +55,9 @@ SocketIoClient::handle_registered (std::string_view json)
         quoted (endpoint_->name, "refuses the robot", message.message)});
     return;
   }
+  // Said again: new passwords of the TURN servers.
   if (state_ == LinkState::Registered)
-    return;
+    return listener_->on_registered (message.ice_servers, message.server_time);
   register_deadline_.stop ();
   state_ = LinkState::Registered;
   for (const std::string &room : options_.rooms)

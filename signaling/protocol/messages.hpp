@@ -128,6 +128,9 @@ struct RegisteredMessage
   std::string user_type;
   std::vector<IceServer> ice_servers;
   std::optional<TimeMs> server_time;
+  // To a viewer, if there are TURN servers: how often to ask GET /config for
+  // their passwords. 0: there are none.
+  TimeMs ice_refresh_ms = 0;
   std::string code;    // when refused
   std::string message; // when refused
   // All that may go on; a robot drops every other. Nothing: from a server that

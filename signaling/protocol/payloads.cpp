@@ -156,6 +156,8 @@ registered_payload (const RegisteredMessage &message)
   }
   if (message.server_time)
     w.field ("serverTime", *message.server_time);
+  if (message.ice_refresh_ms > 0)
+    w.field ("iceRefreshMs", message.ice_refresh_ms);
   optional_field (w, "code", message.code);
   optional_field (w, "message", message.message);
   if (message.standby)

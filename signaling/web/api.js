@@ -48,6 +48,9 @@ async function call(path, { token, body, method } = {}) {
 export const login = (email, password) =>
   call('auth/login', { body: { email, password } });
 export const robots = token => call('robots', { token });
+// TURN passwords are short-lived, and there are none without a booking.
+export const iceServers = async token =>
+  (await call('config', { token })).iceServers;
 export const bookings = token => call('my-bookings', { token });
 export const book = (token, booking) =>
   call('bookings', { token, body: booking });

@@ -39,6 +39,7 @@ const instance = takeInstance();
 let robots = [];
 let bookings = [];
 let iceServers = [];
+let iceRefresh = false; // whether the server has TURN passwords to ask for
 let clock = { server: Date.now(), at: performance.now() };
 let socket = null;
 let link = 'trying';
@@ -271,6 +272,7 @@ function onRegistered(payload) {
   setClock(payload.serverTime);
   if (Array.isArray(payload.iceServers))
     iceServers = payload.iceServers;
+  iceRefresh = payload.iceRefreshMs > 0;
   showLink('up');
   const { sessions } = payload;
   const mine = Array.isArray(sessions)
@@ -297,10 +299,13 @@ function onRobotLink(up) {
 async function refresh() {
   const token = login.token;
   try {
-    const [robotList, bookingList] = await Promise.all(
-      [api.robots(token), api.bookings(token)]);
+    const [robotList, bookingList, servers] = await Promise.all(
+      [api.robots(token), api.bookings(token),
+        iceRefresh && api.iceServers(token).catch(() => null)]);
     if (token !== login.token)
       return false;
+    if (Array.isArray(servers))
+      iceServers = servers;
     robots = readRobots(robotList);
     bookings = readBookings(bookingList, serverNow());
     draw();

@@ -108,7 +108,7 @@ describe('console backend', () => {
     assert.equal((await server.http('POST', '/auth/login',
       { body: { email: 'a@b.c', password: 'password' } })).status, 404);
     const refused = server.tryCli(['booking', 'list']);
-    assert.equal(refused.status, 1);
+    assert.equal(refused.status, 69); // EX_UNAVAILABLE
     assert.match(refused.stderr, /in the console/);
   });
 

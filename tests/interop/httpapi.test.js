@@ -8,7 +8,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { execFileSync } = require('node:child_process');
 const { io } = require('socket.io-client');
-const { Signaling, Peer, until, offer } = require('./signaling-process.js');
+const { Signaling, Peer, binary, until, offer } = require('./signaling-process.js');
 
 describe('HTTP API', () => {
   const server = new Signaling();
@@ -205,7 +205,8 @@ describe('HTTP API', () => {
     const moved = await as(user, 'PUT', `/bookings/${id}`, { start_time: '09:30', end_time: '10:30' });
     assert.equal(moved.body.starts_at, Date.parse(`${day}T07:30:00Z`));
 
-    const other = { access_token: server.cli(['token', '--role', 'viewer', '--sub', 'eve']) };
+    const eve = server.cli(['user', 'add', 'eve@example.org'], 'quick brown fox');
+    const other = { access_token: server.cli(['token', '--role', 'viewer', '--sub', eve]) };
     for (const method of ['PUT', 'DELETE'])
       assert.equal((await as(other, method, `/bookings/${id}`,
         method === 'PUT' ? { end_time: '10:31' } : undefined)).status, 404);
@@ -330,11 +331,11 @@ describe('HTTP API', () => {
     for (const args of [['--robot', 'robot_1', '--start', '2020-01-02 10:00'], ['--robot', 'no-such'], ['--robot-type', 'no-such']]) {
       const command = ['booking', 'add', '--user', '1', '--duration', '1h', ...args];
       const { status, stderr } = server.tryCli(command);
-      assert.equal(status, 1);
+      assert.equal(status, 65); // EX_DATAERR
       assert.match(stderr, /--force/);
       assert.match(server.tryCli([...command, '--force']).stderr, /^warning: /);
     }
-    assert.equal(server.tryCli(['booking', 'cancel', past]).status, 1);
+    assert.equal(server.tryCli(['booking', 'cancel', past]).status, 65);
     server.cli(['booking', 'cancel', past, '--force']);
     for (const { id, status } of (await as(admin, 'GET', '/bookings/all')).body)
       if (status === 'active')
@@ -471,43 +472,122 @@ describe('HTTP API', () => {
 describe('command line', () => {
   const server = new Signaling();
   after(() => fs.rmSync(server.work, { recursive: true, force: true }));
-  const fails = (pattern, ...args) => {
+  // sysexits.h: a script can tell its own mistake from a server's.
+  const [USAGE, DATAERR, NOINPUT, NOUSER, UNAVAILABLE, CONFIG] = [64, 65, 66, 67, 69, 78];
+  const fails = (wanted, pattern, ...args) => {
     const { status, stderr } = server.tryCli(args, 'long enough password');
-    assert.equal(status, 1, args.join(' '));
+    assert.equal(status, wanted, `${args.join(' ')}: ${stderr}`);
     assert.match(stderr, pattern);
   };
+  const json = (...args) => JSON.parse(server.cli([...args, '--json']));
 
   it('refuses what does not fit with one sentence', () => {
     server.cli(['user', 'add', 'a@example.org'], 'long enough password');
-    fails(/exists already/, 'user', 'add', 'A@example.org');
-    fails(/not an e-mail/, 'user', 'add', 'nobody');
-    fails(/EMAIL is missing/, 'user', 'add');
-    fails(/viewer or admin/, 'user', 'add', 'b@example.org', '--role', 'king');
+    fails(DATAERR, /exists already/, 'user', 'add', 'A@example.org');
+    fails(DATAERR, /not an e-mail/, 'user', 'add', 'nobody');
+    fails(USAGE, /EMAIL is missing/, 'user', 'add');
+    fails(USAGE, /viewer or admin/, 'user', 'add', 'b@example.org', '--role', 'king');
     server.cli(['robot', 'add', 'r']);
-    fails(/exists already/, 'robot', 'add', 'r');
-    fails(/no user/, 'booking', 'add', '--user', 'x@example.org', '--robot', 'r', '--duration', '1m');
-    fails(/--duration/, 'booking', 'add', '--user', '1', '--robot', 'r', '--duration', 'soon');
-    fails(/--robot or --robot-type/, 'booking', 'add', '--user', '1', '--duration', '1m');
+    fails(DATAERR, /exists already.*robot token r/, 'robot', 'add', 'r');
+    for (const id of ['bad id!', 'a$b', '', '..', ' r', 'a\nb', '/r', 'x'.repeat(500)])
+      fails(DATAERR, /not usable/, 'robot', 'add', id);
+    fails(NOUSER, /no user/, 'booking', 'add', '--user', 'x@example.org', '--robot', 'r', '--duration', '1m');
+    for (const duration of ['soon', '1', '0', '-1h', ''])
+      fails(USAGE, /--duration/, 'booking', 'add', '--user', '1', '--robot', 'r', `--duration=${duration}`);
+    fails(USAGE, /--robot or --robot-type/, 'booking', 'add', '--user', '1', '--duration', '1m');
     server.cli(['booking', 'add', '--user', '1', '--robot', 'r', '--duration', '1h']);
-    fails(/booked by another/, 'booking', 'add', '--user', '2', '--robot', 'r', '--duration', '1h');
-    fails(/no such booking/, 'booking', 'cancel', '12345');
-    fails(/no such session/, 'session', 'end', 'x');
-    fails(/--role/, 'token', '--sub', 'x');
-    fails(/not a command/, 'dance');
-    fails(/--bogus/, 'booking', 'list', '--bogus');
-    fails(/ADDRESS:PORT/, 'serve', '--listen', 'here');
-    fails(/certificate and a key/, 'serve', '--tls-certificate', '/nonexistent');
+    fails(DATAERR, /booked by another/, 'booking', 'add', '--user', '2', '--robot', 'r', '--duration', '1h');
+    fails(NOINPUT, /no such booking/, 'booking', 'cancel', '12345');
+    fails(NOINPUT, /no such session/, 'session', 'end', 'x');
+    fails(USAGE, /--role/, 'token', '--sub', 'x');
+    fails(USAGE, /--bogus/, 'booking', 'list', '--bogus');
+    fails(USAGE, /ADDRESS:PORT/, 'serve', '--listen', 'here');
+    fails(CONFIG, /certificate and a key/, 'serve', '--tls-certificate', '/nonexistent');
+    for (const verb of ['show', 'password', 'disable', 'enable', 'remove', 'logout', 'export', 'erase'])
+      fails(NOUSER, /no user nobody@/, 'user', verb, 'nobody@example.org');
+    fails(NOUSER, /no user 4711/, 'user', 'role', '4711', 'admin');
+    fails(USAGE, /viewer or admin/, 'user', 'role', '1', 'king');
+    for (const verb of ['rename', 'remove', 'token'])
+      fails(NOINPUT, /no (such )?robot/, 'robot', verb, 'none', ...(verb === 'rename' ? ['x'] : []));
+    fails(USAGE, /duration/, 'robot', 'token', 'r', '--replace-in', 'soon');
+    const { status, stderr } = require('node:child_process').spawnSync(binary,
+      ['user', 'list', '--database', 'sqlite:///proc/none/x.db'], { encoding: 'utf8' });
+    assert.equal(status, UNAVAILABLE, stderr);
+  });
+
+  it('says what was meant by a command that is none', () => {
+    fails(USAGE, /not a command: see --help/, 'xyzzyplugh');
+    for (const [typed, meant] of [['user lst', 'user list'], ['user ad x', 'user add'],
+      ['robot tokn', 'robot token'], ['bookng list', 'booking list'], ['token lst', 'token list'],
+      ['sesion list', 'session list'], ['chek-config', 'check-config']])
+      fails(USAGE, new RegExp(`did you mean "${meant}"`), ...typed.split(' '));
+    fails(USAGE, /There are:\n.*user add EMAIL/s, 'user', 'frobnicate');
+    fails(USAGE, /There are:\n.*booking list/s, 'booking', 'extend', '4');
   });
 
   it('helps', () => {
     const { status, stdout } = server.tryCli(['--help']);
     assert.equal(status, 0);
-    for (const word of ['user add', 'robot add', 'token', 'booking add', 'session end', 'key show',
-      'check-config', '--listen', '--trusted-proxy', '--allow-anonymous'])
+    for (const word of ['user add', 'user list', 'robot add', 'robot token', 'token', 'token revoke', 'booking add',
+      'session end', 'key show', 'check-config', '--listen', '--trusted-proxy', '--allow-anonymous'])
       assert.ok(stdout.includes(word), word);
-    assert.match(server.tryCli(['booking', 'add', '--help']).stdout, /--robot-type/);
+    assert.equal(server.tryCli(['help']).stdout, stdout);
+    for (const words of [['booking', 'add', '--help'], ['help', 'booking', 'add']])
+      assert.match(server.cli(words), /--robot-type/);
+    for (const words of [['user', '--help'], ['help', 'user']]) {
+      assert.match(server.cli(words), /user password ID\|EMAIL/);
+      assert.doesNotMatch(server.cli(words), /booking add/);
+    }
+    assert.match(server.cli(['help', 'token']), /token list(.|\n)*--sub/);
     assert.match(server.cli(['--version']), /^robotlive-signaling \d+\.\d+\.\d+$/);
     assert.match(server.cli(['check-config']), /good/);
+  });
+
+  it('gives accounts and robots a life', () => {
+    const id = server.cli(['user', 'add', 'life@example.org', '--name', 'Life'], 'long enough password');
+    const show = () => json('user', 'show', id)[0];
+    assert.deepEqual([show().email, show().name, show().role, show().enabled],
+      ['life@example.org', 'Life', 'viewer', true]);
+    server.cli(['user', 'role', 'life@example.org', 'admin']);
+    server.cli(['user', 'name', id, 'Long Life']);
+    server.cli(['user', 'disable', id]);
+    assert.deepEqual([show().name, show().role, show().enabled], ['Long Life', 'admin', false]);
+    server.cli(['user', 'enable', id]);
+    assert.ok(json('user', 'list').some((user) => user.email === 'life@example.org' && user.enabled));
+    assert.match(server.cli(['user', 'list']), /^ID\tEMAIL\tNAME\tROLE\tSTATE\t.*\n(.*\n)*\d+\tlife@example.org\tLong Life\tadmin\tenabled\t/);
+    const short = path.join(server.work, 'short');
+    fs.writeFileSync(short, 'short\n');
+    fails(DATAERR, /8 to 1024/, 'user', 'password', id, '--password-file', short);
+    assert.match(server.cli(['user', 'password', id, '--link']), /^\/#\/password\/[0-9a-f]{64}$/);
+    const booking = server.cli(['booking', 'add', '--user', id, '--robot', 'r', '--start', '2035-01-02 10:00', '--duration', '1h', '--force']);
+    const listed = json('booking', 'list').find((b) => b.id === Number(booking));
+    assert.deepEqual([listed.user_id, listed.user_name, listed.status], [id, 'Long Life <life@example.org>', 'active']);
+    assert.match(server.cli(['booking', 'list']), new RegExp(`^${booking}\t${id}\tr\t.*\tLong Life <life@example.org>$`, 'm'));
+    const all = JSON.parse(server.cli(['user', 'export', id]));
+    assert.deepEqual([all.account.email, all.bookings.map((b) => b.id), all.sessions],
+      ['life@example.org', [Number(booking)], []]);
+    server.cli(['user', 'erase', id]);
+    fails(NOUSER, /no user/, 'user', 'show', id);
+    assert.equal(json('booking', 'list').find((b) => b.id === Number(booking)).status, 'cancelled');
+    assert.ok(!server.cli(['booking', 'list']).includes('life@'));
+
+    const file = path.join(server.work, 'robot.token');
+    assert.equal(server.cli(['robot', 'add', 'arm', '--type', 'pi', '--output', file]), '');
+    assert.equal(fs.statSync(file).mode & 0o777, 0o600);
+    const first = fs.readFileSync(file, 'utf8');
+    assert.match(first, /^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+    server.cli(['robot', 'token', 'arm', '--output', file]);
+    assert.notEqual(fs.readFileSync(file, 'utf8'), first);
+    server.cli(['robot', 'rename', 'arm', 'The Arm', '--type', 'big']);
+    const robot = json('robot', 'list').find((r) => r.id === 'arm');
+    assert.deepEqual([robot.name, robot.type], ['The Arm', 'big']);
+    assert.ok(robot.token_expires_at > Date.now() + 364 * 86400e3);
+    assert.deepEqual(json('token', 'list', '--sub', 'arm').map((t) => t.state), ['revoked', 'valid']);
+    fails(73, /No such file/, 'robot', 'token', 'arm', '--output', '/nonexistent/token');
+    assert.deepEqual(json('token', 'list', '--sub', 'arm').map((t) => t.state), ['revoked', 'valid']);
+    server.cli(['robot', 'remove', 'arm']);
+    assert.ok(!json('robot', 'list').some((r) => r.id === 'arm'));
+    assert.deepEqual(json('session', 'list'), []);
   });
 
   it('lets everybody in with --allow-anonymous, and warns', async () => {

@@ -48,7 +48,9 @@ describe('environment', () => {
       STUN_PORT: '3478', TURN_PORT: '3479',
       CORS_ORIGINS: 'https://a.example,https://b.example' });
     assert.equal(server.port, String(port));
-    const token = server.cli(['token', '--role', 'admin', '--sub', '1']);
+    const admin = server.cli(['user', 'add', 'a@example.org', '--role', 'admin'],
+      'correct horse');
+    const token = server.cli(['token', '--role', 'admin', '--sub', admin]);
     const { body } = await server.http('GET', '/config', { token });
     assert.deepEqual(body.iceServers.map(({ urls }) => urls),
       [['stun:robots.example:3478'], ['turn:robots.example:3479']]);
@@ -108,7 +110,7 @@ describe('environment', () => {
     process.env.SIGNALING_PORT = 'eighty';
     const { status, stderr } = server.tryCli(['check-config']);
     delete process.env.SIGNALING_PORT;
-    assert.equal(status, 1);
+    assert.equal(status, 78); // EX_CONFIG
     assert.match(stderr, /SIGNALING_PORT is not a port number/);
     fs.rmSync(server.work, { recursive: true });
   });
@@ -118,14 +120,15 @@ describe('store', () => {
   it('is asked for all bookings when it is back', async () => {
     const server = new Signaling();
     const robot = server.cli(['robot', 'add', 'r1']);
-    server.cli(['booking', 'add', '--user', '7', '--robot', 'r1', '--start',
+    const user = server.cli(['user', 'add', 'v@example.org'], 'correct horse');
+    server.cli(['booking', 'add', '--user', user, '--robot', 'r1', '--start',
       'now', '--duration', '1h']);
-    const token = server.cli(['token', '--role', 'viewer', '--sub', '7']);
+    const token = server.cli(['token', '--role', 'viewer', '--sub', user]);
     await server.start();
     const pi = new Peer(io, server.url, { token: robot });
     assert.equal((await pi.register('r1', 'robot')).success, true);
     const viewer = new Peer(io, server.url, { token });
-    await viewer.register('7', 'viewer');
+    await viewer.register(user, 'viewer');
     await viewer.next('robot-available');
     // As if the answer after a cancellation had been lost: nothing else tells.
     const sql = (...statements) => execFileSync('python3', ['-c',
@@ -170,6 +173,7 @@ describe('TLS', () => {
       { rejectUnauthorized: false }, (response) => resolve(response.resume()))
       .on('error', reject));
     assert.match(page.headers['strict-transport-security'], /^max-age=\d{8}$/);
+    server.cli(['user', 'add', 'v@example.org'], 'correct horse');
     const token = server.cli(['token', '--role', 'viewer', '--sub', '1']);
     const peer = new Peer(io, server.url,
       { token, rejectUnauthorized: false, transports: ['websocket'] });
@@ -196,6 +200,7 @@ describe('end', () => {
   it('lets clients go on SIGTERM, who find the next server', async () => {
     const server = new Signaling({ config: '[server]\ndrain-time=2s\n' });
     await server.start();
+    server.cli(['user', 'add', 'v@example.org'], 'correct horse');
     const token = server.cli(['token', '--role', 'viewer', '--sub', '1']);
     const peers = ['websocket', 'polling'].map((transport) => new Peer(io,
       server.url, { token, transports: [transport], reconnection: true,

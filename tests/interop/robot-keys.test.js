@@ -20,6 +20,9 @@ const SOURCE = 'videotestsrc is-live=true pattern=ball !' +
   ' x264enc tune=zerolatency speed-preset=ultrafast key-int-max=30 !' +
   ' video/x-h264,profile=constrained-baseline ! h264parse';
 
+// Whoever a token names may watch.
+const TRUST = '[identity]\ntrust-unknown-subjects=true\n';
+
 describe('the robot and the keys of its server', () => {
   const children = [];
   let work;
@@ -78,7 +81,7 @@ describe('the robot and the keys of its server', () => {
   }
 
   it('a key rotated while somebody watches: nobody notices', async () => {
-    const server = await new Signaling().start();
+    const server = await new Signaling({ config: TRUST }).start();
     const robot = startRobot(server);
     await online(server);
     const first = await watch(server);
@@ -111,7 +114,7 @@ describe('the robot and the keys of its server', () => {
 
   it('a server set up anew, with another database: the robot takes its key', async () => {
     // The tokens are of a backend of one's own: good at both.
-    const config = `[identity]\nsecret-file=${path.join(work, 'secret')}\n`;
+    const config = `${TRUST}secret-file=${path.join(work, 'secret')}\n`;
     fs.writeFileSync(path.join(work, 'secret'), 'x'.repeat(40) + '\n');
     const server = await new Signaling({ config }).start();
     const robot = startRobot(server);
@@ -135,7 +138,7 @@ describe('the robot and the keys of its server', () => {
   });
 
   it('a key file that is older than the server: shown, and mended without a restart', async () => {
-    const server = await new Signaling().start();
+    const server = await new Signaling({ config: TRUST }).start();
     const file = path.join(work, 'grant.pem');
     // With the end of lines and the mark of an editor on Windows.
     const old = execFileSync('openssl', ['pkey', '-pubout'], { encoding: 'utf8',

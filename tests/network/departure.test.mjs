@@ -49,8 +49,8 @@ network('a viewer that goes', () => {
     process.kill(viewer.pid, 'SIGKILL');
   });
   goes('by the server ending its session', ['revoked'], async () => {
-    const token = site.cli('token', '--role', 'admin', '--sub', '1', '--ttl',
-      '1h');
+    const token = site.cli('token', '--role', 'admin', '--sub', site.admin,
+      '--ttl', '1h');
     const answer = site.world.inside(site.world.viewer, 'curl', '-sS', '-X',
       'DELETE', '-H', `Authorization: Bearer ${token}`, '-w', '%{http_code}',
       `${site.url(2)}/sessions/${site.robot.peer}`);

@@ -122,7 +122,7 @@ network('the operator\'s guide', () => {
           site.world.host(1)}`, `tls-ca-file=${certificate.file}`);
         viewer = site.startViewer({ url: url(2) });
         await viewer.receives();
-        const token = site.cli('token', '--role', 'admin', '--sub', '1');
+        const token = site.cli('token', '--role', 'admin', '--sub', site.admin);
         const sessions = JSON.parse(curl(2, '/sessions', '-H',
           `Authorization: Bearer ${token}`));
         assert.deepEqual(sessions.map(({ address }) => address),

@@ -54,6 +54,8 @@ export class Site {
       site.keep('password', PASSWORD);
       site.user = site.cli('user', 'add', EMAIL, '--password-file',
         site.file('password'));
+      site.admin = site.cli('user', 'add', 'admin@net.example', '--role',
+        'admin', '--password-file', site.file('password'));
       site.keep('robot.token', site.cli('robot', 'add', ROBOT, '--type', 'net'));
       site.keep('grant.pem', site.cli('key', 'show'));
       site.token = site.cli('token', '--role', 'viewer', '--sub', site.user,

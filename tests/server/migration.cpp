@@ -155,7 +155,13 @@ TEST_F (Migration, OfVersion1ByManyAtOnce)
   EXPECT_GT (store->revision (), 70);
   EXPECT_EQ (store->secret ("token-secret", [] { return "new"; }), "kept");
   EXPECT_EQ (store->user_by_id ("7")->email, "a@example.org");
+  EXPECT_TRUE (store->user_by_id ("7")->enabled);
+  EXPECT_EQ (store->user_by_id ("7")->valid_from, 0);
   EXPECT_EQ (store->robot ("r1")->token_id, "token");
+  // The token that it had is good as before.
+  ASSERT_TRUE (store->token ("token"));
+  EXPECT_EQ (store->token ("token")->subject, "r1");
+  EXPECT_EQ (store->token ("token")->revoked_at, 0);
   EXPECT_EQ (store->booking (8)->window.ends_at, 2000);
   ASSERT_EQ (store->running_sessions ().size (), 1u);
   EXPECT_EQ (store->running_sessions ()[0].peer_id, "p2");

@@ -30,6 +30,7 @@ App::App (Config config, std::function<Config ()> reload)
   auto store = Store::open (config_.store_url ());
   keys_ = std::make_unique<Keys> (Keys::load (config_, store.get ()));
   auto running = store->running_sessions ();
+  turn_.set (config_);
 
   config_.network.log = [this] (std::string_view line) {
     log_.limited (LogLevel::Warning, "network", {{"text", line}});
@@ -39,6 +40,7 @@ App::App (Config config, std::function<Config ()> reload)
     network_->post (std::move (fn));
   };
   store_ = std::make_unique<StoreBackend> (std::move (store), post, log_);
+  store_->set_policy (rights_policy ());
   backend_ = store_.get ();
   if (console) {
     ConsoleOptions options;
@@ -56,7 +58,7 @@ App::App (Config config, std::function<Config ()> reload)
         return keys_->check (token, now, out);
       },
       [this] (const std::string &user, TimeMs now, TimeMs end) {
-        return http_->ice_for (user, now, end);
+        return turn_.servers (user, now, end);
       });
   room_->set_log (&log_);
   room_->set_grant_key (keys_->grants ().newest ());
@@ -101,8 +103,23 @@ App::room_config () const
   r.robot_grace_ms = config_.robot_grace_ms;
   r.viewer_grace_ms = config_.viewer_grace_ms;
   r.max_viewers = config_.max_viewers;
+  r.robot_relay_ms = config_.turn_urls.empty () ? 0 : config_.turn_ttl_ms;
   r.max_sockets_per_user = config_.max_sockets_per_user;
+  // A console has no list of robots.
+  r.allow_unknown_robots =
+      config_.allow_unknown_robots.value_or (console_ != nullptr);
   return r;
+}
+
+RightsPolicy
+App::rights_policy () const
+{
+  RightsPolicy policy;
+  // A console's accounts are its own, and a public key is another issuer's.
+  policy.own_accounts = keys_->can_issue () && !console_url (config_.database);
+  policy.foreign_subjects =
+      config_.trust_unknown_subjects || !policy.own_accounts;
+  return policy;
 }
 
 Services
@@ -111,6 +128,7 @@ App::services ()
   Services s;
   s.config = &config_;
   s.keys = keys_.get ();
+  s.turn = &turn_;
   s.zone = zone_.get ();
   s.sockets = network_.get ();
   s.room = room_.get ();
@@ -196,8 +214,8 @@ App::reload_config ()
     if (!zone)
       throw ConfigError ("time-zone is not known");
     // All is taken or nothing: what can be refused comes first.
-    if (!fresh.turn_secret_file.empty ())
-      read_secret_file (fresh.turn_secret_file);
+    TurnCredentials turn;
+    turn.set (fresh);
     std::optional<GrantKeys> keys;
     if (!fresh.grant_key_file.empty ())
       keys = GrantKeys::of_file (fresh.grant_key_file);
@@ -205,6 +223,8 @@ App::reload_config ()
       network_->reload_certificate ();
     config_ = std::move (fresh);
     *zone_ = *zone;
+    turn_ = std::move (turn);
+    store_->set_policy (rights_policy ());
     room_->set_config (room_config ());
     http_->set_services (services ());
     log_.set_level (config_.log_level);
@@ -315,7 +335,7 @@ App::poll_store ()
     return;
   polling_ = true;
   // What was asked for then has had no answer, and is not asked for again.
-  bool down = !store_->healthy ();
+  bool down = store_->take_missed () || !store_->healthy ();
   struct News
   {
     std::int64_t revision = -1;
@@ -350,8 +370,11 @@ App::poll_store ()
             log_.write (
                 LogLevel::Error, "grant-keys-failed", {{"reason", e.what ()}});
           }
+        store_->forget_standings ();
         if ((!first || down) && !console_)
           room_->recheck_all (wall_now ());
+        else if (!first || down)
+          room_->recheck_robots (); // a console's people are not ours
         arm ();
       });
 }

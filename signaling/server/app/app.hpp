@@ -36,6 +36,7 @@ private:
   void take_keys (GrantKeys keys);
   void stop ();
   RoomConfig room_config () const;
+  RightsPolicy rights_policy () const;
   Services services ();
   bool healthy () const;
 
@@ -44,6 +45,7 @@ private:
   std::function<Config ()> reload_;
   std::unique_ptr<Zone> zone_;
   std::unique_ptr<Keys> keys_;
+  TurnCredentials turn_;
   std::unique_ptr<NetworkServer> network_;
   std::unique_ptr<StoreBackend> store_; // with a console: for sessions alone
   std::unique_ptr<ConsoleBackend> console_;

@@ -21,8 +21,19 @@ struct CommandLine
   std::string get (const std::string &name, const char *otherwise = "") const;
 };
 
-// Prints help or version and exits for --help and --version. Throws
-// ConfigError for what does not fit.
+// What a command cannot do, with its exit status (sysexits.h).
+class CommandError : public std::runtime_error
+{
+public:
+  CommandError (int exit_status, const std::string &sentence)
+      : std::runtime_error (sentence), status (exit_status)
+  {
+  }
+  int status;
+};
+
+// Prints help or version and exits for "help", --help and --version.
+// Throws CommandError for what does not fit.
 CommandLine parse_command_line (int argc, char **argv);
 
 // File, environment and command line together.

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <glib.h>
 #include <memory>
+#include <sysexits.h>
 
 namespace robotlive::server {
 
@@ -34,6 +35,12 @@ const std::vector<Option> kCommon = {
         "sqlite:///PATH, postgresql://…, mysql://… or console+https://…"},
 };
 
+const Option kJson = {"json", nullptr, "Print JSON"};
+const Option kOutput = {"output", "FILE",
+    "Write it there, for the owner alone, instead of standard output"};
+const Option kPasswordFile = {"password-file", "FILE",
+    "Read the password there instead of standard input"};
+
 const std::vector<Command> kCommands = {
     {"serve", "", "Run the server (the default).", 0, 0,
         {{"listen", "ADDRESS:PORT", "Where to listen; may be repeated"},
@@ -45,16 +52,49 @@ const std::vector<Command> kCommands = {
                 "Believe X-Forwarded-For from there; may be repeated"}}},
     {"user add", "EMAIL", "Create an account; prints its id.", 1, 1,
         {{"name", "NAME", "Name to show"},
-            {"role", "viewer|admin", "viewer if not given"},
-            {"password-file", "FILE",
-                "Read the password there instead of standard input"}}},
+            {"role", "viewer|admin", "viewer if not given"}, kPasswordFile}},
+    {"user list", "", "List the accounts.", 0, 0, {kJson}},
+    {"user show", "ID|EMAIL", "Show one account.", 1, 1, {kJson}},
+    {"user role", "ID|EMAIL viewer|admin", "Change what a person may do.", 2, 2,
+        {}},
+    {"user name", "ID|EMAIL NAME", "Change the name to show.", 2, 2, {}},
+    {"user password", "ID|EMAIL",
+        "Set a new password; ends the person's logins.", 1, 1,
+        {kPasswordFile,
+            {"link", nullptr,
+                "Print a link instead, with which the person sets it, once"},
+            kOutput}},
+    {"user disable", "ID|EMAIL",
+        "Let a person in no more; logins and sessions end.", 1, 1, {}},
+    {"user enable", "ID|EMAIL", "Let a person in again.", 1, 1, {}},
+    {"user logout", "ID|EMAIL", "End a person's logins and sessions.", 1, 1,
+        {}},
+    {"user remove", "ID|EMAIL",
+        "Remove an account; its id stays in bookings and log.", 1, 1, {}},
+    {"user export", "ID|EMAIL", "Print all that is kept of a person, as JSON.",
+        1, 1, {}},
+    {"user erase", "ID|EMAIL",
+        "Remove an account, and the addresses it came from.", 1, 1, {}},
     {"robot add", "ID", "Register a robot; prints its token.", 1, 1,
         {{"type", "TYPE", "Bookings of the type cover the robot"},
-            {"name", "NAME", "Name to show"}}},
+            {"name", "NAME", "Name to show"}, kOutput}},
+    {"robot list", "", "List the robots, and when their tokens end.", 0, 0,
+        {kJson}},
+    {"robot rename", "ID [NAME]", "Change a robot's name or type.", 1, 2,
+        {{"type", "TYPE", "Bookings of the type cover the robot"}}},
+    {"robot remove", "ID", "Remove a robot; its tokens and bookings end.", 1, 1,
+        {}},
+    {"robot token", "ID", "Print a new token for a robot; the old ones end.", 1,
+        1,
+        {{"replace-in", "DURATION", "Let the old ones count for so long (0)"},
+            {"revoke", nullptr, "End them, and make no new one"}, kOutput}},
     {"token", "", "Print an identity token (a JWT).", 0, 0,
         {{"role", "robot|viewer|admin", "What its bearer is"},
-            {"sub", "ID", "Who its bearer is"},
-            {"ttl", "DURATION", "How long it is valid (1h)"}}},
+            {"sub", "ID|EMAIL", "Who its bearer is"},
+            {"ttl", "DURATION", "How long it is valid (1h)"}, kOutput}},
+    {"token list", "", "List the tokens of robots and those printed here.", 0,
+        0, {{"sub", "ID", "Only those of a robot or account"}, kJson}},
+    {"token revoke", "TOKENID", "Refuse a token from now on.", 1, 1, {}},
     {"booking add", "", "Book a robot; prints the booking's id.", 0, 0,
         {{"user", "ID|EMAIL", "For whom"}, {"robot", "ID", "One robot"},
             {"robot-type", "TYPE", "Every robot of that type"},
@@ -62,13 +102,13 @@ const std::vector<Command> kCommands = {
                 "ISO 8601, or \"YYYY-MM-DD HH:MM\" in the server's zone"},
             {"duration", "DURATION", "90s, 30m, 1h30m, …"},
             {"force", nullptr, "Also in the past, or of an unknown robot"}}},
-    {"booking list", "", "List the bookings.", 0, 0, {}},
+    {"booking list", "", "List the bookings.", 0, 0, {kJson}},
     {"booking cancel", "ID", "Cancel a booking; its session ends.", 1, 1,
         {{"force", nullptr, "Also one that is over"}}},
-    {"session list", "", "Who watches what, until when.", 0, 0, {}},
+    {"session list", "", "Who watches what, until when.", 0, 0, {kJson}},
     {"session end", "PEERID", "End a session at once.", 1, 1, {}},
     {"key show", "", "Print the newest public key of grants (PEM).", 0, 0, {}},
-    {"key list", "", "The keys of grants, the newest first.", 0, 0, {}},
+    {"key list", "", "The keys of grants, the newest first.", 0, 0, {kJson}},
     {"key rotate", "", "Make a new key of grants; prints its id.", 0, 0,
         {{"overlap", "DURATION", "How long the older ones stay good (24h)"}}},
     {"check-config", "", "Check configuration and database.", 0, 0, {}},
@@ -84,23 +124,86 @@ find_command (const std::string &name)
 }
 
 std::string
-overview ()
+commands_text (const std::string &group)
 {
-  std::string text = "Commands:\n";
+  std::string text;
   for (const Command &command : kCommands) {
-    std::string line = std::string ("  ") + command.name;
+    std::string name = command.name;
+    if (!group.empty () && name != group && name.rfind (group + " ", 0) != 0)
+      continue;
+    std::string line = "  " + name;
     if (*command.arguments)
       line += std::string (" ") + command.arguments;
     line.resize (std::max<std::size_t> (line.size () + 1, 25), ' ');
     text += line + command.help + "\n";
   }
-  return text + "\nCOMMAND --help shows the options of one. See "
-                "robotlive-signaling(8).";
+  return text;
+}
+
+std::string
+overview ()
+{
+  return "Commands:\n" + commands_text ("") +
+         "\nCOMMAND --help, or \"help COMMAND\", shows the options of one. "
+         "See robotlive-signaling(8).";
+}
+
+bool
+is_group (const std::string &word)
+{
+  return std::any_of (
+      kCommands.begin (), kCommands.end (), [&word] (const Command &command) {
+        return std::string (command.name).rfind (word + " ", 0) == 0;
+      });
+}
+
+// How many letters have to be changed, added or left out (Levenshtein).
+std::size_t
+distance (const std::string &a, const std::string &b)
+{
+  std::vector<std::size_t> row (b.size () + 1);
+  for (std::size_t i = 0; i <= b.size (); ++i)
+    row[i] = i;
+  for (std::size_t i = 1; i <= a.size (); ++i) {
+    std::size_t corner = row[0];
+    row[0] = i;
+    for (std::size_t k = 1; k <= b.size (); ++k) {
+      std::size_t change = corner + (a[i - 1] != b[k - 1]);
+      corner = row[k];
+      row[k] = std::min ({row[k] + 1, row[k - 1] + 1, change});
+    }
+  }
+  return row[b.size ()];
+}
+
+[[noreturn]] void
+unknown_command (const std::string &text)
+{
+  std::string group = text.substr (0, text.find (' '));
+  std::string sentence = "\"" + text.substr (0, 60) + "\" is not a command";
+  const Command *nearest = nullptr;
+  std::size_t best = 4;
+  for (const Command &command : kCommands) {
+    std::size_t d = distance (text.substr (0, 60), command.name);
+    if (d < best) {
+      best = d;
+      nearest = &command;
+    }
+  }
+  if (nearest && text != group)
+    sentence += std::string (": did you mean \"") + nearest->name + "\"?";
+  else if (is_group (group))
+    sentence += ". There are:\n" + commands_text (group) + "See --help";
+  else if (nearest)
+    sentence += std::string (": did you mean \"") + nearest->name + "\"?";
+  else
+    sentence += ": see --help";
+  throw CommandError (EX_USAGE, sentence);
 }
 
 // The words of a command are the leading arguments that are not options:
-// "user add", or none for "serve". Returns how many there are. An option
-// before the command ("--config F user add") keeps its value.
+// "user add", or none for "serve". An option before the command ("--config F
+// user add") keeps its value.
 std::string
 take_command (std::vector<std::string> *arguments)
 {
@@ -113,20 +216,52 @@ take_command (std::vector<std::string> *arguments)
     if (word.rfind ("-", 0) == 0)
       continue;
     auto begin = arguments->begin () + static_cast<std::ptrdiff_t> (i);
-    if (find_command (word)) {
+    // The longer name first: there are "token" and "token list".
+    for (std::size_t words : {2, 1}) {
+      if (i + words > arguments->size ())
+        continue;
       std::string name = word;
-      arguments->erase (begin);
-      return name;
+      if (words == 2)
+        name += " " + (*arguments)[i + 1];
+      if (find_command (name)) {
+        arguments->erase (begin, begin + static_cast<std::ptrdiff_t> (words));
+        return name;
+      }
     }
-    if (i + 1 < arguments->size () &&
-        find_command (word + " " + (*arguments)[i + 1])) {
-      std::string name = word + " " + (*arguments)[i + 1];
-      arguments->erase (begin, begin + 2);
-      return name;
-    }
-    return i == 0 ? word : "serve";
+    bool first = i == 0 || is_group (word);
+    bool more =
+        i + 1 < arguments->size () && (*arguments)[i + 1].rfind ("-", 0) != 0;
+    return !first ? "serve" : more ? word + " " + (*arguments)[i + 1] : word;
   }
   return "serve";
+}
+
+// "help", "help user", "help user add" are "--help", "user --help" and so on.
+void
+take_help (std::vector<std::string> *words)
+{
+  bool wanted = !words->empty () && words->front () == "help";
+  if (wanted) {
+    words->erase (words->begin ());
+    words->push_back ("--help");
+  }
+  bool asks = wanted || std::any_of (words->begin (), words->end (),
+                            [] (const std::string &word) {
+                              return word == "--help" || word == "-h";
+                            });
+  if (!asks)
+    return;
+  std::vector<std::string> copy = *words;
+  std::string name = take_command (&copy);
+  if (find_command (name) && name != "token")
+    return;
+  if (!is_group (name))
+    return;
+  std::printf ("Usage: robotlive-signaling %s COMMAND\n\n%s\n"
+               "%s COMMAND --help shows the options of one.\n",
+      name.c_str (), commands_text (name).c_str (), name.c_str ());
+  if (!find_command (name))
+    std::exit (0);
 }
 
 struct Parsed
@@ -164,10 +299,11 @@ parse_command_line (int argc, char **argv)
 {
   std::vector<std::string> words (argv + 1, argv + argc);
   CommandLine line;
+  take_help (&words);
   line.command = take_command (&words);
   const Command *command = find_command (line.command);
   if (!command)
-    throw ConfigError ("\"" + line.command + "\" is not a command: see --help");
+    unknown_command (line.command);
 
   std::vector<GOptionEntry> entries;
   gboolean version = FALSE;
@@ -228,17 +364,20 @@ parse_command_line (int argc, char **argv)
   if (!good) {
     std::string sentence = error->message;
     g_error_free (error);
-    throw ConfigError (sentence);
+    throw CommandError (EX_USAGE, sentence);
   }
   if (version) {
     std::printf ("robotlive-signaling %s\n", VERSION);
     std::exit (0);
   }
   if (line.arguments.size () < command->min_arguments)
-    throw ConfigError (
+    throw CommandError (EX_USAGE,
         line.command + ": " + command->arguments + " is missing: see --help");
+  if (line.arguments.size () > command->max_arguments &&
+      is_group (line.command))
+    unknown_command (line.command + " " + line.arguments[0]);
   if (line.arguments.size () > command->max_arguments)
-    throw ConfigError (
+    throw CommandError (EX_USAGE,
         "\"" + line.arguments.back () + "\" is not expected: see --help");
   return line;
 }
@@ -250,7 +389,11 @@ configure (const CommandLine &line)
   if (!line.listen.empty ())
     config.listen.clear ();
   for (const std::string &text : line.listen)
-    config.listen.push_back (parse_listen (text));
+    try {
+      config.listen.push_back (parse_listen (text));
+    } catch (const ConfigError &error) {
+      throw CommandError (EX_USAGE, error.what ());
+    }
   for (const std::string &cidr : line.trusted_proxies)
     config.network.trusted_proxies.push_back (cidr);
   config.database = line.get ("database", config.database.c_str ());

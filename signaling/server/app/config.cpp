@@ -61,14 +61,16 @@ public:
       *out = *value;
   }
 
-  void get (const char *group, const char *key, bool *out)
+  // False if it is not there.
+  bool get (const char *group, const char *key, bool *out)
   {
     auto value = text (group, key);
     if (!value)
-      return;
+      return false;
     if (*value != "true" && *value != "false")
       fail (group, key, "is neither true nor false");
     *out = *value == "true";
+    return true;
   }
 
   void get (const char *group, const char *key, std::size_t *out)
@@ -220,6 +222,11 @@ read_keys (File &f, Config *config)
   f.duration ("identity", "leeway", &c.leeway_ms);
   f.duration ("identity", "login-lifetime", &c.login_ttl_ms);
   f.duration ("identity", "robot-token-lifetime", &c.robot_ttl_ms);
+  f.duration ("identity", "password-link-lifetime", &c.password_link_ttl_ms);
+  f.get ("identity", "trust-unknown-subjects", &c.trust_unknown_subjects);
+  bool unknown_robots = false;
+  if (f.get ("identity", "allow-unknown-robots", &unknown_robots))
+    c.allow_unknown_robots = unknown_robots;
   if (c.leeway_ms > 60000)
     throw ConfigError (c.file + ": [identity] leeway: at most 60s");
   if (!c.secret_file.empty () && !c.public_key_file.empty ())

@@ -53,6 +53,11 @@ struct Config
   TimeMs leeway_ms = 30000;
   TimeMs login_ttl_ms = TimeMs{12} * 3600 * 1000;
   TimeMs robot_ttl_ms = TimeMs{365} * 86400 * 1000;
+  TimeMs password_link_ttl_ms = TimeMs{86400} * 1000;
+  // Another issuer's people count: who is no account is whoever the token says.
+  bool trust_unknown_subjects = false;
+  // Robots that are not in the store may say of what type they are.
+  std::optional<bool> allow_unknown_robots; // with a console only
 
   // sessions
   std::string grant_key_file; // ES256 private key, PEM

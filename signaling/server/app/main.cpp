@@ -1,15 +1,43 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/app/app.hpp"
 #include "server/app/cli.hpp"
+#include <cerrno>
 #include <clocale>
+#include <cstring>
 #include <iostream>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
 #include <sodium.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 
 using namespace robotlive::server;
+
+// As sysexits.h has them: a script can tell its own mistake from a server's.
+static int
+exit_status (const std::exception &error)
+{
+  if (auto *command = dynamic_cast<const CommandError *> (&error))
+    return command->status;
+  if (dynamic_cast<const ConfigError *> (&error))
+    return EX_CONFIG;
+  auto *store = dynamic_cast<const StoreError *> (&error);
+  if (!store)
+    return EX_UNAVAILABLE;
+  switch (store->kind) {
+    case StoreError::Conflict:
+      return EX_DATAERR;
+    case StoreError::NotFound:
+      return EX_NOINPUT;
+    case StoreError::Invalid:
+      return EX_CONFIG;
+    case StoreError::Unavailable:
+      break;
+  }
+  bool denied = std::strstr (error.what (), std::strerror (EACCES)) != nullptr;
+  return denied ? EX_NOPERM : EX_UNAVAILABLE;
+}
 
 int
 main (int argc, char **argv)
@@ -35,6 +63,6 @@ main (int argc, char **argv)
     return 0;
   } catch (const std::exception &error) {
     std::cerr << "robotlive-signaling: " << error.what () << std::endl;
-    return 1;
+    return exit_status (error);
   }
 }

@@ -4,6 +4,8 @@
 #include "protocol/messages.hpp"
 #include "server/console/consolebackend.hpp"
 #include <algorithm>
+#include <cctype>
+#include <cstring>
 #include <sodium.h>
 
 namespace robotlive::server {
@@ -100,7 +102,7 @@ new_identity (
   Identity identity;
   identity.subject = subject;
   identity.role = role;
-  identity.token_id = role == "robot" ? random_text (16) : "";
+  identity.token_id = random_text (16);
   identity.issued_at = now;
   identity.expires_at = now + ttl;
   return identity;
@@ -115,6 +117,31 @@ hash_password (const std::string &password)
           crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0)
     return "";
   return hash;
+}
+
+std::string
+password_problem (const std::string &password)
+{
+  if (password.size () < 8 || password.size () > 1024)
+    return "the password needs 8 to 1024 characters";
+  return "";
+}
+
+std::string
+secret_hash (const std::string &secret)
+{
+  unsigned char hash[crypto_generichash_BYTES];
+  crypto_generichash (hash, sizeof hash,
+      reinterpret_cast<const unsigned char *> (secret.data ()), secret.size (),
+      nullptr, 0);
+  char text[2 * sizeof hash + 1];
+  return sodium_bin2hex (text, sizeof text, hash, sizeof hash);
+}
+
+std::string
+password_link_path (const std::string &secret)
+{
+  return "/#/password/" + secret;
 }
 
 bool
@@ -152,6 +179,26 @@ valid_id (const std::string &text)
     return false;
   return std::none_of (text.begin (), text.end (),
       [] (unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
+bool
+valid_robot_id (const std::string &text)
+{
+  if (!valid_id (text) || text == "." || text == ".." ||
+      text.find ("//") != std::string::npos || text.front () == '/' ||
+      text.back () == '/' || text.front () == '-')
+    return false;
+  return std::all_of (text.begin (), text.end (), [] (unsigned char c) {
+    return c >= 0x80 || std::isalnum (c) || std::strchr ("._-:@+/", c);
+  });
+}
+
+bool
+valid_name (const std::string &text)
+{
+  return !text.empty () && text.size () <= 190 && utf8_valid (text) &&
+         std::none_of (text.begin (), text.end (),
+             [] (unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 
 } // namespace robotlive::server

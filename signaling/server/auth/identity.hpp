@@ -34,16 +34,26 @@ private:
   TokenPolicy policy_;
 };
 
-// A token of *role* for *subject* that ends *ttl* from *now*. A robot's gets a
-// token id, by which it can be revoked.
+// A token of *role* for *subject* that ends *ttl* from *now*, with an id by
+// which it can be revoked.
 Identity new_identity (const std::string &subject, const std::string &role,
     TimeMs now, TimeMs ttl);
 
 // Argon2id (libsodium, interactive limits: 64 MiB, some 50 ms). Slow on
 // purpose: not for the I/O thread. Empty if there is no memory.
 std::string hash_password (const std::string &password);
+// Why *password* is not to be used; empty: it may be.
+std::string password_problem (const std::string &password);
+// Of a one-time secret, which is never kept itself.
+std::string secret_hash (const std::string &secret);
+// Where the page takes the secret of a password link. In a fragment, so that it
+// is in nobody's log.
+std::string password_link_path (const std::string &secret);
 // An empty *hash* takes as long as a wrong password, and is one.
 bool check_password (const std::string &hash, const std::string &password);
+
+// A robot's token that ends sooner is warned about.
+constexpr TimeMs kTokenWarning = TimeMs{30} * 86400 * 1000;
 
 // Twice as many hexadecimal digits, from the kernel's random source.
 std::string random_text (std::size_t bytes);
@@ -51,5 +61,10 @@ std::string random_text (std::size_t bytes);
 // What is a usable e-mail address or id, as accounts and robots have them.
 std::string normal_email (const std::string &text); // empty: not usable
 bool valid_id (const std::string &text);
+// What a robot may be called from now on: no blanks, nothing that a shell or a
+// path gives a meaning of its own. Those of before are valid_id () at least.
+bool valid_robot_id (const std::string &text);
+// A name to show: one line of UTF-8.
+bool valid_name (const std::string &text);
 
 } // namespace robotlive::server

@@ -371,9 +371,12 @@ ConsoleBackend::session_changed (const SessionEntry &entry)
 }
 
 void
-ConsoleBackend::find_robot (
-    const Identity &, std::function<void (const RobotAnswer &, TimeMs)> reply)
+ConsoleBackend::find_robot (const Identity &identity,
+    std::function<void (const RobotAnswer &, TimeMs)> reply)
 {
+  // The console keeps no list; what was revoked is written down here.
+  if (audit_)
+    return audit_->find_robot (identity, std::move (reply));
   reply (RobotAnswer (), wall_now ());
 }
 

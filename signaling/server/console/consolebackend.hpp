@@ -83,7 +83,8 @@ public:
   void find_viewer (const Identity &identity, const std::string &token,
       const std::string &robot,
       std::function<void (const ViewerAnswer &, TimeMs)> reply) override;
-  // A robot's valid token is enough: the console keeps no list of them.
+  // A robot's valid token is enough, if it was not revoked here: the console
+  // keeps no list of them.
   void find_robot (const Identity &identity,
       std::function<void (const RobotAnswer &, TimeMs)> reply) override;
   void session_changed (const SessionEntry &entry) override;

@@ -68,10 +68,6 @@ HttpApi::route_admin (const CallPtr &call)
 {
   if (call->is ("GET", {"robots"}))
     list_robots (call);
-  else if (call->is ("POST", {"robots", "*", "token"}))
-    robot_token (call, call->path[1], true);
-  else if (call->is ("DELETE", {"robots", "*", "token"}))
-    robot_token (call, call->path[1], false);
   else if (call->is ("GET", {"sessions"}))
     list_sessions (call);
   else if (call->is ("DELETE", {"sessions", "*"}))
@@ -88,7 +84,8 @@ HttpApi::list_robots (const CallPtr &call)
 {
   if (!need_user (call))
     return;
-  auto answer = [this, call] (std::vector<RobotRecord> list) {
+  using Ends = std::map<std::string, TimeMs>; // of the newest token, by robot
+  auto answer = [this, call] (std::vector<RobotRecord> list, const Ends &ends) {
     // Robots that only the room knows: of a console, or of a bench.
     for (const auto &[id, type] : services_.room->online_robots ())
       if (std::none_of (list.begin (), list.end (),
@@ -102,50 +99,31 @@ HttpApi::list_robots (const CallPtr &call)
       w.field ("name", r.name.empty () ? r.id : r.name);
       append_robot_state (
           w, services_.room->robot_state (r.id, call->now), call->admin ());
+      auto end = ends.find (r.id);
+      if (call->admin () && end != ends.end ())
+        w.field ("expiresAt", end->second);
       w.end ();
     }
     call->reply (json_response (200, w.end ().take ()));
   };
   if (!services_.store)
-    return answer ({});
-  services_.store->ask<std::vector<RobotRecord>> (
-      [] (Store &store) { return store.robots (); },
-      [call, answer] (std::vector<RobotRecord> list, const StoreError *error) {
+    return answer ({}, {});
+  using Listed = std::pair<std::vector<RobotRecord>, Ends>;
+  services_.store->ask<Listed> (
+      [] (Store &store) {
+        Listed listed;
+        listed.first = store.robots ();
+        for (const TokenRecord &t : store.tokens ())
+          if (t.role == "robot" && t.revoked_at == 0 && t.expires_at != 0)
+            listed.second[t.subject] = std::max (listed.second[t.subject],
+                t.ends_at != 0 ? t.ends_at : t.expires_at);
+        return listed;
+      },
+      [call, answer] (Listed listed, const StoreError *error) {
         if (error)
           call->reply (store_error_response (*error));
         else
-          answer (std::move (list));
-      });
-}
-
-void
-HttpApi::robot_token (const CallPtr &call, const std::string &id, bool issue)
-{
-  if (!need_store (call) || !need_admin (call))
-    return;
-  if (issue && !services_.keys->can_issue ())
-    return call->reply (error_response (
-        404, "not-found", "tokens are issued by another server"));
-  Identity identity =
-      new_identity (id, "robot", call->now, services_.config->robot_ttl_ms);
-  services_.store->ask<bool> (
-      [id, issue, token_id = identity.token_id, now = call->now] (
-          Store &store) {
-        store.set_robot_token (id, issue ? token_id : "", now);
-        return true;
-      },
-      [this, call, id, issue, identity] (bool, const StoreError *error) {
-        if (error)
-          return call->reply (store_error_response (*error));
-        // Whoever holds the old token is cut at once.
-        services_.room->revoke_robot (id, wall_now ());
-        JsonWriter w;
-        w.object ().field ("ok", true);
-        if (issue) {
-          w.field ("token", services_.keys->issue (identity));
-          w.field ("expires_at", identity.expires_at);
-        }
-        call->reply (json_response (issue ? 201 : 200, w.end ().take ()));
+          answer (std::move (listed.first), listed.second);
       });
 }
 

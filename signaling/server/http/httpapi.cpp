@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/http/httpapi.hpp"
 #include "protocol/json.hpp"
-#include "server/net/address.hpp"
+#include "server/net/http.hpp"
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <glib.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <simdjson.h>
 
 namespace robotlive::server {
@@ -43,21 +40,6 @@ says_json (std::string_view content_type)
          g_ascii_strncasecmp (type.data (), json.data (), json.size ()) == 0;
 }
 
-// coturn's "use-auth-secret": base64 (HMAC-SHA1 (secret, username)).
-std::string
-turn_credential (const std::string &secret, const std::string &username)
-{
-  unsigned char mac[EVP_MAX_MD_SIZE];
-  unsigned int length = 0;
-  HMAC (EVP_sha1 (), secret.data (), static_cast<int> (secret.size ()),
-      reinterpret_cast<const unsigned char *> (username.data ()),
-      username.size (), mac, &length);
-  gchar *text = g_base64_encode (mac, length);
-  std::string result = text;
-  g_free (text);
-  return result;
-}
-
 // *may_book*: POST /bookings would take a booking of this user's.
 std::string
 user_json (const std::string &id, const std::string &name,
@@ -79,101 +61,11 @@ user_json (const std::string &id, const std::string &name,
 
 } // namespace
 
-std::vector<IceServer>
-ice_servers (const Config &config, const std::string &turn_secret,
-    const std::string &user_id, TimeMs now, TimeMs expires_at)
-{
-  std::vector<IceServer> list;
-  if (!config.stun_urls.empty ()) {
-    IceServer stun;
-    stun.urls = config.stun_urls;
-    list.push_back (stun);
-  }
-  if (user_id.empty () || config.turn_urls.empty () || turn_secret.empty ())
-    return list;
-  IceServer turn;
-  turn.urls = config.turn_urls;
-  TimeMs end = std::min (expires_at, now + config.turn_ttl_ms);
-  turn.username = std::to_string (end / 1000) + ":" + user_id;
-  turn.credential = turn_credential (turn_secret, turn.username);
-  list.push_back (turn);
-  return list;
-}
-
-HttpResponse
-json_response (int status, std::string body)
-{
-  HttpResponse response;
-  response.status = status;
-  response.body = std::move (body);
-  response.headers.emplace_back ("Cache-Control", "no-store");
-  return response;
-}
-
-HttpResponse
-error_response (int status, std::string_view code, std::string_view message)
-{
-  JsonWriter w;
-  w.object ().field ("code", code).field ("message", message);
-  w.field ("detail", message); // where the console's clients look
-  HttpResponse response = json_response (status, w.end ().take ());
-  if (status == 401)
-    response.headers.emplace_back ("WWW-Authenticate", "Bearer");
-  return response;
-}
-
-HttpResponse
-store_error_response (const StoreError &error)
-{
-  switch (error.kind) {
-    case StoreError::Conflict:
-      return error_response (409, "conflict", error.what ());
-    case StoreError::NotFound:
-      return error_response (404, "not-found", error.what ());
-    case StoreError::Invalid:
-      return error_response (422, "bad-message", error.what ());
-    case StoreError::Unavailable:
-      break;
-  }
-  // What the database said is for the log, not for a stranger.
-  return error_response (503, "unavailable", "try again in a moment");
-}
-
-bool
-HttpApi::Call::is (std::string_view method,
-    std::initializer_list<std::string_view> segments) const
-{
-  bool same =
-      request.method == method || (request.method == "HEAD" && method == "GET");
-  return same && path.size () == segments.size () &&
-         std::equal (segments.begin (), segments.end (), path.begin (),
-             [] (std::string_view want, const std::string &have) {
-               return want == "*" || want == have;
-             });
-}
-
-std::string
-HttpApi::Call::query (std::string_view key) const
-{
-  std::size_t at = 0;
-  while (at < request.query.size ()) {
-    std::size_t end =
-        std::min (request.query.find ('&', at), request.query.size ());
-    std::string pair = request.query.substr (at, end - at);
-    std::size_t equals = pair.find ('=');
-    if (equals == key.size () && pair.compare (0, equals, key) == 0) {
-      gchar *plain =
-          g_uri_unescape_string (pair.c_str () + equals + 1, nullptr);
-      std::string value = plain ? plain : "";
-      g_free (plain);
-      return value;
-    }
-    at = end + 1;
-  }
-  return "";
-}
-
 HttpApi::HttpApi (Services services)
+    : users_ ({services.config, services.keys, services.room, services.store,
+          services.audit, services.passwords, services.post, services.log}),
+      robots_ ({services.config, services.keys, services.room, services.store,
+          services.audit, services.log})
 {
   set_services (std::move (services));
 }
@@ -183,18 +75,8 @@ HttpApi::set_services (Services services)
 {
   services_ = std::move (services);
   const Config &c = *services_.config;
-  turn_secret_ =
-      c.turn_secret_file.empty () ? "" : read_secret_file (c.turn_secret_file);
   files_.load (find_web_directory (c.web_directory));
   throttle_.set_limits (c.login_limits);
-}
-
-std::vector<IceServer>
-HttpApi::ice_for (
-    const std::string &user_id, TimeMs now, TimeMs expires_at) const
-{
-  return ice_servers (
-      *services_.config, turn_secret_, user_id, now, expires_at);
 }
 
 void
@@ -218,11 +100,13 @@ HttpApi::on_request (
           "Strict-Transport-Security", "max-age=31536000");
     reply (std::move (response));
   };
-  std::size_t at = 1;
-  while (at < request.path.size ()) {
-    std::size_t end =
-        std::min (request.path.find ('/', at), request.path.size ());
-    call->path.push_back (request.path.substr (at, end - at));
+  // Split first: an id may have a slash in it, as %2F.
+  const std::string &raw = request.raw_path;
+  for (std::size_t at = 1; at < raw.size ();) {
+    std::size_t end = std::min (raw.find ('/', at), raw.size ());
+    std::string segment;
+    net::percent_decode (std::string_view (raw).substr (at, end - at), segment);
+    call->path.push_back (std::move (segment));
     at = end + 1;
   }
   std::string_view authorization = request.header ("authorization");
@@ -236,7 +120,42 @@ HttpApi::on_request (
   }
   if (!need_json (call))
     return;
-  if (!route (call) && !route_bookings (call) && !route_admin (call)) {
+  identify (call, [this, call] { dispatch (call); });
+}
+
+// A right token says who somebody was when it was made. What needs nobody's
+// right is answered while the store is silent as well.
+void
+HttpApi::identify (const CallPtr &call, std::function<void ()> then)
+{
+  bool open = call->is ("GET", {"health"}) ||
+              call->is ("POST", {"auth", "login"}) ||
+              call->is ("GET", {".well-known", "jwks.json"});
+  if (open)
+    call->identity.reset ();
+  if (!call->identity)
+    return then ();
+  call->robot = call->identity->role == "robot";
+  services_.audit->who (
+      *call->identity, call->token, [call, then] (const Standing &standing) {
+        call->unavailable = !standing.available;
+        call->refusal = standing.reason;
+        call->account = standing.user;
+        call->right_ends_at = standing.ends_at;
+        if (standing.available && standing.allowed)
+          call->identity->role = standing.role;
+        else
+          call->identity.reset ();
+        then ();
+      });
+}
+
+void
+HttpApi::dispatch (const CallPtr &call)
+{
+  const HttpRequest &request = call->request;
+  if (!route (call) && !users_.route (call) && !robots_.route (call) &&
+      !route_bookings (call) && !route_admin (call)) {
     if (request.method == "GET" || request.method == "HEAD")
       call->reply (files_.get (request.path));
     else
@@ -297,28 +216,6 @@ HttpApi::need_json (const CallPtr &call)
 }
 
 bool
-HttpApi::need_user (const CallPtr &call)
-{
-  // A robot's token opens the signalling link, not people's data.
-  if (call->identity && call->identity->role != "robot")
-    return true;
-  call->reply (call->identity
-                   ? error_response (403, "forbidden", "not for robots")
-                   : error_response (401, "unauthorized", "log in first"));
-  return false;
-}
-
-bool
-HttpApi::need_admin (const CallPtr &call)
-{
-  if (!need_user (call))
-    return false;
-  if (!call->admin ())
-    call->reply (error_response (403, "forbidden", "for administrators"));
-  return call->admin ();
-}
-
-bool
 HttpApi::need_store (const CallPtr &call)
 {
   if (!services_.store)
@@ -346,10 +243,17 @@ HttpApi::config (const CallPtr &call)
 {
   auto answer = [this, call] (TimeMs end) {
     std::string user = call->identity ? call->identity->subject : "";
+    // A robot has nobody who asks anew for it.
+    if (!call->identity || call->identity->role != "robot")
+      end = std::min (end, call->now + kViewerRelay);
     call->reply (json_response (200,
-        "{\"iceServers\":" + ice_servers_json (ice_for (user, call->now, end)) +
+        "{\"iceServers\":" +
+            ice_servers_json (services_.turn->servers (user, call->now, end)) +
             "}"));
   };
+  if (call->unavailable)
+    return call->reply (
+        error_response (503, "unavailable", "try again in a moment"));
   if (!call->identity || call->identity->role == "robot" || call->admin () ||
       services_.config->turn_urls.empty ())
     return answer (call->identity ? call->identity->expires_at : 0);
@@ -358,7 +262,8 @@ HttpApi::config (const CallPtr &call)
       [call, answer] (const ViewerAnswer &viewer, TimeMs now) {
         TimeMs end = 0;
         for (const Booking &b : viewer.bookings)
-          if (b.window.state (now) == WindowState::Open)
+          if (viewer.available && viewer.allowed &&
+              b.window.state (now) == WindowState::Open)
             end = std::max (end, b.window.ends_at);
         if (end == 0)
           call->identity.reset (); // no booking now: no relay
@@ -430,9 +335,19 @@ HttpApi::login (const CallPtr &call)
     if (!right)
       return call->reply (error_response (
           401, "unauthorized", "e-mail address or password is wrong"));
+    if (!user->enabled)
+      return call->reply (error_response (
+          403, "forbidden", "the account is disabled: ask an administrator"));
     std::string id = std::to_string (user->id);
     Identity identity = new_identity (
         id, user->role, call->now, services_.config->login_ttl_ms);
+    identity.epoch = user->valid_from;
+    services_.store->ask<bool> (
+        [id, now = call->now] (Store &store) {
+          store.logged_in (id, now);
+          return true;
+        },
+        [] (bool, const StoreError *) {});
     JsonWriter w;
     w.object ().field ("access_token", services_.keys->issue (identity));
     w.field ("token_type", "bearer");
@@ -470,28 +385,30 @@ HttpApi::may_book (const std::string &role) const
 void
 HttpApi::me (const CallPtr &call)
 {
+  // A robot may ask whether its token counts, and until when.
+  if (call->robot && !call->identity)
+    return call->reply (
+        call->unavailable
+            ? error_response (503, "unavailable", "try again in a moment")
+            : error_response (401, "unauthorized", call->refusal));
+  if (call->identity && call->identity->role == "robot") {
+    JsonWriter w;
+    w.object ().field ("id", call->identity->subject).field ("role", "robot");
+    w.field ("expires_at", call->right_ends_at);
+    return call->reply (json_response (200, w.end ().take ()));
+  }
   if (!need_user (call))
     return;
   const Identity &identity = *call->identity;
-  auto plain = [call, identity] {
+  const auto &account = call->account;
+  if (account)
+    call->reply (json_response (
+        200, user_json (identity.subject, account->name, account->email,
+                 account->role, may_book (account->role))));
+  else
     call->reply (json_response (
         200, user_json (identity.subject, identity.subject, "",
                  identity.role == "admin" ? "admin" : "viewer", false)));
-  };
-  if (!services_.store)
-    return plain ();
-  services_.store->ask<std::optional<User>> (
-      [identity] (Store &store) { return store.user_by_id (identity.subject); },
-      [this, call, plain] (std::optional<User> user, const StoreError *error) {
-        if (error)
-          call->reply (store_error_response (*error));
-        else if (!user)
-          plain ();
-        else
-          call->reply (json_response (
-              200, user_json (std::to_string (user->id), user->name,
-                       user->email, user->role, may_book (user->role))));
-      });
 }
 
 } // namespace robotlive::server

@@ -9,6 +9,9 @@
 #include "server/app/metrics.hpp"
 #include "server/auth/identity.hpp"
 #include "server/auth/throttle.hpp"
+#include "server/auth/turncredentials.hpp"
+#include "server/http/robotroutes.hpp"
+#include "server/http/userroutes.hpp"
 #include "server/http/webfiles.hpp"
 #include "server/hub/room.hpp"
 #include "server/store/bookingrules.hpp"
@@ -27,6 +30,7 @@ struct Services
 {
   const Config *config = nullptr;
   const Keys *keys = nullptr;
+  const TurnCredentials *turn = nullptr;
   const Zone *zone = nullptr;
   SocketServer *sockets = nullptr;
   Room *room = nullptr;
@@ -40,12 +44,6 @@ struct Services
   Log *log = nullptr;
 };
 
-// iceServers for one user; TURN with credentials that end with *expires_at*
-// (coturn's use-auth-secret), without a user none.
-std::vector<IceServer> ice_servers (const Config &config,
-    const std::string &turn_secret, const std::string &user_id, TimeMs now,
-    TimeMs expires_at);
-
 class HttpApi final : public HttpHandler
 {
 public:
@@ -56,31 +54,14 @@ public:
 
   // After a reload.
   void set_services (Services services);
-  std::vector<IceServer> ice_for (
-      const std::string &user_id, TimeMs now, TimeMs expires_at) const;
 
 private:
-  using Reply = std::function<void (HttpResponse)>;
-
-  // One request on its way: what its handler needs.
-  struct Call
-  {
-    HttpRequest request;
-    std::string id;                // X-Request-Id, and "request" in the log
-    std::vector<std::string> path; // segments
-    std::optional<Identity> identity;
-    std::string token;
-    Reply reply;
-    TimeMs now = 0;
-
-    bool is (std::string_view method,
-        std::initializer_list<std::string_view> segments) const;
-    bool admin () const { return identity && identity->role == "admin"; }
-    std::string query (std::string_view key) const;
-  };
-  using CallPtr = std::shared_ptr<Call>;
+  using Call = HttpCall;
+  using CallPtr = HttpCallPtr;
 
   void log_request (const Call &call, int status) const;
+  void identify (const CallPtr &call, std::function<void ()> then);
+  void dispatch (const CallPtr &call);
   bool route (const CallPtr &call);
   bool route_bookings (const CallPtr &call); // httpbookings.cpp
   bool route_admin (const CallPtr &call);    // httpadmin.cpp
@@ -105,7 +86,6 @@ private:
   bool take_change (const Call &call);
 
   void list_robots (const CallPtr &call);
-  void robot_token (const CallPtr &call, const std::string &id, bool issue);
   void list_sessions (const CallPtr &call);
   void end_session (const CallPtr &call, const std::string &peer_id);
   void audit (const CallPtr &call);
@@ -113,21 +93,17 @@ private:
   // Replies 415 and is false for a body that is not said to be JSON.
   bool need_json (const CallPtr &call);
   // Replies 401 or 403 and is false for who may not.
-  bool need_user (const CallPtr &call);
-  bool need_admin (const CallPtr &call);
+  bool need_user (const CallPtr &call) { return server::need_user (*call); }
+  bool need_admin (const CallPtr &call) { return server::need_admin (*call); }
   // 404 and false if bookings and accounts are the console's.
   bool need_store (const CallPtr &call);
 
   Services services_;
-  std::string turn_secret_;
+  UserRoutes users_;
+  RobotRoutes robots_;
   WebFiles files_;
   LoginThrottle throttle_;
   BoundedMap<std::deque<TimeMs>> changes_{10000}; // of bookings, by user
 };
-
-HttpResponse json_response (int status, std::string body);
-HttpResponse error_response (
-    int status, std::string_view code, std::string_view message);
-HttpResponse store_error_response (const StoreError &error);
 
 } // namespace robotlive::server

@@ -37,10 +37,17 @@ std::optional<Window> next_window (const std::vector<Booking> &bookings,
 struct ViewerAnswer
 {
   bool available = true;         // false: the store could not be asked
-  bool allowed = true;           // false: the account is gone or lost its role
+  bool allowed = true;           // false: the account or the token is no more
+  std::string reason;            // why not
+  std::string role;              // that counts now; empty: the token's
   std::vector<Booking> bookings; // of the viewer, not over yet
   bool robot_known = false;      // the robot that was asked for
   std::string robot_type;        // its type, if known
+
+  std::string why () const
+  {
+    return reason.empty () ? "the account is not valid" : reason;
+  }
 };
 
 struct RobotAnswer
@@ -49,6 +56,7 @@ struct RobotAnswer
   bool known = false;
   bool token_valid = true; // false: revoked or rotated away
   std::string type;        // if known
+  TimeMs ends_at = kNever; // when the token stops counting, if before its exp
 };
 
 // One row of the audit log: who watched which robot, from when to when.

@@ -8,7 +8,7 @@ namespace robotlive::server {
 bool
 Room::Peer::unlimited () const
 {
-  return anonymous || (identity && identity->role == "admin");
+  return anonymous || role == "admin";
 }
 
 Room::Room (SocketServer &sockets, Backend &backend, RoomConfig config,
@@ -324,8 +324,8 @@ Room::register_viewer (Peer &peer, const Message &message)
       return;
     p->busy = false;
     if (!answer.allowed)
-      return refuse_register (
-          *p, message, "unauthorized", "the account is not valid", true);
+      return refuse_register (*p, message, "unauthorized", answer.why (), true);
+    take_role (*p, answer);
     p->bookings = answer.bookings;
     viewers_[p->user_id].insert (socket);
     RegisteredMessage registered;
@@ -415,8 +415,16 @@ Room::finish_register (
   answer.user_id = peer.user_id;
   answer.user_type = peer.robot ? "robot" : "viewer";
   answer.server_time = now;
+  TimeMs relay_until = relay_end (peer, now);
   answer.ice_servers =
-      ice_servers_ (peer.user_id, now, peer.identity->expires_at);
+      ice_servers_ (relay_until > now ? peer.user_id : "", now, relay_until);
+  if (!peer.robot && config_.robot_relay_ms > 0)
+    answer.ice_refresh_ms = config_.viewer_relay_ms / 2;
+  wake_at (peer.identity->expires_at);
+  // Only ours takes a second "registered" for what it is.
+  if (peer.robot && !peer.instance.empty () && config_.robot_relay_ms > 0)
+    peer.relay_renew_at = now + config_.robot_relay_ms / 2;
+  wake_at (peer.relay_renew_at);
   emit (peer.socket, registered_payload (answer));
   if (!peer.robot && answer.sessions)
     tell_ended (peer, *answer.sessions);
@@ -453,8 +461,11 @@ Room::registered () const
 }
 
 void
-Room::tick_peer (Peer &peer, TimeMs now, std::vector<SocketId> *late)
+Room::tick_peer (Peer &peer, TimeMs now, std::vector<SocketId> *late,
+    std::vector<SocketId> *over)
 {
+  check_token_end (peer, now, over);
+  renew_relay (peer, now);
   if (peer.state == State::Connected) {
     if (now >= peer.connected_at + config_.register_limit_ms)
       late->push_back (peer.socket);
@@ -479,9 +490,11 @@ void
 Room::tick (TimeMs now)
 {
   next_deadline_ = kNever;
-  std::vector<SocketId> late;
+  std::vector<SocketId> late, over;
   for (auto &[socket, peer] : peers_)
-    tick_peer (peer, now, &late);
+    tick_peer (peer, now, &late, &over);
+  for (SocketId socket : over)
+    cut_off (socket, "the token has expired", now);
   Message none;
   for (SocketId socket : late)
     if (Peer *peer = find (socket))

@@ -6,7 +6,7 @@
 // where. room.cpp: sockets and registration. room_robots.cpp: the processes of
 // a robot that come and go. room_presence.cpp: who is told of whom.
 // room_offers.cpp: offers and relaying. room_sessions.cpp: what ends a session
-// and what moves its end.
+// and what moves its end. room_rights.cpp: rights that were taken back.
 //
 //   connect ─► Connected ─ register ─► Registering ─ backend ─► Registered
 //   offer ─► backend: bookings ─► Session ─ its right ends ─► ending
@@ -53,6 +53,14 @@ struct RoomConfig
   TimeMs late_ms = 30000; // messages of a session that is over
   // A robot's link was dead for so long at most before it came back.
   TimeMs missed_ms = 120000;
+  // Robots that the store does not know may say of what type they are.
+  bool allow_unknown_robots = true;
+  // How long TURN passwords are good: a viewer's, which asks for new ones
+  // itself, and a robot's, which is told of them. 0: robots are not.
+  TimeMs viewer_relay_ms = 10 * 60 * 1000;
+  TimeMs robot_relay_ms = 0;
+  // A robot's token that ends sooner is told of in the log.
+  TimeMs token_warning_ms = TimeMs{30} * 86400 * 1000;
   TimeMs remember_ms = 3600000; // why a session ended
   std::size_t max_ended = 1024; // sessions remembered for any of these
   // A second process of a robot is asked to stay away for so long, and listed.
@@ -117,6 +125,8 @@ public:
   // Bookings may have changed: asks again for one viewer, or for all.
   void recheck (const std::string &viewer_id, TimeMs now);
   void recheck_all (TimeMs now);
+  // The same for robots' tokens: one robot, or all.
+  void recheck_robots (const std::string *only = nullptr);
   // Cuts the robot's connection and its sessions at once.
   void revoke_robot (const std::string &robot_id, TimeMs now);
   // False if there is no such session.
@@ -163,11 +173,13 @@ private:
     bool anonymous = false;
     bool robot = false;
     std::string user_id;
+    std::string role;       // of a viewer, by the backend's word
     std::string robot_type; // of a robot, as it said
     std::string instance;   // of a robot's process or a viewer's page
     std::optional<std::vector<NamedPeer>> named; // by "register", till then
     bool lists = false;                          // it named some, or none
-    bool busy = false;                           // waits for the backend
+    TimeMs relay_renew_at = kNever; // when a robot is told new TURN passwords
+    bool busy = false;              // waits for the backend
     std::deque<Message> waiting;
     std::size_t waiting_bytes = 0;
     std::shared_ptr<bool> place; // one of its user's, counted by its owners
@@ -264,7 +276,20 @@ private:
   Peer *find (SocketId socket);
   void forget (SocketId socket); // and its rooms
   void wake_at (TimeMs at);
-  void tick_peer (Peer &peer, TimeMs now, std::vector<SocketId> *late);
+  void tick_peer (Peer &peer, TimeMs now, std::vector<SocketId> *late,
+      std::vector<SocketId> *over);
+
+  // room_rights.cpp
+  void take_role (Peer &peer, const ViewerAnswer &answer);
+  void take_role (Session &session, const ViewerAnswer &answer);
+  bool login_over (Session &session, TimeMs now);
+  void cut_off (SocketId socket, const std::string &text, TimeMs now);
+  void robot_checked (SocketId socket, const RobotAnswer &answer, TimeMs now);
+  void check_token_end (
+      const Peer &peer, TimeMs now, std::vector<SocketId> *over);
+  void renew_relay (Peer &robot, TimeMs now);
+  void warn_of_token_end (const Peer &robot, TimeMs now);
+  TimeMs relay_end (const Peer &peer, TimeMs now) const;
 
   // room_robots.cpp
   void register_robot (Peer &peer, const Message &message);

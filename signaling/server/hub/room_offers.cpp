@@ -274,8 +274,8 @@ Room::admit (Peer &peer, const Message &message, const Signal &signal,
     return fail (peer, message, error);
   }
   if (!answer.allowed)
-    return fail (peer, message,
-        {"unauthorized", "the account is not valid", "", signal.to});
+    return fail (peer, message, {"unauthorized", answer.why (), "", signal.to});
+  take_role (peer, answer);
   if (!peer.anonymous && !peer.unlimited ())
     peer.bookings = answer.bookings;
   std::optional<Window> window;
@@ -371,7 +371,7 @@ Room::open_session (Peer &peer, const std::string &robot_id,
     close_if_idle (robot_id, before, now);
   }
   // Not that of the first offer: the robot lets a viewer drive.
-  entry.role = peer.identity->role == "admin" ? "admin" : "viewer";
+  entry.role = peer.role == "admin" ? "admin" : "viewer";
   entry.anonymous = peer.anonymous;
   entry.viewer_instance = peer.instance;
   entry.robot_type = robot.type;

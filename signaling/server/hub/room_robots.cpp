@@ -51,6 +51,9 @@ Room::robot_answered (
         peer, message, "unavailable", "try again in a moment", true);
   if (!answer.token_valid)
     return refuse_revoked (peer, message, now);
+  peer.identity->expires_at =
+      std::min (peer.identity->expires_at, answer.ends_at);
+  warn_of_token_end (peer, now);
   if (must_stand_by (peer, now))
     return stand_by (peer, message, now);
   auto before = robots_.find (id);
@@ -190,9 +193,10 @@ Room::hold (Peer &peer, const RobotAnswer &answer, TimeMs now)
   robot.holder.lists = peer.lists;
   if (!same)
     robot.refuses_since = robot.refused = 0;
-  // The operator's word on the type counts; a robot that the store does not
-  // know may say it itself.
-  robot.type = answer.known ? answer.type : peer.robot_type;
+  // The operator's word on the type counts. A robot that the store does not
+  // know would else draw the offers to any type to itself.
+  const bool own_word = config_.allow_unknown_robots || peer.anonymous;
+  robot.type = answer.known ? answer.type : own_word ? peer.robot_type : "";
   if (first)
     adopt (id, robot, now);
 }

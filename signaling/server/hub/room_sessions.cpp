@@ -53,7 +53,7 @@ void
 Room::use_login (Session &session, const Peer &peer)
 {
   session.viewer_gone_at = 0;
-  const bool admin = peer.identity->role == "admin";
+  const bool admin = peer.role == "admin";
   if (admin != (session.entry.role == "admin") ||
       peer.anonymous != session.entry.anonymous)
     return;
@@ -294,6 +294,7 @@ void
 Room::recheck_all (TimeMs now)
 {
   recheck_viewers (nullptr, now);
+  recheck_robots ();
 }
 
 // *only*: null for all. Each login is asked with for what it opened: another
@@ -378,7 +379,8 @@ Room::apply (const std::string &viewer_id, const std::vector<SocketId> &sockets,
   if (!answer.available)
     return;
   for (SocketId socket : sockets)
-    if (Peer *peer = find (socket)) {
+    if (Peer *peer = answer.allowed ? find (socket) : nullptr) {
+      take_role (*peer, answer);
       peer->bookings = answer.bookings;
       update_presence (*peer, now);
     }
@@ -387,6 +389,9 @@ Room::apply (const std::string &viewer_id, const std::vector<SocketId> &sockets,
     if (it != sessions_.end () && it->second.entry.viewer_id == viewer_id)
       apply (it, answer, now);
   }
+  if (!answer.allowed)
+    for (SocketId socket : sockets)
+      cut_off (socket, answer.why (), now);
 }
 
 void
@@ -398,6 +403,7 @@ Room::apply (Sessions::iterator it, const ViewerAnswer &answer, TimeMs now)
     return;
   if (!answer.allowed)
     return end (it, "revoked", now);
+  take_role (session, answer);
   if (session.unlimited ())
     return;
   auto robot = robots_.find (entry.robot_id);
@@ -453,6 +459,8 @@ Room::due_at (const Session &session) const
   if (session.ending ())
     return entry.granted_until;
   TimeMs at = session.window.ends_at;
+  if (entry.login_expires_at != 0)
+    at = std::min (at, session.identity.expires_at);
   if (link (entry) == 0)
     at = std::min (at, entry.granted_until);
   if (session.viewer_socket == 0 && session.viewer_gone_at != 0)
@@ -488,7 +496,7 @@ Room::renew (Session &session, TimeMs now)
       return wake_at (due_at (s));
     if (!answer.allowed)
       return end (it, "revoked", at);
-    if (!s.unlimited ())
+    if (!s.unlimited () || (!answer.role.empty () && answer.role != "admin"))
       apply (it, answer, at);
     it = sessions_.find (peer_id);
     if (it == sessions_.end () || it->second.ending () ||
@@ -521,7 +529,8 @@ Room::tick_session (Sessions::iterator it, TimeMs now)
     return false;
   }
   // An end that was moved out while the robot was away has not reached it.
-  if (now >= end_at || (link (entry) == 0 && now >= entry.granted_until)) {
+  if (now >= end_at || login_over (session, now) ||
+      (link (entry) == 0 && now >= entry.granted_until)) {
     const std::string peer_id = entry.peer_id;
     end (it, "expired", now);
     return sessions_.count (peer_id) > 0;
@@ -583,6 +592,7 @@ Room::restore (const std::vector<SessionEntry> &entries, TimeMs now)
     session.booked_until = e.expires_at;
     session.identity.subject = e.viewer_id;
     session.identity.role = e.role;
+    session.identity.epoch = Identity::kRestored;
     session.identity.issued_at =
         e.login_issued_at != 0 ? e.login_issued_at : e.started_at;
     // An administrator's grant of an older version of this server is not

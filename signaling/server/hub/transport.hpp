@@ -85,8 +85,9 @@ public:
 struct HttpRequest
 {
   std::string method;
-  std::string path;  // percent-decoded, without the query
-  std::string query; // raw, without "?"
+  std::string path;     // percent-decoded, without the query
+  std::string raw_path; // as it came
+  std::string query;    // raw, without "?"
   std::vector<std::pair<std::string, std::string>> headers; // lower-case names
   std::string body;                                         // 64 KiB at most
   std::string address;

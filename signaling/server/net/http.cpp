@@ -230,7 +230,8 @@ HttpReader::check_target (std::string_view target)
   if (target.empty () || target[0] != '/')
     return refuse (400);
   std::size_t mark = target.find ('?');
-  if (!percent_decode (target.substr (0, mark), request_.path))
+  request_.raw_path = target.substr (0, mark);
+  if (!percent_decode (request_.raw_path, request_.path))
     return refuse (400);
   if (mark != target.npos)
     request_.query = target.substr (mark + 1);

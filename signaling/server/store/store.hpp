@@ -38,9 +38,36 @@ struct User
   std::int64_t id = 0;
   std::string email; // lower case
   std::string name;
-  std::string role; // "viewer" or "admin"
-  std::string password_hash;
+  std::string role;          // "viewer" or "admin"
+  std::string password_hash; // empty: no password opens it
   TimeMs created_at = 0;
+  bool enabled = true;
+  TimeMs valid_from = 0; // tokens of before are refused
+  TimeMs last_login = 0;
+};
+
+// What is not set stays.
+struct UserChange
+{
+  std::optional<std::string> name;
+  std::optional<std::string> role;
+  std::optional<std::string> password_hash;
+  std::optional<bool> enabled;
+  bool end_logins = false; // as a new password and a lock do
+  // Conflict if no administrator would be left.
+  bool keep_an_admin = false;
+};
+
+// A token that was issued here, or one that was revoked.
+struct TokenRecord
+{
+  std::string id;      // jti
+  std::string subject; // empty: only its id is known
+  std::string role;
+  TimeMs issued_at = 0;
+  TimeMs expires_at = 0; // 0: not known
+  TimeMs ends_at = 0;    // before it expires, while another replaces it; or 0
+  TimeMs revoked_at = 0; // 0: it counts
 };
 
 struct RobotRecord
@@ -48,7 +75,7 @@ struct RobotRecord
   std::string id;
   std::string type;
   std::string name;
-  std::string token_id;  // jti of the one valid token, may be empty
+  std::string token_id;  // jti of the newest token, empty: revoked
   TimeMs revoked_at = 0; // tokens without jti issued until then are refused
   TimeMs created_at = 0;
 };
@@ -112,13 +139,48 @@ public:
   std::int64_t add_user (const User &user); // Conflict: the e-mail exists
   std::optional<User> user_by_email (const std::string &email);
   std::optional<User> user_by_id (const std::string &id);
+  std::vector<User> users ();
+  // The account as it is then. NotFound, Conflict.
+  User change_user (
+      const std::string &id, const UserChange &change, TimeMs now);
+  void logged_in (const std::string &id, TimeMs now);
+  // Cancels the open bookings. *erase*: also where the person came from.
+  // NotFound, Conflict.
+  void remove_user (
+      const std::string &id, TimeMs now, bool keep_an_admin, bool erase);
+  // Each account has one link at most. NotFound.
+  void add_password_link (
+      const std::string &hash, const std::string &user_id, TimeMs expires_at);
+  // Whose it is; it is gone then.
+  std::optional<std::string> take_password_link (
+      const std::string &hash, TimeMs now);
 
-  void add_robot (const RobotRecord &robot); // Conflict
+  // Conflict. *token_expires_at*: of robot.token_id.
+  void add_robot (const RobotRecord &robot, TimeMs token_expires_at = 0);
   std::optional<RobotRecord> robot (const std::string &id);
   std::vector<RobotRecord> robots ();
-  // Replaces the robot's token; an empty *token_id* only revokes. NotFound.
-  void set_robot_token (
-      const std::string &id, const std::string &token_id, TimeMs now);
+  // NotFound.
+  void change_robot (const std::string &id,
+      const std::optional<std::string> &name,
+      const std::optional<std::string> &type);
+  // Cancels its open bookings, revokes its tokens. NotFound.
+  void remove_robot (const std::string &id, TimeMs now);
+  // Replaces the robot's tokens, at once or at *others_end_at*; an empty
+  // *token_id* only revokes. NotFound.
+  void set_robot_token (const std::string &id, const std::string &token_id,
+      TimeMs now, TimeMs expires_at = 0, TimeMs others_end_at = 0);
+
+  void add_token (const TokenRecord &token);
+  std::optional<TokenRecord> token (const std::string &id);
+  std::vector<TokenRecord> tokens (const std::string &subject = "");
+  // Also one that nothing is known of: then *expires_at* (0: never) is when it
+  // may be forgotten. False if it was not known. Invalid.
+  bool revoke_token (const std::string &id, TimeMs now, TimeMs expires_at = 0);
+  // Every token of a robot or a person that was issued until now, whether the
+  // store knows them or not.
+  void revoke_subject (bool robot, const std::string &subject, TimeMs now);
+  // -1: never.
+  TimeMs subject_revoked_at (bool robot, const std::string &subject);
 
   // Conflict: overlaps another active booking of the robot, atomically.
   std::int64_t add_booking (const BookingRecord &booking);

@@ -77,6 +77,25 @@ const Migrations kMigrations = {
         // keys moves it.
         "CREATE TABLE grant_keys (id BIGINT PRIMARY KEY, pem TEXT NOT NULL, "
         "created_at BIGINT NOT NULL, retires_at BIGINT NOT NULL)",
+    },
+    {
+        // Accounts and tokens that can be taken back.
+        "ALTER TABLE users ADD COLUMN enabled INTEGER NOT NULL DEFAULT 1",
+        "ALTER TABLE users ADD COLUMN valid_from BIGINT NOT NULL DEFAULT 0",
+        "ALTER TABLE users ADD COLUMN last_login BIGINT NOT NULL DEFAULT 0",
+        "CREATE TABLE tokens (id VARCHAR(190) PRIMARY KEY, subject "
+        "VARCHAR(128) NOT NULL, role VARCHAR(16) NOT NULL, issued_at BIGINT "
+        "NOT NULL, expires_at BIGINT NOT NULL, ends_at BIGINT NOT NULL, "
+        "revoked_at BIGINT NOT NULL)",
+        "CREATE INDEX tokens_subject ON tokens (subject)",
+        "INSERT INTO tokens (id, subject, role, issued_at, expires_at, "
+        "ends_at, revoked_at) SELECT token_id, id, 'robot', created_at, 0, 0, "
+        "0 FROM robots WHERE token_id <> ''",
+        "CREATE TABLE revoked_subjects (kind VARCHAR(16) NOT NULL, subject "
+        "VARCHAR(128) NOT NULL, revoked_at BIGINT NOT NULL, PRIMARY KEY "
+        "(kind, subject))",
+        "CREATE TABLE password_links (hash VARCHAR(64) PRIMARY KEY, user_id "
+        "BIGINT NOT NULL, expires_at BIGINT NOT NULL)",
     }};
 
 std::string

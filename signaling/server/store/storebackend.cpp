@@ -9,14 +9,8 @@ namespace {
 constexpr std::size_t kMaxQueue = 20000;
 constexpr std::size_t kMaxUnwritten = 10000;
 
-// A token without an id (of another issuer) is revoked by its time of issue.
-bool
-token_valid (const RobotRecord &robot, const Identity &identity)
-{
-  if (!identity.token_id.empty ())
-    return identity.token_id == robot.token_id;
-  return identity.issued_at > robot.revoked_at;
-}
+constexpr std::size_t kMaxStandings = 4096;
+constexpr auto kStandingKept = std::chrono::seconds (1);
 
 } // namespace
 
@@ -36,18 +30,63 @@ StoreBackend::say_health (Log &log, const char *why)
 }
 
 void
+StoreBackend::set_policy (const RightsPolicy &policy)
+{
+  policy_ = policy;
+  forget_standings ();
+}
+
+void
+StoreBackend::forget_standings ()
+{
+  standings_.clear ();
+  ++forgotten_;
+}
+
+void
+StoreBackend::who (const Identity &identity, const std::string &token,
+    std::function<void (const Standing &)> reply)
+{
+  auto now = std::chrono::steady_clock::now ();
+  auto it = standings_.find (token);
+  if (it != standings_.end () && now < it->second.until) {
+    Standing kept = it->second.standing;
+    return reply (kept);
+  }
+  ask<Standing> (
+      [identity, policy = policy_] (Store &store) {
+        return who_is (store, identity, policy, wall_now ());
+      },
+      [this, token, reply, now, round = forgotten_] (
+          Standing standing, const StoreError *error) {
+        standing.available = error == nullptr;
+        if (error)
+          standing.allowed = false;
+        if (standings_.size () >= kMaxStandings)
+          standings_.clear ();
+        // From when it was asked for: the answer may be older than it looks.
+        if (!error && round == forgotten_)
+          standings_[token] = {standing, now + kStandingKept};
+        reply (standing);
+      });
+}
+
+void
 StoreBackend::find_viewer (const Identity &identity, const std::string &,
     const std::string &robot,
     std::function<void (const ViewerAnswer &, TimeMs)> reply)
 {
   ask<ViewerAnswer> (
-      [identity, robot] (Store &store) {
+      [identity, robot, policy = policy_] (Store &store) {
         ViewerAnswer answer;
-        answer.bookings = store.open_bookings (identity.subject, wall_now ());
-        // Accounts of another issuer are not in the store: the token counts.
-        auto user = store.user_by_id (identity.subject);
-        answer.allowed =
-            !user || identity.role != "admin" || user->role == "admin";
+        TimeMs now = wall_now ();
+        Standing standing = who_is (store, identity, policy, now);
+        answer.allowed = standing.allowed;
+        answer.reason = standing.reason;
+        answer.role = standing.role;
+        if (!standing.allowed)
+          return answer;
+        answer.bookings = store.open_bookings (identity.subject, now);
         if (robot.empty ())
           return answer;
         if (auto record = store.robot (robot)) {
@@ -56,8 +95,9 @@ StoreBackend::find_viewer (const Identity &identity, const std::string &,
         }
         return answer;
       },
-      [reply] (ViewerAnswer answer, const StoreError *error) {
+      [this, reply] (ViewerAnswer answer, const StoreError *error) {
         answer.available = error == nullptr;
+        missed_ = missed_ || error;
         reply (answer, wall_now ());
       });
 }
@@ -67,17 +107,18 @@ StoreBackend::find_robot (const Identity &identity,
     std::function<void (const RobotAnswer &, TimeMs)> reply)
 {
   ask<RobotAnswer> (
-      [identity] (Store &store) {
+      [identity, policy = policy_] (Store &store) {
+        Standing standing = who_is (store, identity, policy, wall_now ());
         RobotAnswer answer;
-        if (auto record = store.robot (identity.subject)) {
-          answer.known = true;
-          answer.type = record->type;
-          answer.token_valid = token_valid (*record, identity);
-        }
+        answer.known = standing.robot_known;
+        answer.type = standing.robot_type;
+        answer.token_valid = standing.allowed;
+        answer.ends_at = standing.ends_at;
         return answer;
       },
-      [reply] (RobotAnswer answer, const StoreError *error) {
+      [this, reply] (RobotAnswer answer, const StoreError *error) {
         answer.available = error == nullptr;
+        missed_ = missed_ || error;
         reply (answer, wall_now ());
       });
 }

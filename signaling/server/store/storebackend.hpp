@@ -4,13 +4,15 @@
 #pragma once
 #include "server/app/log.hpp"
 #include "server/hub/backend.hpp"
-#include "server/store/store.hpp"
+#include "server/store/rights.hpp"
 #include "server/store/worker.hpp"
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace robotlive::server {
 
@@ -21,6 +23,13 @@ public:
       std::function<void (std::function<void ()>)>; // to the I/O thread
 
   StoreBackend (std::unique_ptr<Store> store, Post post, Log &log);
+
+  void set_policy (const RightsPolicy &policy);
+  // Who the bearer of *token*, which says *identity*, is now. Answers are kept
+  // for a second; forget_standings () drops them after a change.
+  void who (const Identity &identity, const std::string &token,
+      std::function<void (const Standing &)> reply);
+  void forget_standings ();
 
   void find_viewer (const Identity &identity, const std::string &token,
       const std::string &robot,
@@ -62,6 +71,9 @@ public:
     }
   }
 
+  // Whether a right could not be asked for since the last call: it has to be
+  // asked for again.
+  bool take_missed () { return std::exchange (missed_, false); }
   // The last question was answered.
   bool healthy () const { return healthy_; }
 
@@ -75,7 +87,16 @@ private:
     SessionEntry entry;
     std::uint64_t version;
   };
+  struct Known
+  {
+    Standing standing;
+    std::chrono::steady_clock::time_point until;
+  };
   std::unique_ptr<Store> store_; // the worker's
+  RightsPolicy policy_;
+  std::map<std::string, Known> standings_; // by token
+  std::uint64_t forgotten_ = 0;
+  bool missed_ = false;
   Post post_;
   Log &log_;
   std::map<std::string, Unwritten> unwritten_; // by peer id, the newest state
