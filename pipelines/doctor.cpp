@@ -258,7 +258,7 @@ Check
 check_token (const RobotConf &conf, long long now)
 {
   const std::string path = token_file (conf);
-  const std::string make = "on the server: robotlive-signaling robot add " +
+  const std::string make = "on the server: robotlive-signaling robot token " +
                            conf.get ("robot.id") +
                            ", and put what it prints into " + path;
   gchar *contents = nullptr;
@@ -301,7 +301,7 @@ check_token (const RobotConf &conf, long long now)
   if (info.st_mode & 07)
     return {"token", Health::Warning, "every user can read " + path,
         "chmod 0640 " + path};
-  if (expires && expires - now < 14 * 86400)
+  if (expires && expires - now < 30 * 86400)
     return {"token", Health::Warning,
         "it expires in " + std::to_string ((expires - now) / 86400) + " days",
         make};
