@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Registration only.
-#include "bin/gstsignalingbin.h"
-#include "camera/gstrtspcamera.h"
+// First: gst.h looks for the date of the release in it.
 #include "config.h"
+
+#include "bin/gstsignalingbin.h"
+#include "camera/gstfilecamera.h"
+#include "camera/gstrtspcamera.h"
 #include "gate/gstsessiongate.h"
 #include <gst/gst.h>
 
@@ -13,6 +16,7 @@ plugin_init (GstPlugin *plugin)
   gboolean ok = GST_ELEMENT_REGISTER (sessiongate, plugin);
   ok &= GST_ELEMENT_REGISTER (signalingbin, plugin);
   ok &= GST_ELEMENT_REGISTER (rtspcamera, plugin);
+  ok &= GST_ELEMENT_REGISTER (filecamera, plugin);
   return ok;
 }
 

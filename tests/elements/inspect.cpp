@@ -112,6 +112,12 @@ GST_START_TEST (test_rtspcamera)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_filecamera)
+{
+  check_element ("filecamera");
+}
+GST_END_TEST;
+
 GST_START_TEST (test_plugin)
 {
   GstPlugin *plugin =
@@ -134,6 +140,7 @@ inspect_suite (void)
   tcase_add_test (elements, test_sessiongate);
   tcase_add_test (elements, test_signalingbin);
   tcase_add_test (elements, test_rtspcamera);
+  tcase_add_test (elements, test_filecamera);
   return suite;
 }
 
