@@ -367,3 +367,33 @@ live('the page comes with a strict policy and its scripts', async () => {
     .matchAll(/(?:src|href)="([^"#]+)"/g))
     assert.equal((await fetch(new URL(file, stack.origin))).status, 200, file);
 });
+
+live('the page is small on the wire, and is not sent twice', async () => {
+  const page = await (await fetch(stack.origin)).text();
+  const files = ['.', ...[...page.matchAll(/(?:src|href)="([^"#]+)"/g)]
+    .map(([, file]) => file)];
+  let bytes = 0;
+  for (const file of new Set(files)) {
+    const ask = headers => fetch(new URL(file, stack.origin), { headers });
+    const packed = await ask({ 'Accept-Encoding': 'br, gzip;q=0.5' });
+    bytes += Number(packed.headers.get('content-length'));
+    assert.equal(packed.headers.get('vary'), 'Accept-Encoding');
+    const text = await packed.text();
+    // To those alone that take it.
+    for (const none of ['identity', 'gzip;q=0', 'gzip;q=0.0, br', 'xgzip']) {
+      const plain = await ask({ 'Accept-Encoding': none });
+      assert.equal(plain.headers.get('content-encoding'), null, none);
+      assert.equal(await plain.text(), text, file);
+      assert.notEqual(plain.headers.get('etag'), packed.headers.get('etag'));
+    }
+    assert.equal(packed.headers.get('content-encoding'), 'gzip', file);
+    const etag = packed.headers.get('etag');
+    const again = await ask({ 'Accept-Encoding': 'gzip',
+      'If-None-Match': `"x", W/${etag}` });
+    assert.equal(again.status, 304, file);
+    assert.equal(again.headers.get('etag'), etag);
+    assert.equal(await again.text(), '');
+    assert.equal((await ask({ 'If-None-Match': '"x"' })).status, 200);
+  }
+  assert.ok(bytes <= 40000, `${bytes} bytes`);
+});

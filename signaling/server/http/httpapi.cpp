@@ -157,11 +157,10 @@ HttpApi::dispatch (const CallPtr &call)
   if (!route (call) && !users_.route (call) && !robots_.route (call) &&
       !route_bookings (call) && !route_admin (call)) {
     if (request.method == "GET" || request.method == "HEAD")
-      call->reply (files_.get (request.path));
+      call->reply (files_.get (request));
     else
-      call->reply (
-          error_response (files_.get (request.path).status == 200 ? 405 : 404,
-              "not-found", "there is no such method or path"));
+      call->reply (error_response (files_.has (request.path) ? 405 : 404,
+          "not-found", "there is no such method or path"));
   }
 }
 

@@ -13,8 +13,10 @@ class WebFiles
 public:
   // Reads the files of *folder* (no subfolders) whose ending is a web page's.
   void load (const std::string &folder);
-  // *path* "/" is index.html. 404 if there is none.
-  HttpResponse get (const std::string &path) const;
+  // Path "/" is index.html. 404 if there is none; 304 if the browser has it;
+  // compressed for those that say they take it.
+  HttpResponse get (const HttpRequest &request) const;
+  bool has (const std::string &path) const;
   bool empty () const { return files_.empty (); }
 
 private:
@@ -22,7 +24,8 @@ private:
   {
     std::string type;
     std::string body;
-    std::string etag;
+    std::string packed; // gzip; empty: not worth it
+    std::string etag;   // without the quotation marks
   };
   std::map<std::string, File> files_;
 };
