@@ -18,6 +18,7 @@ import { TestStream } from './teststream.js';
 
 const REFRESH = 30000; // ms between two looks at robots and bookings
 const WARNING = 60000; // ms before the end; the server may warn earlier
+const AGAIN = 5000; // ms of a right at least to go on with it by itself
 const AWAY = 3000; // ms that a robot's link may be away unmentioned
 const LINKS = {
   trying: 'Server: connecting',
@@ -46,6 +47,7 @@ let link = 'trying';
 let feed = null;
 let warnFrom = WARNING; // ms before the end of this session
 let awayTimer = null;
+let wentOn = false;
 let testStream = null;
 let testStats = null;
 
@@ -348,6 +350,7 @@ function connect() {
   stopTest();
   notice('notice', null);
   warnFrom = WARNING;
+  wentOn = false;
   remember(true);
   if ($('type').value === 'test')
     startTest();
@@ -414,19 +417,30 @@ function onFeedState({ state, code, reason, retryMs, nextBooking, detail }) {
     refresh(); // why, may stand in the lists
   if (state === 'ended' || state === 'refused')
     remember(false);
+  if (state === 'live')
+    wentOn = false;
   showServerAway();
   showTime();
 }
 
-// "revoked" has several causes; the bookings that are left tell which.
+// "revoked" has several causes, and "expired" may mean a step that could not be
+// renewed, or a booking that another follows: the bookings that are left tell.
 async function sayEnding(reason) {
   const of = feed;
   const robot = chosenRobot();
   notice('notice', text.endingText(reason), 'warning');
-  if (reason !== 'revoked' || !await refresh()
+  if (!['revoked', 'expired'].includes(reason) || !await refresh()
       || of !== feed || feed.state !== 'ended')
     return;
   const until = bookedUntil(robot);
+  if (reason === 'expired') {
+    const goesOn = login.user.role === 'admin' || until > serverNow() + AGAIN;
+    if (goesOn && !wentOn) {
+      connect();
+      wentOn = true; // until there is a picture
+    }
+    return;
+  }
   const sentence = until !== undefined || login.user.role === 'admin'
     ? text.endingText('stopped', until) : text.endingText('cancelled');
   notice('notice', sentence, 'warning');

@@ -329,9 +329,9 @@ export class Feed extends EventTarget {
       this.#setSession(ack?.session ?? ack);
       if (ack?.peerId !== undefined)
         this.#setPeerId(ack.peerId);
-    } catch {
+    } catch (error) {
       if (current()) // link lost, or no acknowledgement
-        this.#again();
+        this.#again(error.message === 'timeout' ? 'no-answer' : undefined);
     }
   }
 

@@ -90,12 +90,22 @@ function caption(words) {
     captions.text = words;
 }
 
+// What does not fit is scrolled by the keyboard as well.
+function fitMessages() {
+  const messages = $('messages');
+  if (messages.scrollHeight > messages.clientHeight)
+    messages.tabIndex = 0;
+  else
+    messages.removeAttribute('tabindex');
+}
+
 function drawCurtain() {
   const curtain = $('curtain');
   curtain.hidden = shown.state === 'live';
   // A notice says it better, and on a phone there is no room for both.
   curtain.textContent = $('notice').hidden ? CURTAINS[shown.state] ?? '' : '';
   curtain.classList.toggle('busy', BUSY.includes(shown.state));
+  fitMessages();
 }
 
 export function showState(state) {
@@ -257,6 +267,7 @@ export function setUpStage() {
     if (!document.hidden && video.srcObject && video.paused)
       play();
   });
+  addEventListener('resize', fitMessages);
   setUpQuiet();
   showState('idle');
 }

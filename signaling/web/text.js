@@ -37,6 +37,7 @@ const ENDINGS = {
   'grant-refused': 'The robot no longer trusts this server’s key. Please tell '
     + 'the operator.',
   'unknown': 'The server does not know this session any more.',
+  'no-answer': 'The server does not answer.',
   // What "revoked" means, by the bookings that are left.
   'cancelled': 'Your booking was cancelled, so the picture has stopped.',
   'stopped': 'An administrator has ended this session.',

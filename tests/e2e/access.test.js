@@ -104,13 +104,26 @@ const STATES = {
     await untilState(page, 'refused');
     return page;
   },
+  'refused with many words': async t => {
+    const page = await openLogged(browser, t, { onEvent: (event, _, self) => {
+      if (event !== 'offer')
+        return null;
+      setTimeout(() => self.say('leave', { from: 'robot_1', peerId: 'p',
+        reason: `bad-message: ${'many words '.repeat(18)}` }), 50);
+      return { ok: true, peerId: 'p', robotId: 'robot_1' };
+    } }, t.context);
+    await connect(page);
+    await untilState(page, 'refused');
+    return page;
+  },
   ended: async t => {
     const page = await openLogged(browser, t, { onEvent: offered() },
       t.context);
     await connect(page);
     await until('the time left', () => page.locator('#left').isVisible());
     page.say('session-ended', { peerId: 'p', reason: 'revoked' });
-    await untilState(page, 'ended');
+    await until('who ended it', async () => /still runs until/
+      .test(await textOf(page, 'notice')));
     return page;
   },
 };

@@ -551,3 +551,11 @@ test('a message that comes after stop changes nothing', async () => {
   feed.onMessage('session-ended', { peerId: 'p1', reason: 'expired' });
   assert.equal(feed.state, 'idle');
 });
+
+test('a server that does not answer is told of', async () => {
+  signalling.request = async () => { throw new Error('timeout'); };
+  feed.start('r1');
+  await turn();
+  assert.deepEqual(last(), { state: 'reconnecting', reason: 'no-answer' });
+  feed.stop();
+});

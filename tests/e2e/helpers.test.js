@@ -14,7 +14,7 @@ const CODES = ['unauthorized', 'forbidden', 'no-active-booking',
   'device-offline'];
 const REASONS = ['expired', 'revoked', 'robot-offline', 'viewer-left',
   'replaced', 'robot-restarted', 'robot-left', 'grant-refused', 'unknown',
-  'cancelled', 'stopped'];
+  'cancelled', 'stopped', 'no-answer'];
 
 test('every code and reason of the protocol has a sentence of its own', () => {
   const unknown = text.refusalText('something-else');

@@ -167,7 +167,7 @@ for (const [code, sentence] of [
 
 test('the end is announced and explained', async t => {
   const end = Date.now() + 45000;
-  const page = await openLoggedIn(t, { onEvent: event => event === 'offer'
+  const page = await openLoggedIn(t, { bookings: [], onEvent: event => event === 'offer'
     ? { ok: true, peerId: 'p', robotId: 'robot_1', expiresAt: end,
       serverTime: Date.now() } : null });
   await connect(page);
@@ -462,7 +462,7 @@ test('a robot that does not trust the server is the operator\'s matter',
 test('warning, time left and reason stand inside the stage and in the title',
   async t => {
     const end = Date.now() + 40000;
-    const page = await openLoggedIn(t, { onEvent: event => event === 'offer'
+    const page = await openLoggedIn(t, { bookings: [], onEvent: event => event === 'offer'
       ? { ok: true, peerId: 'p', robotId: 'robot_1', session: { expiresAt: end,
         serverTime: Date.now() } } : null });
     assert.equal(await page.title(), 'Robot live video');
@@ -517,7 +517,7 @@ test('the focus is never lost', async t => {
   await until('the first button', async () => await focused() === 'connect');
   await page.keyboard.press('Enter');
   page.say('session-ended', { peerId: 'p', robotId: 'robot_1',
-    reason: 'expired' });
+    reason: 'revoked' });
   await untilState(page, 'ended');
   assert.equal(await focused(), 'connect');
   page.once('dialog', dialog => dialog.accept());
@@ -563,4 +563,25 @@ test('a robot that the operator has to look at is told', async t => {
     /does not trust this server’s key/.test(await textOf(page, 'trouble')));
   await page.getByLabel('Robot', { exact: true }).selectOption('robot_2');
   await until('nothing', async () => await textOf(page, 'trouble') === '');
+});
+
+test('a session that ends before the booking goes on by itself, once', async t => {
+  let offers = 0;
+  const page = await openLoggedIn(t, { onEvent: event => {
+    offers += event === 'offer';
+    return event === 'offer' ? { ok: true, peerId: `p${offers}`,
+      robotId: 'robot_1', session: { expiresAt: Date.now() + 3000,
+        serverTime: Date.now() } } : null;
+  } });
+  await connect(page);
+  await until('the offer', async () =>
+    /^\d+:\d\d$/.test(await textOf(page, 'remaining')));
+  page.say('session-ended', { peerId: 'p1', reason: 'expired' });
+  await until('another offer', () => offers === 2);
+  await untilState(page, 'connecting');
+  await until('its answer', async () =>
+    /^Your session ends/.test(await textOf(page, 'notice')));
+  page.say('session-ended', { peerId: 'p2', reason: 'expired' });
+  await untilState(page, 'ended');
+  assert.match(await textOf(page, 'notice'), /^Your booking is over/);
 });

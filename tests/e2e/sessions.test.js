@@ -9,7 +9,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { connect, launch, textOf, until, untilDecoded, untilState }
+import { connect, launch, stateOf, textOf, until, untilDecoded, untilState }
   from './browser.js';
 import { Relay, assertUntouched, linked, mark, openPage } from './rig.js';
 import { Stack } from './stack.js';
@@ -279,6 +279,25 @@ session('a grant key that is replaced disturbs nobody', {},
     await assertUntouched(page);
     assert.equal(robot.running, true);
   });
+
+session('granted in steps: one picture through all of them, and none without '
+  + 'a server', { server: () => '[sessions]\ngrant-step=8s\n' },
+async ({ stack, watch, robotId }) => {
+  const page = await watch();
+  const end = Date.now() + 20000;
+  while (Date.now() < end)
+    await untilDecoded(page, 15);
+  await assertUntouched(page);
+  assert.match(await textOf(page, 'remaining'), /^1:\d\d:\d\d$/);
+  await stack.server.stop('SIGTERM');
+  await until('the end of the step', async () =>
+    await stateOf(page) !== 'live');
+  assert.match(await textOf(page, 'notice'), /^The server cannot be reached/);
+  await stack.startServer();
+  await stack.untilOnline(ADMIN, robotId);
+  await untilState(page, 'live');
+  await untilDecoded(page, 15);
+});
 
 for (const [what, same] of [['with the same keys', true],
   ['with new ones', false]]) {
