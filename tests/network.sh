@@ -17,6 +17,9 @@
 #   bad        what bad viewers do to a healthy one, as a table (its own run)
 #   many       16 viewers of one encoder at 720p30 (its own run)
 #
+# ROBOTLIVE_DEPARTURES=200 tests/network.sh departure closes as many connections
+# without a word; each is to be gone within 5 s.
+#
 # --quick: silences of 8 s in place of 30 s, as tests/run.sh has them.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)

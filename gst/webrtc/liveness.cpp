@@ -28,6 +28,7 @@ constexpr unsigned kEarlyAsks = 25;
 // 2.5 to 7.5 s, so only many packets, or time, tell.
 constexpr unsigned kGapsToLearn = 40; // as from transport-wide feedback
 constexpr std::int64_t kWindow = 30 * kSecond;
+constexpr std::int64_t kClockStep = kSecond / 10;
 constexpr std::int64_t kUnknownLimit = 15 * kSecond;
 constexpr std::int64_t kLongestLimit = 20 * kSecond;
 
@@ -98,39 +99,51 @@ Liveness::~Liveness ()
     gst_pad_remove_probe (pad_.get (), probe_);
 }
 
-bool
-Liveness::stun_came ()
+std::int64_t
+Liveness::newest_datagram ()
 {
-  bool came = false;
+  std::int64_t newest = 0;
   for (auto &[socket, stamp] : sockets_) {
     const auto now = stamp_of (G_SOCKET (socket.get ()));
-    came = came || now != stamp;
+    if (now != stamp)
+      newest = std::max (newest, now);
     stamp = now;
   }
-  return came;
+  return newest;
 }
 
+// What counts is when a packet came. It may be read, or pushed on, long after
+// that: the peer may have gone meanwhile.
 void
 Liveness::tick (std::int64_t now)
 {
   const auto packets = inbound_->packets.load ();
   const bool packet = packets != seen_packets_;
   seen_packets_ = packets;
-  const bool datagram = stun_came ();
-  if (packet || datagram) {
+  const auto stamp = newest_datagram ();
+  const auto wall = g_get_real_time () * 1000;
+  // Somebody has set the clock: stamps of before tell nothing.
+  const bool steady = std::abs (wall - now - wall_ahead_) < kClockStep;
+  wall_ahead_ = wall - now;
+  std::int64_t heard = 0;
+  if (stamp)
+    heard = steady ? std::min (now, stamp * 1000 - wall_ahead_) : now;
+  else if (packet && !is_direct ())
+    heard = now;
+  if (heard > heard_at_) {
     if (packet) {
       if (now - window_since_ > kWindow) {
         earlier_gap_ = gap_;
         gap_ = 0;
         window_since_ = now;
       }
-      gap_ = std::max (gap_, now - heard_at_);
+      gap_ = std::max (gap_, heard - heard_at_);
       gaps_++;
     } else if (asked_) {
       answers_++;
     }
     asked_ = false;
-    heard_at_ = now;
+    heard_at_ = heard;
   }
   // At first also without a silence, to learn whether answers can be seen.
   if (silence (now) >= kAskAfter ||
@@ -172,13 +185,10 @@ Liveness::ask ()
         asked_;
 }
 
-// The peer's answers, should it give any, can be seen: the path leaves from a
-// UDP socket of ours, or some have been seen.
+// The path leaves from a UDP socket of ours.
 bool
-Liveness::sees_answers () const
+Liveness::is_direct () const
 {
-  if (answers_ >= kAnswersToTrust)
-    return true;
   if (!agent_)
     return false;
   const auto socket = adopt (nice_agent_get_selected_socket (
@@ -187,6 +197,14 @@ Liveness::sees_answers () const
       sockets_.begin (), sockets_.end (), [&socket] (const Socket &known) {
         return known.socket.get () == G_OBJECT (socket.get ());
       });
+}
+
+// The peer's answers, should it give any, can be seen: the path is direct, or
+// some have been seen.
+bool
+Liveness::sees_answers () const
+{
+  return answers_ >= kAnswersToTrust || is_direct ();
 }
 
 bool

@@ -49,7 +49,10 @@ private:
     std::atomic<guint64> packets{0};
   };
 
-  bool stun_came ();
+  // When the newest datagram came that has been read since it was asked last,
+  // in us of the wall clock; 0: none.
+  std::int64_t newest_datagram ();
+  bool is_direct () const;
   bool sees_answers () const;
   void ask ();
 
@@ -68,6 +71,7 @@ private:
   std::vector<Socket> sockets_;
 
   std::int64_t heard_at_;
+  std::int64_t wall_ahead_ = 0; // of *now*, ns
   // Longest pause before a packet, of this window and of the one before.
   std::int64_t gap_ = 0, earlier_gap_ = 0, window_since_;
   const std::int64_t since_;
