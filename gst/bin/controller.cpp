@@ -528,6 +528,8 @@ Controller::viewer_remove (const std::string &peer_id,
     const std::string &reason, const std::string &code,
     const std::string &message)
 {
+  if (reason == "stuck") // nobody's doing but ours
+    on_error (code, "Viewer " + peer_id + ": " + message, false);
   remove (
       peer_id, reason, code, message, reason != "left" && reason != "replaced");
 }

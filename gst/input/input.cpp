@@ -56,9 +56,9 @@ Input::Input (GstBin *bin, GstPad *ghost, bool audio, Callbacks callbacks)
       on_upstream_event, this, nullptr);
   gst_pad_add_probe (target.get (), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
       on_tee_event, this, nullptr);
-  if (!audio_)
-    gst_pad_add_probe (
-        target.get (), GST_PAD_PROBE_TYPE_BUFFER, on_picture, this, nullptr);
+  gst_segment_init (&segment_, GST_FORMAT_UNDEFINED);
+  gst_pad_add_probe (
+      target.get (), GST_PAD_PROBE_TYPE_BUFFER, on_buffer, this, nullptr);
   gst_element_sync_state_with_parent (anchor_.get ());
   gst_element_sync_state_with_parent (tee_.get ());
 }
@@ -90,6 +90,8 @@ Input::on_sink_event (GstPad *, GstPadProbeInfo *info, gpointer data)
     gst_event_parse_caps (event, &caps);
     self.fit_parser (caps);
   } else if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START) {
+    self.timeline_.reset ();
+    self.told_ = 0;
     self.callbacks_.stream_start ();
   }
   return GST_PAD_PROBE_OK;
@@ -128,14 +130,15 @@ Input::ask_again ()
 // Encoders and parsers send no lists. Of a key frame in one, viewers get a
 // second that they do not need.
 GstPadProbeReturn
-Input::on_picture (GstPad *, GstPadProbeInfo *info, gpointer data)
+Input::on_buffer (GstPad *, GstPadProbeInfo *info, gpointer data)
 {
   auto &self = *static_cast<Input *> (data);
-  GstBuffer *picture = GST_PAD_PROBE_INFO_BUFFER (info);
-  if (!GST_BUFFER_FLAG_IS_SET (picture, GST_BUFFER_FLAG_DELTA_UNIT))
+  GstBuffer *buffer = self.placed (GST_PAD_PROBE_INFO_BUFFER (info));
+  if (!self.audio_ &&
+      !GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT))
     self.limiter_.came ();
-  if (self.delimited_)
-    GST_PAD_PROBE_INFO_DATA (info) = without_delimiter (picture);
+  GST_PAD_PROBE_INFO_DATA (info) =
+      self.delimited_ ? without_delimiter (buffer) : buffer;
   return GST_PAD_PROBE_OK;
 }
 
@@ -146,6 +149,10 @@ Input::on_tee_event (GstPad *, GstPadProbeInfo *info, gpointer data)
   auto &self = *static_cast<Input *> (data);
   const auto kept = self.shared_from_this (); // an error may be told of
   GstEvent *event = GST_PAD_PROBE_INFO_EVENT (info);
+  if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT)
+    self.take_segment (info);
+  else if (GST_EVENT_TYPE (event) == GST_EVENT_GAP)
+    return GST_PAD_PROBE_DROP; // its time would be waited for as well
   if (GST_EVENT_TYPE (event) != GST_EVENT_CAPS)
     return GST_PAD_PROBE_OK;
   GstCaps *caps = nullptr;

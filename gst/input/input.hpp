@@ -6,11 +6,13 @@
 //          (H.264, H.265, AV1 alone)       └─► viewers
 //
 // The parser gives every payloader the parameter sets in its caps, so that one
-// that joins late can send them. The anchor takes the stream when there is no
-// viewer, and answers EOS. Key frame requests on their way upstream pass a
-// limiter here.
+// that joins late can send them. Behind it buffers get the times at which they
+// can be sent (timeline.hpp): a buffer's time is its running time. The anchor
+// takes the stream when there is no viewer, and answers EOS. Key frame requests
+// on their way upstream pass a limiter here.
 #pragma once
 #include "input/encodercontrol.hpp"
+#include "media/timeline.hpp"
 #include "rate/keyframelimiter.hpp"
 #include "sdp/sdpguard.hpp"
 #include <functional>
@@ -55,8 +57,11 @@ private:
       GstPad *pad, GstPadProbeInfo *info, gpointer data);
   static GstPadProbeReturn on_tee_event (
       GstPad *pad, GstPadProbeInfo *info, gpointer data);
-  static GstPadProbeReturn on_picture (
+  static GstPadProbeReturn on_buffer (
       GstPad *pad, GstPadProbeInfo *info, gpointer data);
+  GstBuffer *placed (GstBuffer *buffer); // takes it over
+  void take_segment (GstPadProbeInfo *info);
+  void tell (Timeline::Fault fault, std::int64_t shift);
   void fit_parser (const GstCaps *caps);
   void drop_parser ();
 
@@ -69,6 +74,9 @@ private:
   // Streaming thread alone.
   std::string parser_name_;
   GPtr<GstElement> parser_, filter_;
+  GstSegment segment_; // as it came
+  Timeline timeline_;
+  unsigned told_ = 0;      // faults of this stream, a bit each
   bool delimited_ = false; // H.264, in which there may be delimiters
   EncoderControl encoder_;
   KeyFrameLimiter limiter_;

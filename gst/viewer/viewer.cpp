@@ -372,6 +372,7 @@ Viewer::verify_and_open (GstWebRTCDTLSTransport *transport)
   state_since_ = streaming_at_ = boottime_ns ();
   liveness_ = std::make_unique<Liveness> (
       webrtc_.get (), offer_.ice_ufrag, offer_.ice_pwd, streaming_at_);
+  watch_leaving ();
   open_gate ();
   dump ("streaming");
   owner_->viewer_streaming (peer_id_);
@@ -419,6 +420,10 @@ Viewer::watch (std::int64_t now)
   measure_frames (now);
   if (now >= terms_.ends_at)
     fail ("expired", "", "");
+  else if (stuck (now))
+    fail ("stuck", "internal",
+        "Pictures come, but no packet leaves for this viewer: it has to "
+        "connect anew.");
   else if (state_ == ViewerState::Waiting && passed > kWaitLimit)
     fail ("failed", "unavailable", "The robot sends no picture.");
   else if (state_ == ViewerState::Negotiating && passed > kNegotiateLimit)

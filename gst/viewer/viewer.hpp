@@ -158,6 +158,7 @@ private:
   {
     std::atomic<std::int64_t> last_rtcp{0}; // CLOCK_BOOTTIME ns; 0: none yet
     std::atomic<guint64> queue_drops{0};
+    std::atomic<guint64> left{0}; // packets of the picture, or lists of them
     std::atomic<std::int64_t> first_frame_at{0}; // CLOCK_BOOTTIME; 0: none yet
     Thinner thinner;
     ResendLimiter resends; // asked on the thread that reads RTCP
@@ -208,6 +209,8 @@ private:
   void watch_packets ();
   void on_feedback (const std::vector<PacketReport> &packets);
   void watch_first_frame ();
+  void watch_leaving ();
+  bool stuck (std::int64_t now_ns);
   guint64 frames_passed () const;
   void measure_frames (std::int64_t now_ns);
   void dump (const char *when) const;
@@ -251,6 +254,8 @@ private:
   bool paused_ = false, stopped_ = false, local_set_ = false;
   std::vector<std::string> early_candidates_; // before the branch exists
 
+  guint64 left_seen_ = 0, frames_seen_ = 0;
+  std::int64_t stuck_since_ = 0; // 0: packets leave, or nothing passes
   guint64 frames_at_opening_ = 0, measured_frames_ = 0;
   std::int64_t measured_at_ = 0;
   double fps_ = 0; // of the last second

@@ -12,6 +12,7 @@ namespace robotlive {
 namespace {
 
 constexpr std::int64_t kMillisecond = 1000000;
+constexpr std::int64_t kStuckLimit = 3000 * kMillisecond;
 
 guint64
 counter (const Lane &lane, const char *property)
@@ -51,6 +52,67 @@ Viewer::watch_first_frame ()
         return GST_PAD_PROBE_REMOVE;
       },
       hop (), Hop::free);
+}
+
+// Behind all that may hold a packet up. Sound is another matter.
+void
+Viewer::watch_leaving ()
+{
+  struct Watch
+  {
+    std::shared_ptr<Shared> shared;
+    int sound; // its payload type
+  };
+  const auto see = +[] (GstPad *, GstPadProbeInfo *info, gpointer data) {
+    const auto *watch = static_cast<Watch *> (data);
+    GstBuffer *packet =
+        info->type & GST_PAD_PROBE_TYPE_BUFFER_LIST
+            ? gst_buffer_list_get (GST_PAD_PROBE_INFO_BUFFER_LIST (info), 0)
+            : GST_PAD_PROBE_INFO_BUFFER (info);
+    guint8 head[2] = {};
+    gst_buffer_extract (packet, 0, head, sizeof head);
+    if ((head[1] & 0x7f) != watch->sound)
+      watch->shared->left++;
+    return GST_PAD_PROBE_OK;
+  };
+  auto rtpbin =
+      adopt (gst_bin_get_by_name (GST_BIN (webrtc_.get ()), "rtpbin"));
+  if (!rtpbin)
+    return;
+  GST_OBJECT_LOCK (rtpbin.get ());
+  std::vector<GPtr<GstPad>> pads;
+  for (GList *item = GST_ELEMENT (rtpbin.get ())->srcpads; item;
+       item = item->next)
+    if (g_str_has_prefix (GST_PAD_NAME (item->data), "send_rtp_src_"))
+      pads.push_back (share (GST_PAD (item->data)));
+  GST_OBJECT_UNLOCK (rtpbin.get ());
+  for (const auto &pad : pads)
+    gst_pad_add_probe (pad.get (),
+        static_cast<GstPadProbeType> (
+            GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
+        see,
+        new Watch{
+            shared_, audio_ ? static_cast<int> (audio_->payload_type) : -1},
+        [] (gpointer data) { delete static_cast<Watch *> (data); });
+}
+
+// Every second. Pictures come, and none has left for long.
+bool
+Viewer::stuck (std::int64_t now)
+{
+  const auto left = shared_->left.load ();
+  // What is held up in the branch's thread holds up the gate as well: then it
+  // is the queue in front of it that overflows.
+  const auto frames = frames_passed () + shared_->queue_drops.load ();
+  const bool flows = left != left_seen_;
+  const bool passes = frames != frames_seen_;
+  left_seen_ = left;
+  frames_seen_ = frames;
+  if (state_ != ViewerState::Streaming || paused_ || flows)
+    stuck_since_ = 0;
+  else if (passes && !stuck_since_)
+    stuck_since_ = now;
+  return stuck_since_ && passes && now - stuck_since_ >= kStuckLimit;
 }
 
 guint64
