@@ -114,6 +114,7 @@ Controller::stop ()
     stream->codec = StreamCodec ();
   }
   link_ = LinkState::Disconnected;
+  end_progress ();
   latency_ = GST_CLOCK_TIME_NONE; // the next stream's is another
   auto signaller = std::move (signaller_);
   // Whom it reaches may start us again, or be our end: nothing of ours is
@@ -206,6 +207,7 @@ Controller::on_link_state (LinkState state)
   GST_INFO_OBJECT (element_, "signalling link: %s", link_name (state));
   post (gst_structure_new (
       "robotlive-link", "state", G_TYPE_STRING, link_name (state), nullptr));
+  link_progress ();
 }
 
 void
@@ -371,6 +373,8 @@ Controller::answer (const std::string &peer_id, const Pending &pending)
       peer_id.c_str (), "user", G_TYPE_STRING, pending.from.c_str (), "role",
       G_TYPE_STRING, pending.terms.role.c_str (), nullptr));
   announce_sessions ();
+  progress (GST_PROGRESS_TYPE_COMPLETE, "viewer",
+      "Viewer " + pending.from + " watches");
   emit ("viewer-added", peer_id, pending.from);
 }
 
@@ -402,58 +406,6 @@ Controller::on_leave (const std::string &peer_id, const std::string &)
 {
   pending_.erase (peer_id);
   end_viewer (peer_id, "left");
-}
-
-void
-Controller::on_session_updated (
-    const std::string &peer_id, const SessionTerms &session)
-{
-  const auto found = viewers_.find (peer_id);
-  if (found == viewers_.end ()) {
-    if (const auto waiting = pending_.find (peer_id);
-        waiting != pending_.end ()) {
-      waiting->second.session = session;
-      waiting->second.arrived_at = boottime_ns ();
-      waiting->second.admitted = false;
-      proceed (peer_id);
-    }
-    return;
-  }
-  set_terms (*found->second, session, boottime_ns (), 0);
-  announce_sessions ();
-}
-
-void
-Controller::set_terms (Viewer &viewer, const SessionTerms &session,
-    std::int64_t arrived_at, unsigned key_answer)
-{
-  const std::string peer_id = viewer.peer_id ();
-  Admitted terms;
-  Refusal refusal;
-  updates_.erase (peer_id);
-  if (admission_->admit (
-          viewer.user (), peer_id, session, arrived_at, &terms, &refusal)) {
-    viewer.set_terms (terms);
-    keys_good ();
-    return;
-  }
-  // A longer session is signed with a key that may be on its way.
-  if (wait_for_keys (refusal, &key_answer))
-    updates_[peer_id] = {session, arrived_at, key_answer};
-  else if (refusal.code == kGrantRefused)
-    warn_of_keys (refusal);
-  // The server's word may always shorten; lengthening takes a grant.
-  GST_WARNING_OBJECT (element_, "viewer %s: session-updated refused: %s",
-      peer_id.c_str (), refusal.message.c_str ());
-  Admission server_word (SessionPolicy::TrustServer, settings_.robot_id);
-  if (!server_word.admit (
-          viewer.user (), peer_id, session, arrived_at, &terms, &refusal)) {
-    end_viewer (peer_id, "revoked");
-    return;
-  }
-  auto shorter = viewer.terms ();
-  shorter.ends_at = std::min (shorter.ends_at, terms.ends_at);
-  viewer.set_terms (shorter);
 }
 
 void
@@ -566,6 +518,9 @@ Controller::remove (std::string peer_id, const std::string &reason,
       "reason", G_TYPE_STRING, reason.c_str (), "message", G_TYPE_STRING,
       message.c_str (), nullptr));
   announce_sessions ();
+  progress (GST_PROGRESS_TYPE_COMPLETE, "viewer",
+      "Viewer " + viewer->user () +
+          " has gone: " + (message.empty () ? reason : message));
   emit ("viewer-removed", peer_id, reason);
 }
 
@@ -599,6 +554,8 @@ void
 Controller::tick ()
 {
   const auto now = boottime_ns ();
+  if (link_ != LinkState::Registered)
+    link_progress ();
   for (const auto &[peer_id, viewer] : viewers_)
     viewer->watch (now);
   proceed_all (); // a stream that has not come is waited for no longer

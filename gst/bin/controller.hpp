@@ -171,6 +171,11 @@ private:
   PeerSettings peer_settings ();
   // Into the outbox:
   void post (GstStructure *structure); // an element message; takes it
+  // controllerprogress.cpp: what gst-launch-1.0 prints.
+  void progress (
+      GstProgressType type, const char *code, const std::string &text);
+  void link_progress ();
+  void end_progress ();
   void emit (
       const char *signal, const std::string &peer_id, const std::string &text);
   void notify_target ();
@@ -200,6 +205,7 @@ private:
   std::map<std::string, Update> updates_;  // by peerId
   std::map<std::string, std::shared_ptr<Viewer>> viewers_; // by peerId
   LinkState link_ = LinkState::Disconnected;
+  bool connecting_told_ = false; // and not yet how it went
   Timer tick_, rate_tick_;
   std::int64_t stats_posted_at_ = 0;
 };

@@ -42,4 +42,57 @@ Controller::on_sessions (const std::vector<RunningSession> &sessions,
   }
 }
 
+void
+Controller::on_session_updated (
+    const std::string &peer_id, const SessionTerms &session)
+{
+  const auto found = viewers_.find (peer_id);
+  if (found == viewers_.end ()) {
+    if (const auto waiting = pending_.find (peer_id);
+        waiting != pending_.end ()) {
+      waiting->second.session = session;
+      waiting->second.arrived_at = boottime_ns ();
+      waiting->second.admitted = false;
+      waiting->second.key_answer = 0; // another grant, perhaps another key
+      proceed (peer_id);
+    }
+    return;
+  }
+  set_terms (*found->second, session, boottime_ns (), 0);
+  announce_sessions ();
+}
+
+void
+Controller::set_terms (Viewer &viewer, const SessionTerms &session,
+    std::int64_t arrived_at, unsigned key_answer)
+{
+  const std::string peer_id = viewer.peer_id ();
+  Admitted terms;
+  Refusal refusal;
+  updates_.erase (peer_id);
+  if (admission_->admit (
+          viewer.user (), peer_id, session, arrived_at, &terms, &refusal)) {
+    viewer.set_terms (terms);
+    keys_good ();
+    return;
+  }
+  // A longer session is signed with a key that may be on its way.
+  if (wait_for_keys (refusal, &key_answer))
+    updates_[peer_id] = {session, arrived_at, key_answer};
+  else if (refusal.code == kGrantRefused)
+    warn_of_keys (refusal);
+  // The server's word may always shorten; lengthening takes a grant.
+  GST_WARNING_OBJECT (element_, "viewer %s: session-updated refused: %s",
+      peer_id.c_str (), refusal.message.c_str ());
+  Admission server_word (SessionPolicy::TrustServer, settings_.robot_id);
+  if (!server_word.admit (
+          viewer.user (), peer_id, session, arrived_at, &terms, &refusal)) {
+    end_viewer (peer_id, "revoked");
+    return;
+  }
+  auto shorter = viewer.terms ();
+  shorter.ends_at = std::min (shorter.ends_at, terms.ends_at);
+  viewer.set_terms (shorter);
+}
+
 } // namespace robotlive

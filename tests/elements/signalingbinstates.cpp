@@ -143,6 +143,64 @@ GST_START_TEST (test_authorities_of_a_relative_path)
 }
 GST_END_TEST
 
+// What gst-launch-1.0 prints. One that begins with something unfinished it does
+// not let play, and a robot plays without a server.
+GST_START_TEST (test_progress_is_told)
+{
+  Robot robot ("VP8", "session-policy=open", Key::None, false);
+  struct Told
+  {
+    std::mutex mutex;
+    std::vector<std::string> list;
+  } told;
+  auto bus = adopt (gst_element_get_bus (robot.pipeline));
+  const auto on_message = [] (GstBus *, GstMessage *message,
+                              gpointer data) -> GstBusSyncReply {
+    if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_PROGRESS) {
+      GstProgressType type;
+      g_autofree char *code = nullptr, *text = nullptr;
+      gst_message_parse_progress (message, &type, &code, &text);
+      auto *all = static_cast<Told *> (data);
+      const std::lock_guard<std::mutex> lock (all->mutex);
+      all->list.push_back (std::to_string (type) + " " + code + ": " + text);
+    }
+    return GST_BUS_PASS;
+  };
+  gst_bus_set_sync_handler (bus.get (), on_message, &told, nullptr);
+  const auto heard = [&] (GstProgressType type, const char *words) {
+    const std::string whole = std::to_string (type) + " " + words;
+    return robot.wait ([&] () {
+      const std::lock_guard<std::mutex> lock (told.mutex);
+      return std::find (told.list.begin (), told.list.end (), whole) !=
+             told.list.end ();
+    });
+  };
+  gst_element_set_state (robot.pipeline, GST_STATE_PLAYING);
+  fail_unless (heard (GST_PROGRESS_TYPE_COMPLETE,
+      "connect: Registered as robot_1 at the application"));
+  {
+    const std::lock_guard<std::mutex> lock (told.mutex);
+    fail_unless_equals_int (told.list.size (), 1);
+  }
+  TestViewer viewer (robot.link, "ann", "p1");
+  fail_unless (viewer.join ());
+  fail_unless (
+      heard (GST_PROGRESS_TYPE_COMPLETE, "viewer: Viewer ann watches"));
+  robot.link->call (
+      [] (SignallerListener &listener) { listener.on_leave ("p1", "left"); });
+  fail_unless (
+      heard (GST_PROGRESS_TYPE_COMPLETE, "viewer: Viewer ann has gone: left"));
+  robot.link->call ([] (SignallerListener &listener) {
+    listener.on_link_state (LinkState::Disconnected);
+  });
+  fail_unless (heard (
+      GST_PROGRESS_TYPE_START, "connect: Connecting to the application"));
+  gst_element_set_state (robot.pipeline, GST_STATE_NULL);
+  fail_unless (heard (GST_PROGRESS_TYPE_CANCELED, "connect: Stopped"));
+  gst_bus_set_sync_handler (bus.get (), nullptr, nullptr, nullptr);
+}
+GST_END_TEST
+
 GST_START_TEST (test_secrets_do_not_come_out)
 {
   GstElement *bin = gst_element_factory_make ("signalingbin", nullptr);
@@ -353,6 +411,7 @@ signalingbinstates_suite (void)
   tcase_set_timeout (tc, 150);
   suite_add_tcase (s, tc);
   tcase_add_test (tc, test_settings_that_cannot_work_are_errors);
+  tcase_add_test (tc, test_progress_is_told);
   tcase_add_test (tc, test_a_token_as_people_paste_it);
   tcase_add_test (tc, test_authorities_of_a_relative_path);
   tcase_add_test (tc, test_secrets_do_not_come_out);
