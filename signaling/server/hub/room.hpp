@@ -6,7 +6,8 @@
 // where. room.cpp: sockets and registration. room_robots.cpp: the processes of
 // a robot that come and go. room_presence.cpp: who is told of whom.
 // room_offers.cpp: offers and relaying. room_sessions.cpp: what ends a session
-// and what moves its end. room_rights.cpp: rights that were taken back.
+// and what moves its end. room_rechecks.cpp: bookings that have changed.
+// room_rights.cpp: rights that were taken back.
 //
 //   connect ─► Connected ─ register ─► Registering ─ backend ─► Registered
 //   offer ─► backend: bookings ─► Session ─ its right ends ─► ending
@@ -296,6 +297,7 @@ private:
   void robot_answered (Peer &peer, const Message &message,
       const RobotAnswer &answer, TimeMs now);
   void refuse_revoked (Peer &peer, const Message &message, TimeMs now);
+  void tell_dropped (const Peer &peer, const char *otherwise);
   bool must_stand_by (const Peer &peer, TimeMs now) const;
   void stand_by (Peer &peer, const Message &message, TimeMs now);
   void hold (Peer &peer, const RobotAnswer &answer, TimeMs now);
@@ -375,6 +377,7 @@ private:
       TimeMs now, const std::string &told = "");
   void viewer_left (
       Sessions::iterator session, const std::string &told, TimeMs now);
+  // room_rechecks.cpp
   void recheck_viewers (const std::string *only, TimeMs now);
   void apply (const std::string &viewer_id,
       const std::vector<SocketId> &sockets,

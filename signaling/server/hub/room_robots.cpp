@@ -93,14 +93,34 @@ Room::refuse_revoked (Peer &peer, const Message &message, TimeMs now)
   for (auto it : listed (by_robot_, peer.user_id))
     if (it->second.entry.robot_instance == peer.instance)
       end (it, "revoked", now);
-  for (auto it : listed (by_robot_, peer.user_id)) {
-    const SessionEntry &entry = it->second.entry;
-    if (entry.robot_instance == peer.instance)
-      emit (peer.socket,
-          session_ended_payload (entry.peer_id, entry.robot_id, entry.ending));
-  }
+  tell_dropped (peer, "revoked");
   refuse_register (
       peer, message, "unauthorized", "the token was revoked", true);
+}
+
+// A refusal lists nothing: each peer that the process has and may not go on
+// with is named, and each that it had when this server last heard of it.
+void
+Room::tell_dropped (const Peer &peer, const char *otherwise)
+{
+  std::map<std::string, std::string> dropped;
+  if (peer.named)
+    for (const NamedPeer &named : *peer.named)
+      dropped[named.peer_id] = otherwise;
+  for (const Ended &e : ended_)
+    if (e.robot_id == peer.user_id && dropped.count (e.peer_id) > 0)
+      dropped[e.peer_id] = e.reason;
+  for (auto it : listed (by_robot_, peer.user_id)) {
+    const SessionEntry &entry = it->second.entry;
+    if (entry.robot_instance != peer.instance)
+      continue;
+    if (it->second.ending ())
+      dropped[entry.peer_id] = entry.ending;
+    else
+      dropped.erase (entry.peer_id);
+  }
+  for (const auto &[peer_id, reason] : dropped)
+    emit (peer.socket, session_ended_payload (peer_id, peer.user_id, reason));
 }
 
 // The newer start of two processes wins once. As long as it is there the other
@@ -140,6 +160,7 @@ Room::stand_by (Peer &peer, const Message &message, TimeMs now)
   if (!serves (peer.user_id, peer.instance)) {
     answer.sessions.reset ();
     answer.ended.clear ();
+    tell_dropped (peer, "robot-restarted");
     return refuse_register (peer, message, "replaced",
         "another process of this robot has its place", true,
         std::move (answer));
@@ -148,6 +169,8 @@ Room::stand_by (Peer &peer, const Message &message, TimeMs now)
   answer.standby = true;
   const SocketId socket = peer.socket;
   finish_register (peer, message, std::move (answer), now);
+  if (!peer.lists)
+    tell_missed (peer, false, now);
   drain (socket, now);
 }
 
@@ -370,6 +393,8 @@ Room::process_gone (const std::string &robot_id, Robot &robot, Process &process,
     log_->write (LogLevel::Info, "robot-gone",
         {{"robot", robot_id}, {"instance", instance},
             {"goodbye", goodbye ? "true" : "false"}});
+  if (!held && !process.lists) // an old one: nobody knows whether it is back
+    wake_at (process.claim_until = now + config_.robot_grace_ms);
   if (held)
     announce (robot_id, false, now);
   if (goodbye)
@@ -387,6 +412,9 @@ Room::end_process_sessions (const std::string &robot_id,
   for (auto it : listed (by_robot_, robot_id)) {
     const SessionEntry &entry = it->second.entry;
     if (entry.robot_instance != instance)
+      continue;
+    // It may be there yet, and has a right to be told.
+    if (it->second.ending () && reason == std::string_view ("robot-restarted"))
       continue;
     if (!it->second.ending ()) {
       const std::string payload =
@@ -494,7 +522,8 @@ Room::promote (const std::string &robot_id, Robot &robot, TimeMs now)
   }
   RegisteredMessage answer;
   if (Peer *peer = find (process.socket)) {
-    compare_lists (*peer, false, &answer, now);
+    if (peer->lists)
+      compare_lists (*peer, false, &answer, now);
     Message none;
     finish_register (*peer, none, std::move (answer), now);
   }
