@@ -154,11 +154,18 @@ describe('the robot and the keys of its server', () => {
       robot.output.includes('robotlive-signaling key show'));
     assert.match(robot.output, /key that is not in the grant-key file .*grant\.pem/);
     first.close();
+    // The server shows it, until the robot lets somebody in.
+    const shown = async () => (await robots(server)).find(({ id }) => id === 'r1')
+      .refusesGrants;
+    await until('the server shows it', shown);
+    assert.ok((await shown()).since > 0);
+    assert.match(server.output, /level=warning event=robot-refuses-grants .*robot=r1/);
 
     // As the warning says.
     fs.appendFileSync(file, server.cli(['key', 'show']) + '\n');
     const second = await watch(server, '2');
     await second.sees('a viewer of the mended robot');
+    await until('it is shown no more', async () => !await shown());
     second.close();
     robot.kill('SIGINT');
     assert.equal(await robot.ended, 0, robot.output);
