@@ -22,7 +22,8 @@ const ANSWER_TIMEOUT = 15000; // ms from the offer to the first byte
 const DISCONNECTED_TIMEOUT = 4000; // ICE "disconnected" often heals by itself
 const LOOK = 250; // ms between two looks while something is expected
 const STALL = 6000; // ms without a byte of video
-const STALL_IN_DOUBT = 3000; // the same, after a link was lost
+const STALL_IN_DOUBT = 4500; // the same, after a link was lost
+const FLOWING = 3000; // ms since the last byte in which media flows
 const DOUBT = 10000; // ms that this impatience lasts
 // What one look can add to a silence: a hidden or sleeping page looks seldom,
 // and a single look that finds no new bytes proves nothing.
@@ -92,7 +93,7 @@ export class Feed extends EventTarget {
   // Bytes of a picture came a moment ago.
   get flowing() {
     return Boolean(this.#peer) && this.#bytes > 0
-      && this.#silence < STALL_IN_DOUBT;
+      && this.#silence < FLOWING;
   }
 
   start(robotId) {
