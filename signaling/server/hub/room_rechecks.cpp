@@ -84,7 +84,7 @@ Room::recheck_viewers (const std::string *only, TimeMs now)
   }
   for (auto &[key, asked] : logins)
     backend_.find_viewer (asked.identity, asked.token, "",
-        [this, alive = std::weak_ptr<bool> (alive_), asked] (
+        [this, alive = std::weak_ptr<bool> (alive_), asked = asked] (
             const ViewerAnswer &answer, TimeMs at) {
           if (!alive.expired ())
             apply (asked.viewer_id, asked.sockets, asked.peer_ids, answer, at);

@@ -77,6 +77,38 @@ Room::cut_off (SocketId socket, const std::string &text, TimeMs now)
 }
 
 void
+Room::revoke_robot (const std::string &robot_id, TimeMs now)
+{
+  for (auto it : listed (by_robot_, robot_id))
+    end (it, "revoked", now);
+  auto found = robots_.find (robot_id);
+  if (found == robots_.end ())
+    return;
+  Robot &robot = found->second;
+  if (log_)
+    log_->write (LogLevel::Warning, "robot-revoked", {{"robot", robot_id}});
+  // Who still has media to shut may say so, for a moment.
+  Process held = robot.holder;
+  robot.holder = Process ();
+  if (held.socket != 0)
+    robot.displaced.push_back (held);
+  for (Process &process : robot.displaced) {
+    if (process.socket == 0)
+      continue;
+    emit (process.socket,
+        error_payload ({"unauthorized", "the token was revoked"}));
+    process.seen_at = 0;
+    process.close_at = now + config_.revoked_linger_ms;
+    wake_at (process.close_at);
+    if (!serves (robot_id, process.instance))
+      cut (process, now);
+  }
+  if (!in_use (robot_id, robot, now))
+    robots_.erase (robot_id);
+  announce (robot_id, false, now);
+}
+
+void
 Room::recheck_robots (const std::string *only)
 {
   std::vector<const Peer *> robots;
