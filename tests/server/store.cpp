@@ -263,6 +263,52 @@ TEST_F (StoreTest, KeepsTheAuditLog)
   EXPECT_TRUE (store->audit ({base + 1, base + 2, 10}).empty ());
 }
 
+// All that another process of the server goes on with.
+TEST_F (StoreTest, KeepsWhatASessionIsTakenUpBy)
+{
+  SessionEntry e;
+  e.peer_id = "t" + suffix;
+  e.viewer_id = "v";
+  e.robot_id = "r";
+  e.role = "viewer";
+  e.started_at = base;
+  e.expires_at = base + kHour;
+  auto kept = [&] () -> SessionEntry {
+    for (const SessionEntry &row : store->running_sessions ())
+      if (row.peer_id == e.peer_id)
+        return row;
+    return {};
+  };
+  for (int i = 0; i < 2; ++i) { // written, and written again
+    const std::string n = std::to_string (i);
+    e.robot_instance = std::string (127, 'i') + n;
+    e.viewer_instance = "page" + n;
+    e.robot_type = "pi" + n;
+    e.offer_id = "offer" + n;
+    e.ending = i == 0 ? "" : "revoked";
+    e.granted_until = base + 2 * kHour + i;
+    e.login_issued_at = base - i;
+    e.login_expires_at = kNever - i;
+    e.anonymous = i == 0;
+    store->write_session (e);
+    const SessionEntry row = kept ();
+    EXPECT_EQ (row.robot_instance, e.robot_instance);
+    EXPECT_EQ (row.viewer_instance, e.viewer_instance);
+    EXPECT_EQ (row.robot_type, e.robot_type);
+    EXPECT_EQ (row.offer_id, e.offer_id);
+    EXPECT_EQ (row.ending, e.ending);
+    EXPECT_EQ (row.granted_until, e.granted_until);
+    EXPECT_EQ (row.login_issued_at, e.login_issued_at);
+    EXPECT_EQ (row.login_expires_at, e.login_expires_at);
+    EXPECT_EQ (row.anonymous, e.anonymous);
+    EXPECT_EQ (row.ended_at, 0);
+  }
+  e.ending.clear ();
+  e.ended_at = base + 1;
+  store->write_session (e);
+  EXPECT_TRUE (kept ().peer_id.empty ());
+}
+
 // A process that is killed while it writes: what it was told is written is
 // there, and nothing is half there.
 TEST_F (StoreTest, KillDuringWritesLosesNothing)
