@@ -3,6 +3,7 @@
 // What a token is worth (rights.hpp), and what takes it back, on the same
 // databases as store.cpp.
 #include "server/store/rights.hpp"
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <gtest/gtest.h>
@@ -253,6 +254,50 @@ TEST_F (Rights, ALinkIsGoodOnceAndForAWhile)
   EXPECT_FALSE (store->take_password_link ("h3" + suffix, now))
       << "the password was set meanwhile";
   EXPECT_THROW (store->add_password_link ("h4", "99999999", now), StoreError);
+}
+
+TEST_F (Rights, WhatIsOverIsKeptAsLongAsItIsToBe)
+{
+  auto session = [this] (const char *name, TimeMs ended_at) {
+    SessionEntry e;
+    e.peer_id = name + suffix;
+    e.viewer_id = "v" + suffix;
+    e.robot_id = "r" + suffix;
+    e.address = "192.0.2.1";
+    e.started_at = 1000;
+    e.ended_at = ended_at;
+    store->write_session (e);
+  };
+  auto kept = [this] {
+    AuditQuery query;
+    query.viewer_id = "v" + suffix;
+    std::string text;
+    for (const SessionEntry &e : store->audit (query))
+      text += e.peer_id.substr (0, 1) + (e.address.empty () ? "-" : "@");
+    std::sort (text.begin (), text.end ());
+    return text;
+  };
+  session ("a", 10000); // long ago
+  session ("b", 50000);
+  session ("c", 0); // still running
+  BookingRecord b;
+  b.user_id = "v" + suffix;
+  b.robot_id = "r" + suffix;
+  b.window = {1000, 20000};
+  b.id = store->add_booking (b);
+  Retention retention;
+  EXPECT_FALSE (retention.any ());
+  retention.addresses = 30000;
+  store->forget_old (retention, 60000);
+  EXPECT_EQ (kept (), "-@@abc");
+  EXPECT_TRUE (store->booking (b.id));
+  retention.sessions = 40000;
+  retention.bookings = 40000;
+  store->forget_old (retention, 60000);
+  EXPECT_EQ (kept (), "@@bc");
+  EXPECT_TRUE (store->booking (b.id)) << "it ended just then";
+  store->forget_old (retention, 60001);
+  EXPECT_FALSE (store->booking (b.id));
 }
 
 TEST_F (Rights, ARemovedPersonLeavesAPseudonym)

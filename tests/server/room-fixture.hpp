@@ -59,6 +59,10 @@ struct FakeSockets final : SocketServer
 struct FakeBackend final : Backend
 {
   std::map<std::string, std::vector<Booking>> bookings;
+  std::map<std::string, std::string> roles; // that count; else the token's
+  std::set<std::string> revoked;            // token ids
+  bool robots_known = true;
+  TimeMs robot_token_ends = kNever;
   bool available = true, allowed = true, token_valid = true;
   bool hold = false;
   std::vector<std::function<void ()>> held;
@@ -84,16 +88,19 @@ struct FakeBackend final : Backend
       const std::string &robot,
       std::function<void (const ViewerAnswer &, TimeMs)> reply) override
   {
-    answer ([this, id = identity.subject, robot, reply] {
-      ViewerAnswer a;
-      a.available = available;
-      a.allowed = allowed;
-      if (available)
-        a.bookings = bookings[id];
-      a.robot_known = robot == "r1" || robot == "r2";
-      a.robot_type = a.robot_known ? "pi" : "";
-      reply (a, now);
-    });
+    answer (
+        [this, id = identity.subject, token = identity.token_id, robot, reply] {
+          ViewerAnswer a;
+          a.available = available;
+          a.allowed = allowed && !revoked.count (token);
+          if (available && roles.count (id))
+            a.role = roles[id];
+          if (available)
+            a.bookings = bookings[id];
+          a.robot_known = robot == "r1" || robot == "r2";
+          a.robot_type = a.robot_known ? "pi" : "";
+          reply (a, now);
+        });
   }
   void find_robot (const Identity &,
       std::function<void (const RobotAnswer &, TimeMs)> reply) override
@@ -101,9 +108,10 @@ struct FakeBackend final : Backend
     answer ([this, reply] {
       RobotAnswer a;
       a.available = available;
-      a.known = true;
-      a.type = "pi";
+      a.known = robots_known;
+      a.type = robots_known ? "pi" : "";
       a.token_valid = token_valid;
+      a.ends_at = robot_token_ends;
       reply (a, now);
     });
   }
@@ -121,7 +129,7 @@ struct World
     config.admin_step_ms = 600000;
     room = std::make_unique<Room> (
         sockets, backend, config,
-        // A token is "role:id", or "role:id:expiry".
+        // A token is "role:id", or "role:id:expiry", or "role:id#jti".
         [] (std::string_view token, TimeMs, Identity *out) {
           std::string text (token);
           std::size_t colon = text.find (':');
@@ -134,9 +142,15 @@ struct World
             out->expires_at = std::stoll (out->subject.substr (colon + 1));
             out->subject.resize (colon);
           }
+          colon = out->subject.find ('#');
+          if (colon != std::string::npos) {
+            out->token_id = out->subject.substr (colon + 1);
+            out->subject.resize (colon);
+          }
           return TokenError::None;
         },
-        [] (const std::string &, TimeMs, TimeMs) {
+        [this] (const std::string &user, TimeMs, TimeMs end) {
+          relays.emplace_back (user, end);
           return std::vector<IceServer> ();
         });
     room->set_grant_key (JwtKey::generate_es256 ());
@@ -197,6 +211,8 @@ struct World
   }
   std::string peer_id () { return room->sessions ().at (0).peer_id; }
 
+  // For whom TURN passwords were asked, and until when; nobody: none.
+  std::vector<std::pair<std::string, TimeMs>> relays;
   FakeSockets sockets;
   FakeBackend backend;
   RoomConfig config;

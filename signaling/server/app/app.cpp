@@ -226,6 +226,9 @@ App::reload_config ()
     turn_ = std::move (turn);
     store_->set_policy (rights_policy ());
     room_->set_config (room_config ());
+    forget_at_ = {};
+    if (!console_)
+      room_->recheck_all (wall_now ()); // who is let in may have changed
     http_->set_services (services ());
     log_.set_level (config_.log_level);
     if (keys)
@@ -314,6 +317,7 @@ App::heartbeat ()
   network_->schedule (Clock::now () + kPollInterval, [this] { heartbeat (); });
   poll_store ();
   store_->write_again ();
+  forget_old ();
   if (!console_)
     return;
   // A console says nothing of its own accord.
@@ -322,6 +326,24 @@ App::heartbeat ()
     refresh_at_ = now + config_.console_refresh_ms;
     room_->recheck_all (now);
   }
+}
+
+// Once an hour: what is over and need not be kept any more.
+void
+App::forget_old ()
+{
+  auto now = Clock::now ();
+  Retention retention{config_.keep_sessions_ms, config_.keep_addresses_ms,
+      config_.keep_bookings_ms};
+  if (!retention.any () || now < forget_at_)
+    return;
+  forget_at_ = now + std::chrono::hours (1);
+  store_->ask<bool> (
+      [retention] (Store &store) {
+        store.forget_old (retention, wall_now ());
+        return true;
+      },
+      [] (bool, const StoreError *) {});
 }
 
 // Other processes (the command line, another server) write to the database as

@@ -31,6 +31,7 @@ private:
   void arm ();
   void heartbeat ();
   void poll_store ();
+  void forget_old ();
   void reload_config ();
   void load_stored_keys ();
   void take_keys (GrantKeys keys);
@@ -60,6 +61,7 @@ private:
   TimeMs timer_at_ = kNever;
   std::int64_t revision_ = -1;
   TimeMs refresh_at_ = 0;
+  Clock::time_point forget_at_{}; // the next time that old rows go
   bool polling_ = false;
   bool stopping_ = false;
 };

@@ -251,6 +251,10 @@ read_keys (File &f, Config *config)
   f.duration ("sessions", "booking-horizon", &c.booking_horizon_ms);
   f.get ("sessions", "viewers-may-book", &c.viewers_may_book);
 
+  f.duration ("retention", "sessions", &c.keep_sessions_ms);
+  f.duration ("retention", "addresses", &c.keep_addresses_ms);
+  f.duration ("retention", "bookings", &c.keep_bookings_ms);
+
   f.get ("ice", "stun-urls", &c.stun_urls);
   f.get ("ice", "turn-urls", &c.turn_urls);
   f.get ("ice", "turn-secret-file", &c.turn_secret_file);

@@ -76,6 +76,11 @@ struct Config
 
   LoginLimits login_limits;
 
+  // retention: how long what is over is kept; 0: for ever
+  TimeMs keep_sessions_ms = 0;
+  TimeMs keep_addresses_ms = 0;
+  TimeMs keep_bookings_ms = 0;
+
   // ice
   std::vector<std::string> stun_urls;
   std::vector<std::string> turn_urls;

@@ -107,6 +107,15 @@ struct AuditQuery
   std::string viewer_id;
 };
 
+// How long what is over is kept; 0: for ever.
+struct Retention
+{
+  TimeMs sessions = 0;  // who watched what, after its end
+  TimeMs addresses = 0; // from where, after its end
+  TimeMs bookings = 0;  // after their end
+  bool any () const { return sessions || addresses || bookings; }
+};
+
 class Store
 {
 public:
@@ -200,6 +209,8 @@ public:
   std::vector<SessionEntry> running_sessions ();
   // Newest first.
   std::vector<SessionEntry> audit (const AuditQuery &query);
+  // What is older than it is to be kept goes.
+  void forget_old (const Retention &retention, TimeMs now);
   // Asks whichever server runs it to end the session. NotFound.
   void request_end (const std::string &peer_id);
   std::vector<std::string> requested_ends ();

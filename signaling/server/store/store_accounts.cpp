@@ -417,6 +417,28 @@ Store::set_robot_token (const std::string &id, const std::string &token_id,
 }
 
 void
+Store::forget_old (const Retention &retention, TimeMs now)
+{
+  impl_->with_session ([&] (soci::session &sql) {
+    soci::transaction transaction (sql);
+    TimeMs sessions = now - retention.sessions;
+    TimeMs addresses = now - retention.addresses;
+    TimeMs bookings = now - retention.bookings;
+    if (retention.sessions > 0)
+      sql << "DELETE FROM sessions WHERE ended_at > 0 AND ended_at < :t",
+          use (sessions);
+    if (retention.addresses > 0)
+      sql << "UPDATE sessions SET address = '' WHERE ended_at > 0 AND ended_at "
+             "< :t AND address <> ''",
+          use (addresses);
+    if (retention.bookings > 0)
+      sql << "DELETE FROM bookings WHERE ends_at < :t", use (bookings);
+    forget_old_tokens (sql, now);
+    transaction.commit ();
+  });
+}
+
+void
 Store::add_token (const TokenRecord &token)
 {
   impl_->write ([&] (soci::session &sql) {
