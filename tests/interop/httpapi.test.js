@@ -543,6 +543,18 @@ describe('command line', () => {
     assert.match(server.cli(['check-config']), /good/);
   });
 
+  it('is completed by bash', () => {
+    const complete = (...words) => execFileSync('bash', ['-c',
+      'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _robotlive_signaling; echo "${COMPREPLY[*]}"',
+      'bash', path.resolve(__dirname, '../../signaling/robotlive-signaling.bash'), binary, ...words],
+    { encoding: 'utf8' }).trim().split(' ');
+    assert.deepEqual(complete('us'), ['user']);
+    assert.deepEqual(complete('user', 're'), ['remove']);
+    assert.deepEqual(complete('token', ''), ['list', 'revoke']);
+    assert.deepEqual(complete('robot', 'token', 'r', '--re'), ['--replace-in', '--revoke']);
+    assert.deepEqual(complete('user', 'add', '--role', 'v'), ['viewer']);
+  });
+
   it('gives accounts and robots a life', () => {
     const id = server.cli(['user', 'add', 'life@example.org', '--name', 'Life'], 'long enough password');
     const show = () => json('user', 'show', id)[0];
