@@ -92,7 +92,8 @@ export class Feed extends EventTarget {
 
   // Bytes of a picture came a moment ago.
   get flowing() {
-    return Boolean(this.#peer) && this.#bytes > 0
+    // The first frame may be on the screen before the first look at bytes.
+    return Boolean(this.#peer) && (this.#bytes > 0 || this.state === 'live')
       && this.#silence < FLOWING;
   }
 

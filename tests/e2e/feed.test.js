@@ -561,3 +561,16 @@ test('a server that does not answer is told of', async () => {
   assert.deepEqual(last(), { state: 'reconnecting', reason: 'no-answer' });
   feed.stop();
 });
+
+test('a picture that is seen before it is counted flows', async () => {
+  feed.start('r1');
+  await turn();
+  feed.onMessage('answer', { from: 'r1', peerId: 'p1',
+    answer: { type: 'answer', sdp: 'v=0 answer' } });
+  await turn();
+  feed.pictureSeen();
+  feed.onMessage('robot-available', { userId: 'r1' });
+  await turn();
+  assert.equal(feed.state, 'live');
+  assert.equal(peers.length, 1);
+});
