@@ -52,12 +52,15 @@ Room::on_signal (
     return fail (peer, message,
         {"forbidden", "there is no such session", "", signal.to});
   if (session->ending () || !serves_it (peer, session->entry)) {
-    // The robot's word on a session that has no right any more.
-    if (session->ending () && kind == SignalKind::Leave && peer.robot &&
-        serves_it (peer, session->entry))
+    // The robot's word on a session that has no right any more. It may be the
+    // last that its link is there for: nothing of *peer* is looked at after it.
+    const bool word = session->ending () && kind == SignalKind::Leave &&
+                      peer.robot && serves_it (peer, session->entry);
+    succeed (peer, message);
+    if (word)
       robot_left (
           sessions_.find (session->entry.peer_id), session->entry.ending, now);
-    return succeed (peer, message);
+    return;
   }
   // The viewer has offered anew meanwhile: what the robot says of the offer
   // before is nothing to the one that runs.
@@ -66,8 +69,8 @@ Room::on_signal (
       signal.offer_id != session->entry.offer_id)
     return succeed (peer, message);
   if (kind == SignalKind::Leave) {
-    on_leave (peer, *session, signal, now);
-    return succeed (peer, message);
+    succeed (peer, message);
+    return on_leave (peer, *session, signal, now);
   }
   if (peer.robot && kind == SignalKind::Answer)
     trusts_grants (peer);

@@ -361,14 +361,14 @@ void
 Room::tell_missed (Peer &peer, bool first, TimeMs now)
 {
   const SocketId socket = peer.socket;
-  const std::string id = peer.user_id;
+  const std::string id = peer.user_id, instance = peer.instance;
   for (const Ended &e : ended_)
-    if (!first && e.robot_id == id && e.robot_instance == peer.instance &&
+    if (!first && e.robot_id == id && e.robot_instance == instance &&
         now < e.at + config_.missed_ms && e.reason != "robot-offline")
       emit (socket, session_ended_payload (e.peer_id, id, e.reason));
   for (auto it : listed (by_robot_, id)) {
     Session &session = it->second;
-    if (session.entry.robot_instance != peer.instance)
+    if (session.entry.robot_instance != instance)
       continue;
     if (session.ending ()) {
       emit (socket, session_ended_payload (
