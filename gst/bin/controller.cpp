@@ -112,6 +112,7 @@ Controller::stop ()
   for (auto &stream : streams_) {
     stream->key_frame_timer.cancel ();
     stream->codec = StreamCodec ();
+    stream->unfit.clear ();
   }
   link_ = LinkState::Disconnected;
   end_progress ();
@@ -299,6 +300,13 @@ Controller::proceed (const std::string &peer_id)
     keys_good ();
     // Opens a gate before the encoder, without which no codec comes.
     announce_sessions ();
+  }
+  if (const auto sentence = unfit (); !sentence.empty ()) {
+    const auto from = pending.from;
+    pending_.erase (found);
+    refuse (from, peer_id, {"unavailable", sentence});
+    announce_sessions ();
+    return;
   }
   if (!streams_ready (pending))
     return;
@@ -579,15 +587,6 @@ Controller::tick ()
     stats_posted_at_ = now;
     post (stats ());
   }
-}
-
-std::vector<std::string>
-Controller::viewers () const
-{
-  std::vector<std::string> ids;
-  for (const auto &[peer_id, viewer] : viewers_)
-    ids.push_back (peer_id);
-  return ids;
 }
 
 } // namespace robotlive

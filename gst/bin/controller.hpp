@@ -62,6 +62,8 @@ public:
   void add_stream (const std::string &pad, std::shared_ptr<Input> input);
   void remove_stream (const std::string &pad);
   void set_codec (const std::string &pad, const StreamCodec &codec);
+  // Why no browser shows it, a sentence; "": it can be shown.
+  void set_unfit (const std::string &pad, const std::string &sentence);
   void set_latency (GstClockTime latency);
   // By value: the id may be the very key that goes.
   bool end_viewer (std::string peer_id, const std::string &reason);
@@ -141,6 +143,7 @@ private:
   void answer (const std::string &peer_id, const Pending &pending);
   // True when the offer can be answered with what is known of the streams.
   bool streams_ready (const Pending &pending) const;
+  std::string unfit () const; // of the pictures, when none is fit; or ""
   std::vector<const Stream *> pictures () const; // known ones, best first
   const Stream *audio () const;                  // null: none, or not known
   Stream *stream (const std::string &pad);

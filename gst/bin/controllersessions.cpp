@@ -11,6 +11,15 @@ GST_DEBUG_CATEGORY_EXTERN (gst_signaling_bin_debug);
 namespace robotlive {
 
 std::vector<std::string>
+Controller::viewers () const
+{
+  std::vector<std::string> ids;
+  for (const auto &[peer_id, viewer] : viewers_)
+    ids.push_back (peer_id);
+  return ids;
+}
+
+std::vector<std::string>
 Controller::serving () const
 {
   auto ids = viewers ();

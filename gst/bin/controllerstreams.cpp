@@ -138,7 +138,7 @@ Controller::pictures () const
   std::vector<const Stream *> known;
   for (const auto &stream : streams_)
     if (!stream->input->audio () && stream->known () &&
-        is_alternative (*stream))
+        stream->unfit.empty () && is_alternative (*stream))
       known.push_back (stream.get ());
   return known;
 }
@@ -190,6 +190,45 @@ Controller::set_codec (const std::string &pad, const StreamCodec &codec)
           (nullptr));
     });
   proceed_all ();
+}
+
+void
+Controller::set_unfit (const std::string &pad, const std::string &sentence)
+{
+  Stream *changed = stream (pad);
+  if (!changed || changed->unfit == sentence)
+    return;
+  changed->unfit = sentence;
+  if (sentence.empty ()) {
+    proceed_all ();
+    return;
+  }
+  outbox_->add ([element = element_, pad, sentence] () {
+    GST_ELEMENT_WARNING (element, STREAM, FORMAT, ("%s", sentence.c_str ()),
+        ("the stream at the pad %s", pad.c_str ()));
+  });
+  std::vector<std::string> ids;
+  for (const auto &[peer_id, viewer] : viewers_)
+    if (viewer->picture_pad () == pad)
+      ids.push_back (peer_id);
+  for (const auto &id : ids)
+    viewer_remove (id, "unfit", "unavailable", sentence);
+  proceed_all ();
+}
+
+std::string
+Controller::unfit () const
+{
+  std::string sentence;
+  for (const auto &stream : streams_) {
+    if (stream->input->audio () || !is_linked (*stream))
+      continue;
+    if (stream->unfit.empty ())
+      return "";
+    if (sentence.empty ())
+      sentence = stream->unfit;
+  }
+  return sentence;
 }
 
 void

@@ -40,6 +40,11 @@ callbacks_of (SignalingBinState *state, const std::string &pad)
       controller.set_codec (pad, codec);
     });
   };
+  callbacks.unfit = [state, pad] (const std::string &sentence) {
+    state->post ([pad, sentence] (Controller &controller) {
+      controller.set_unfit (pad, sentence);
+    });
+  };
   callbacks.stream_start = [state, pad] () {
     state->post (
         [pad] (Controller &controller) { controller.stream_started (pad); });

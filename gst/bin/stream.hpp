@@ -25,6 +25,7 @@ struct Stream : std::enable_shared_from_this<Stream>
   const std::string pad; // its name: "sink", "video_0", "audio_0"
   const std::shared_ptr<Input> input;
   StreamCodec codec;                   // without a name: not known yet
+  std::string unfit;                   // why no browser shows it; or empty
   std::optional<AdaptiveBitrate> rate; // of pictures
   Timer key_frame_timer;
   // What gates upstream were told last.

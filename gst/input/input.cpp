@@ -12,6 +12,9 @@ namespace robotlive {
 
 namespace {
 
+// Key frames, which bring them, may be seldom. Viewers wait for 10 s.
+constexpr std::int64_t kParametersLimit = 9 * std::int64_t (1000000000);
+
 // Some encoders, x264 among them, begin each picture with a NAL unit that says
 // so (ITU-T H.264 section 7.3.2.4). RTP has its marker for that; to each viewer
 // it would be a packet of its own, which is a tenth of what a picture costs.
@@ -54,6 +57,11 @@ Input::Input (GstBin *bin, GstPad *ghost, bool audio, Callbacks callbacks)
       ghost, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_sink_event, this, nullptr);
   probes_[1] = gst_pad_add_probe (ghost, GST_PAD_PROBE_TYPE_EVENT_UPSTREAM,
       on_upstream_event, this, nullptr);
+  if (!audio_)
+    probes_[2] = gst_pad_add_probe (ghost,
+        static_cast<GstPadProbeType> (
+            GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
+        on_sink_buffer, this, nullptr);
   gst_pad_add_probe (target.get (), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
       on_tee_event, this, nullptr);
   gst_segment_init (&segment_, GST_FORMAT_UNDEFINED);
@@ -69,7 +77,8 @@ Input::~Input ()
   if (!complete () || GST_OBJECT_PARENT (tee_.get ()) != GST_OBJECT (bin_))
     return;
   for (const gulong probe : probes_)
-    gst_pad_remove_probe (sink_pad_.get (), probe);
+    if (probe)
+      gst_pad_remove_probe (sink_pad_.get (), probe);
   gst_ghost_pad_set_target (GST_GHOST_PAD (sink_pad_.get ()), nullptr);
   drop_parser ();
   for (GstElement *element : {tee_.get (), anchor_.get ()}) {
@@ -92,6 +101,8 @@ Input::on_sink_event (GstPad *, GstPadProbeInfo *info, gpointer data)
   } else if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START) {
     self.timeline_.reset ();
     self.told_ = 0;
+    self.order_.reset ();
+    self.waits_since_ = 0;
     self.callbacks_.stream_start ();
   }
   return GST_PAD_PROBE_OK;
@@ -133,7 +144,17 @@ GstPadProbeReturn
 Input::on_buffer (GstPad *, GstPadProbeInfo *info, gpointer data)
 {
   auto &self = *static_cast<Input *> (data);
-  GstBuffer *buffer = self.placed (GST_PAD_PROBE_INFO_BUFFER (info));
+  GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER (info);
+  self.waits_since_ = -1;
+  if (!self.audio_ && self.out_of_order (buffer)) {
+    self.unfit_ = true;
+    self.callbacks_.unfit (
+        "The stream's pictures are shown in another order than they come in "
+        "(B-frames), and browsers show few of them: switch B-frames off at the "
+        "source (x264enc bframes=0 or tune=zerolatency; at a camera the "
+        "profile Baseline, or \"B frames: 0\").");
+  }
+  buffer = self.placed (buffer);
   if (!self.audio_ &&
       !GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT))
     self.limiter_.came ();
@@ -158,6 +179,12 @@ Input::on_tee_event (GstPad *, GstPadProbeInfo *info, gpointer data)
   GstCaps *caps = nullptr;
   gst_event_parse_caps (event, &caps);
   const MediaType *type = media_type_of (caps);
+  const auto unfit = unfit_by_caps (caps);
+  if (!unfit.empty () || self.unfit_)
+    self.callbacks_.unfit (unfit);
+  self.unfit_ = !unfit.empty ();
+  self.order_.reset ();
+  self.waits_since_ = -1;
   self.delimited_ = type && g_str_equal (type->encoding_name, "H264");
   if (type) {
     g_autoptr (GstElementFactory) payloader =
@@ -170,6 +197,27 @@ Input::on_tee_event (GstPad *, GstPadProbeInfo *info, gpointer data)
               type->encoding_name, type->payloader, type->package),
           (nullptr));
   }
+  return GST_PAD_PROBE_OK;
+}
+
+// A parser gives no caps before the parameter sets have come.
+GstPadProbeReturn
+Input::on_sink_buffer (GstPad *, GstPadProbeInfo *, gpointer data)
+{
+  auto &self = *static_cast<Input *> (data);
+  if (self.waits_since_ < 0 || !self.parser_)
+    return GST_PAD_PROBE_OK;
+  const auto now = boottime_ns ();
+  if (!self.waits_since_)
+    self.waits_since_ = now;
+  if (now - self.waits_since_ < kParametersLimit || self.unfit_)
+    return GST_PAD_PROBE_OK;
+  self.unfit_ = true;
+  self.callbacks_.unfit (
+      "The stream has come for 9 s without the parameter sets (SPS and PPS) "
+      "that a decoder begins with: let the source repeat them before each key "
+      "frame (h264parse config-interval=-1, v4l2h264enc "
+      "extra-controls=controls,repeat_sequence_header=1).");
   return GST_PAD_PROBE_OK;
 }
 

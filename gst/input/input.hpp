@@ -12,6 +12,7 @@
 // on their way upstream pass a limiter here.
 #pragma once
 #include "input/encodercontrol.hpp"
+#include "media/fitness.hpp"
 #include "media/timeline.hpp"
 #include "rate/keyframelimiter.hpp"
 #include "sdp/sdpguard.hpp"
@@ -27,6 +28,9 @@ public:
   {
     // All from streaming threads, without locks.
     std::function<void (const StreamCodec &)> codec;
+    // No browser can show it: a sentence that says what to change; or it can
+    // again, "".
+    std::function<void (const std::string &)> unfit;
     std::function<void ()> stream_start;
     std::function<void ()> key_frame_passed; // a request goes upstream
     std::function<void (unsigned ms)> key_frame_later; // call ask_again () then
@@ -57,9 +61,12 @@ private:
       GstPad *pad, GstPadProbeInfo *info, gpointer data);
   static GstPadProbeReturn on_tee_event (
       GstPad *pad, GstPadProbeInfo *info, gpointer data);
+  static GstPadProbeReturn on_sink_buffer (
+      GstPad *pad, GstPadProbeInfo *info, gpointer data);
   static GstPadProbeReturn on_buffer (
       GstPad *pad, GstPadProbeInfo *info, gpointer data);
-  GstBuffer *placed (GstBuffer *buffer); // takes it over
+  bool out_of_order (GstBuffer *picture); // true once
+  GstBuffer *placed (GstBuffer *buffer);  // takes it over
   void take_segment (GstPadProbeInfo *info);
   void tell (Timeline::Fault fault, std::int64_t shift);
   void fit_parser (const GstCaps *caps);
@@ -70,13 +77,16 @@ private:
   const Callbacks callbacks_;
   const GPtr<GstElement> tee_, anchor_;
   const GPtr<GstPad> sink_pad_;
-  gulong probes_[2] = {}; // of sink_pad_
+  gulong probes_[3] = {}; // of sink_pad_
   // Streaming thread alone.
   std::string parser_name_;
   GPtr<GstElement> parser_, filter_;
   GstSegment segment_; // as it came
   Timeline timeline_;
-  unsigned told_ = 0;      // faults of this stream, a bit each
+  unsigned told_ = 0; // faults of this stream, a bit each
+  OrderWatch order_;
+  std::int64_t waits_since_ = 0; // for the parser's caps; 0: it does not
+  bool unfit_ = false;
   bool delimited_ = false; // H.264, in which there may be delimiters
   EncoderControl encoder_;
   KeyFrameLimiter limiter_;

@@ -80,6 +80,13 @@ Input::tell (Timeline::Fault fault, std::int64_t shift)
       ("moved by %" G_GINT64_FORMAT " ms", shift / 1000000));
 }
 
+bool
+Input::out_of_order (GstBuffer *picture)
+{
+  return order_.see (
+      picture, running_time (segment_, GST_BUFFER_PTS (picture)), delimited_);
+}
+
 GstBuffer *
 Input::placed (GstBuffer *buffer)
 {
