@@ -10,7 +10,9 @@ namespace robotlive::server {
 
 namespace {
 
-constexpr std::size_t kMaxLogins = 64; // that wait for their hash
+// That wait for their hash, and of one address.
+constexpr std::size_t kMaxLogins = 1024;
+constexpr std::size_t kMaxLoginsOfOne = 64;
 constexpr auto kPollInterval = std::chrono::seconds (1);
 // A key is published for so long before it signs: until then every server of
 // the database has seen it, and tells it to a robot that asks.
@@ -65,7 +67,7 @@ App::App (Config config, std::function<Config ()> reload)
   room_->restore (running, wall_now ());
   metrics_ = std::make_unique<Metrics> (
       network_.get (), room_.get (), [this] { return healthy (); });
-  passwords_ = std::make_unique<Worker> (kMaxLogins);
+  passwords_ = std::make_unique<Worker> (kMaxLogins, kMaxLoginsOfOne);
   http_ = std::make_unique<HttpApi> (services ());
   network_->set_handlers (*this, *http_);
   // Bookings were changed while no server ran, maybe: asked before any robot

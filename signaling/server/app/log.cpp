@@ -9,6 +9,7 @@ namespace robotlive::server {
 namespace {
 
 constexpr unsigned kLinesPerSecond = 20;
+constexpr double kLinesOfOne = 20; // at once, and a minute
 constexpr std::size_t kMaxValue = 256;
 
 const char *const kNames[] = {"error", "warning", "info", "debug"};
@@ -87,6 +88,29 @@ Log::limited (LogLevel level, std::string_view event, Fields fields)
   if (second.left_out > 0)
     text += " left-out=" + std::to_string (second.left_out);
   second.left_out = 0;
+  sink_ (text);
+}
+
+void
+Log::limited_for (
+    std::string_view who, LogLevel level, std::string_view event, Fields fields)
+{
+  if (level > level_)
+    return;
+  Share &share = shares_.touch (std::string (event) + " " + std::string (who));
+  auto now = std::chrono::steady_clock::now ();
+  std::chrono::duration<double, std::ratio<60>> minutes = now - share.last;
+  share.used = std::max (0., share.used - minutes.count () * kLinesOfOne);
+  share.last = now;
+  if (share.used + 1 > kLinesOfOne) {
+    ++share.left_out;
+    return;
+  }
+  share.used += 1;
+  std::string text = line (level, event, fields);
+  if (share.left_out > 0)
+    text += " left-out=" + std::to_string (share.left_out);
+  share.left_out = 0;
   sink_ (text);
 }
 

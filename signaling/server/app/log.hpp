@@ -8,6 +8,7 @@
 // cannot get out. Values that are no plain word are quoted as JSON strings and
 // cut, so that nothing a peer sends can begin a line of its own.
 #pragma once
+#include "server/app/boundedmap.hpp"
 #include <chrono>
 #include <functional>
 #include <initializer_list>
@@ -47,6 +48,11 @@ public:
   // left out are counted, and told with the next line: "left-out=N".
   void limited (LogLevel level, std::string_view event, Fields fields);
 
+  // For what one user can cause without end: at most 20 lines of one event and
+  // *who* at once, and 20 a minute. Those left out are told as above.
+  void limited_for (std::string_view who, LogLevel level,
+      std::string_view event, Fields fields);
+
 private:
   std::string line (
       LogLevel level, std::string_view event, Fields fields) const;
@@ -60,6 +66,13 @@ private:
   LogLevel level_;
   Sink sink_;
   std::map<std::string, Second, std::less<>> seconds_; // by event
+  struct Share
+  {
+    std::chrono::steady_clock::time_point last{};
+    double used = 0; // lines
+    unsigned left_out = 0;
+  };
+  BoundedMap<Share> shares_{10000}; // by event and who
 };
 
 } // namespace robotlive::server

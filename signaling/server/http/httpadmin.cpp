@@ -109,7 +109,8 @@ HttpApi::list_robots (const CallPtr &call)
   if (!services_.store)
     return answer ({}, {});
   using Listed = std::pair<std::vector<RobotRecord>, Ends>;
-  services_.store->ask<Listed> (
+  services_.store->ask_for<Listed> (
+      call->identity->subject,
       [] (Store &store) {
         Listed listed;
         listed.first = store.robots ();
@@ -184,7 +185,8 @@ HttpApi::audit (const CallPtr &call)
                  std::string_view::npos;
   AuditQuery query{
       *from, *to, limit, call->query ("robot"), call->query ("viewer")};
-  services_.audit->ask<std::vector<SessionEntry>> (
+  services_.audit->ask_for<std::vector<SessionEntry>> (
+      call->identity->subject,
       [query] (Store &store) { return store.audit (query); },
       [this, call, csv] (
           std::vector<SessionEntry> list, const StoreError *error) {

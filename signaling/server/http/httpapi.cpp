@@ -355,16 +355,21 @@ HttpApi::login (const CallPtr &call)
                              may_book (user->role)));
     call->reply (json_response (200, w.end ().take ()));
   };
-  services_.store->ask<std::optional<User>> (
+  // Strangers of one address wait for each other; who logged in from there
+  // before waits for itself alone.
+  std::string lane =
+      throttle_.known (attempt) ? "user " + email : "from " + attempt.address;
+  services_.store->ask_at_door<std::optional<User>> (
+      lane,
       [email] (Store &store) {
         return email.empty () ? std::nullopt : store.user_by_email (email);
       },
-      [this, password, verified, unchecked] (
+      [this, lane, password, verified, unchecked] (
           std::optional<User> user, const StoreError *error) {
         if (error)
           return unchecked (store_error_response (*error));
         bool queued = services_.passwords->post (
-            [post = services_.post, user, password, verified] {
+            lane, [post = services_.post, user, password, verified] {
               bool right =
                   check_password (user ? user->password_hash : "", password);
               post ([user, right, verified] { verified (user, right); });

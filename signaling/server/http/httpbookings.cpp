@@ -152,7 +152,8 @@ HttpApi::list_bookings (const CallPtr &call, bool all)
 {
   if (!need_store (call) || !(all ? need_admin (call) : need_user (call)))
     return;
-  services_.store->ask<std::vector<BookingRecord>> (
+  services_.store->ask_for<std::vector<BookingRecord>> (
+      call->identity->subject,
       [all, user = call->identity->subject] (Store &store) {
         return all ? store.bookings () : store.bookings_of (user);
       },
@@ -342,7 +343,8 @@ HttpApi::create_booking (const CallPtr &call)
     return call->reply (error_response (422, "bad-message", error));
   booking.status = "active";
   booking.created_at = call->now;
-  services_.store->ask<BookingRecord> (
+  services_.store->ask_for<BookingRecord> (
+      call->identity->subject,
       [booking, rules = booking_rules (*call)] (Store &store) {
         BookingRecord b = booking;
         check_booking (store, &b, nullptr, rules);
@@ -362,7 +364,8 @@ HttpApi::change_booking (const CallPtr &call, std::int64_t id)
 {
   if (!need_store (call) || !need_user (call))
     return;
-  services_.store->ask<std::optional<BookingRecord>> (
+  services_.store->ask_for<std::optional<BookingRecord>> (
+      call->identity->subject,
       [id] (Store &store) { return store.booking (id); },
       [this, call] (
           std::optional<BookingRecord> found, const StoreError *error) {
@@ -386,7 +389,8 @@ HttpApi::change_booking (const CallPtr &call, std::int64_t id)
         if (!take_change (*call))
           return call->reply (error_response (409, "conflict",
               "you have changed too many bookings within a day"));
-        services_.store->ask<BookingRecord> (
+        services_.store->ask_for<BookingRecord> (
+            call->identity->subject,
             [booking, before = *found, rules = booking_rules (*call)] (
                 Store &store) {
               BookingRecord b = booking;
@@ -408,7 +412,8 @@ HttpApi::cancel_booking (const CallPtr &call, std::int64_t id)
 {
   if (!need_store (call) || !need_user (call))
     return;
-  services_.store->ask<std::string> (
+  services_.store->ask_for<std::string> (
+      call->identity->subject,
       [id, identity = *call->identity, now = call->now] (Store &store) {
         auto b = store.booking (id);
         bool own =

@@ -300,7 +300,7 @@ Room::admit (Peer &peer, const Message &message, const Signal &signal,
       open_session (peer, robot_id, signal.peer_id, *window, now);
   ++counters_.offers_admitted;
   if (log_)
-    log_->write (LogLevel::Info, "session-admitted",
+    log_->limited_for (peer.user_id, LogLevel::Info, "session-admitted",
         {{"peer", session.entry.peer_id}, {"user", peer.user_id},
             {"robot", robot_id}, {"role", session.entry.role},
             {"expires-at", std::to_string (session.window.ends_at)},

@@ -204,7 +204,7 @@ Room::finish (Sessions::iterator it, const std::string &reason, TimeMs ended_at,
   entry.ending.clear ();
   entry.ended_at = std::max (ended_at, entry.started_at);
   if (log_)
-    log_->write (LogLevel::Info, "session-ended",
+    log_->limited_for (entry.viewer_id, LogLevel::Info, "session-ended",
         {{"peer", entry.peer_id}, {"user", entry.viewer_id},
             {"robot", entry.robot_id}, {"reason", entry.reason}});
   ended_.push_back ({entry.peer_id, entry.viewer_id, entry.robot_id,

@@ -123,6 +123,15 @@ Store::open (const std::string &url)
   return std::unique_ptr<Store> (new Store (std::move (impl)));
 }
 
+std::unique_ptr<Store>
+Store::another () const
+{
+  auto impl = std::make_unique<Impl> ();
+  impl->address = impl_->address;
+  impl->prepared = true;
+  return std::unique_ptr<Store> (new Store (std::move (impl)));
+}
+
 std::string
 Store::secret (
     const std::string &name, const std::function<std::string ()> &make)
@@ -272,7 +281,8 @@ Store::open_bookings (const std::string &user_id, TimeMs now)
 }
 
 void
-Store::write_session (const SessionEntry &e)
+Store::write_session (
+    const SessionEntry &e, const std::vector<std::string> &replaces)
 {
   std::string address = trimmed (e.address, 64);
   std::string reason = trimmed (e.reason, 64);
@@ -282,6 +292,10 @@ Store::write_session (const SessionEntry &e)
     soci::transaction transaction (sql);
     int n = 0;
     // A write first: no two writers wait for each other's read lock.
+    for (const std::string &before : replaces)
+      sql << "UPDATE sessions SET peer_id = :p, end_requested = 0 WHERE "
+             "peer_id = :o",
+          use (e.peer_id), use (before);
     auto state = [&] {
       sql << "UPDATE sessions SET role = :o, expires_at = :x, ended_at = :d, "
              "reason = :r, robot_instance = :ri, viewer_instance = :vi, "

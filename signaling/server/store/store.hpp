@@ -125,6 +125,8 @@ public:
   // of an SQLite file.
   static std::unique_ptr<Store> open (const std::string &url);
   ~Store ();
+  // The same database by a connection of its own, made when it is first asked.
+  std::unique_ptr<Store> another () const;
 
   // A value that is made on first use and then kept, as the token secret is.
   // Two processes that race get the same.
@@ -205,7 +207,9 @@ public:
   // Active ones of the user that end after *now*.
   std::vector<Booking> open_bookings (const std::string &user_id, TimeMs now);
 
-  void write_session (const SessionEntry &entry);
+  // *replaces*: the peer ids of a row that becomes this one, if it is there.
+  void write_session (
+      const SessionEntry &entry, const std::vector<std::string> &replaces = {});
   std::vector<SessionEntry> running_sessions ();
   // Newest first.
   std::vector<SessionEntry> audit (const AuditQuery &query);

@@ -11,12 +11,13 @@ struct Store::Impl
   DatabaseAddress address;
   std::unique_ptr<soci::session> sql;
   std::int64_t writes = 0; // that went into the revision
+  bool prepared = false;   // another has checked and migrated it
 
   // Runs *fn* with the session; a lost connection is made anew, once.
   template <typename Fn> auto with_session (Fn fn) -> decltype (fn (*sql))
   {
     if (!sql)
-      sql = open_database (address);
+      sql = open_database (address, prepared);
     try {
       return fn (*sql);
     } catch (const StoreError &) {

@@ -167,7 +167,7 @@ use_wal (soci::session &sql)
 }
 
 void
-prepare_sqlite (soci::session &sql)
+prepare_sqlite (soci::session &sql, bool check)
 {
   std::string text;
   sql << "PRAGMA busy_timeout = 10000", soci::into (text);
@@ -175,6 +175,8 @@ prepare_sqlite (soci::session &sql)
   // With WAL a crash of this process loses nothing; FULL keeps what was
   // answered even when the power goes.
   sql << "PRAGMA synchronous = FULL";
+  if (!check)
+    return;
   sql << "PRAGMA quick_check", soci::into (text);
   if (text != "ok")
     throw StoreError (
@@ -360,14 +362,16 @@ parse_database_url (const std::string &url)
 }
 
 std::unique_ptr<soci::session>
-open_database (const DatabaseAddress &address)
+open_database (const DatabaseAddress &address, bool prepared)
 {
   try {
     std::unique_ptr<soci::session> sql;
     if (address.dialect == Dialect::Sqlite) {
-      create_private_file (address.path);
+      // Opened and closed, it would take this process's locks from SQLite.
+      if (!prepared)
+        create_private_file (address.path);
       sql = std::make_unique<soci::session> (soci::sqlite3, address.connection);
-      prepare_sqlite (*sql);
+      prepare_sqlite (*sql, !prepared);
     } else {
       // Loaded when wanted: SQLite alone needs neither client library.
       bool postgres = address.dialect == Dialect::Postgresql;
@@ -376,6 +380,8 @@ open_database (const DatabaseAddress &address)
       if (!postgres)
         *sql << "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
     }
+    if (prepared)
+      return sql;
     create_meta (*sql, address.dialect);
     migrate (*sql, address.dialect, kMigrations);
     return sql;

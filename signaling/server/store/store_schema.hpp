@@ -33,7 +33,8 @@ using Migrations = std::vector<std::vector<const char *>>;
 void migrate (
     soci::session &sql, Dialect dialect, const Migrations &migrations);
 
-// Opens, checks and migrates. Throws StoreError.
-std::unique_ptr<soci::session> open_database (const DatabaseAddress &address);
+// Opens, checks and migrates; *prepared*: only opens. Throws StoreError.
+std::unique_ptr<soci::session> open_database (
+    const DatabaseAddress &address, bool prepared = false);
 
 } // namespace robotlive::server

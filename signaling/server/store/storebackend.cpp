@@ -7,7 +7,11 @@ namespace robotlive::server {
 namespace {
 
 constexpr std::size_t kMaxQueue = 20000;
+constexpr std::size_t kMaxLane = 256;
 constexpr std::size_t kMaxUnwritten = 10000;
+// A session that follows the one before within so long is the same row.
+constexpr TimeMs kAnew = 1000;
+constexpr std::size_t kMaxNames = 16;
 
 constexpr std::size_t kMaxStandings = 4096;
 constexpr auto kStandingKept = std::chrono::seconds (1);
@@ -15,8 +19,9 @@ constexpr auto kStandingKept = std::chrono::seconds (1);
 } // namespace
 
 StoreBackend::StoreBackend (std::unique_ptr<Store> store, Post post, Log &log)
-    : store_ (std::move (store)), post_ (std::move (post)), log_ (log),
-      worker_ (kMaxQueue)
+    : store_ (std::move (store)), door_store_ (store_->another ()),
+      post_ (std::move (post)), log_ (log), worker_ (kMaxQueue, kMaxLane),
+      door_ (kMaxQueue, kMaxLane)
 {
 }
 
@@ -53,7 +58,8 @@ StoreBackend::who (const Identity &identity, const std::string &token,
     Standing kept = it->second.standing;
     return reply (kept);
   }
-  ask<Standing> (
+  ask_at_door<Standing> (
+      identity.subject,
       [identity, policy = policy_] (Store &store) {
         return who_is (store, identity, policy, wall_now ());
       },
@@ -76,7 +82,8 @@ StoreBackend::find_viewer (const Identity &identity, const std::string &,
     const std::string &robot,
     std::function<void (const ViewerAnswer &, TimeMs)> reply)
 {
-  ask<ViewerAnswer> (
+  ask_at_door<ViewerAnswer> (
+      identity.subject,
       [identity, robot, policy = policy_] (Store &store) {
         ViewerAnswer answer;
         TimeMs now = wall_now ();
@@ -106,7 +113,8 @@ void
 StoreBackend::find_robot (const Identity &identity,
     std::function<void (const RobotAnswer &, TimeMs)> reply)
 {
-  ask<RobotAnswer> (
+  ask_at_door<RobotAnswer> (
+      identity.subject,
       [identity, policy = policy_] (Store &store) {
         Standing standing = who_is (store, identity, policy, wall_now ());
         RobotAnswer answer;
@@ -124,27 +132,58 @@ StoreBackend::find_robot (const Identity &identity,
 }
 
 void
-StoreBackend::session_changed (const SessionEntry &entry)
+StoreBackend::session_changed (const SessionEntry &given)
 {
+  SessionEntry entry = given;
+  Row &row = rows_.touch (entry.viewer_id + '\n' + entry.robot_id);
+  std::vector<std::string> replaces;
+  if (row.peer_id == entry.peer_id) {
+    entry.started_at = row.started_at;
+  } else if (row.ended_at != 0 && entry.ended_at == 0 &&
+             entry.started_at <= row.ended_at + kAnew &&
+             entry.started_at >= row.started_at) {
+    // Offered anew at once. Who does that without end fills no audit log.
+    replaces = {row.peer_id};
+    entry.started_at = row.started_at;
+  }
+  bool older = row.peer_id != entry.peer_id && entry.ended_at != 0;
+  if (!older)
+    row = {entry.peer_id, entry.started_at, entry.ended_at};
   if (unwritten_.size () >= kMaxUnwritten && !unwritten_.count (entry.peer_id))
     unwritten_.erase (unwritten_.begin ());
+  // What it replaces need not be written any more; where it is on its way, or
+  // could not be written, the row has its name or the one before.
+  auto before =
+      replaces.empty () ? unwritten_.end () : unwritten_.find (replaces[0]);
+  if (before != unwritten_.end ()) {
+    const std::vector<std::string> &names = before->second.replaces;
+    std::size_t skipped = names.size () > kMaxNames ? 1 : 0;
+    replaces.insert (replaces.begin (),
+        names.begin () + static_cast<std::ptrdiff_t> (skipped), names.end ());
+    unwritten_.erase (before);
+  }
   Unwritten &state = unwritten_[entry.peer_id];
-  state = {entry, ++last_version_};
-  write (state.entry, state.version);
+  if (!replaces.empty ())
+    state.replaces = replaces;
+  state.entry = entry;
+  state.version = ++last_version_;
+  write (state);
 }
 
 // An entry is all that there is to say of a session, so it may be written
-// twice; the worker keeps the order.
+// twice; the viewer's lane keeps the order.
 void
-StoreBackend::write (const SessionEntry &entry, std::uint64_t version)
+StoreBackend::write (const Unwritten &state)
 {
   ++writing_;
-  ask<bool> (
-      [entry] (Store &store) {
-        store.write_session (entry);
+  ask_for<bool> (
+      state.entry.viewer_id,
+      [entry = state.entry, replaces = state.replaces] (Store &store) {
+        store.write_session (entry, replaces);
         return true;
       },
-      [this, id = entry.peer_id, version] (bool, const StoreError *error) {
+      [this, id = state.entry.peer_id, version = state.version] (
+          bool, const StoreError *error) {
         --writing_;
         auto it = unwritten_.find (id);
         bool newest = it != unwritten_.end () && it->second.version == version;
@@ -158,8 +197,11 @@ StoreBackend::write_again ()
 {
   if (writing_ > 0)
     return;
+  std::vector<Unwritten> list; // a full lane answers at once
   for (const auto &[id, state] : unwritten_)
-    write (state.entry, state.version);
+    list.push_back (state);
+  for (const Unwritten &state : list)
+    write (state);
 }
 
 } // namespace robotlive::server

@@ -2,6 +2,7 @@
 //
 // The Room's Backend on the embedded Store: asked on a worker thread.
 #pragma once
+#include "server/app/boundedmap.hpp"
 #include "server/app/log.hpp"
 #include "server/hub/backend.hpp"
 #include "server/store/rights.hpp"
@@ -41,17 +42,49 @@ public:
   // Now and then: sessions that are not written yet.
   void write_again ();
 
-  // Runs *ask* on the worker, then *reply* on the I/O thread with its result
-  // and no error, or with a default result and the error.
+  // Runs *question* on the worker, then *reply* on the I/O thread with its
+  // result and no error, or with a default result and the error. Questions of
+  // one *lane* (an account, an address) are answered in order, lanes in turn.
+  template <typename Result>
+  void ask_for (const std::string &lane,
+      std::function<Result (Store &)> question,
+      std::function<void (Result, const StoreError *)> reply)
+  {
+    post_question (*store_, worker_, lane, question, reply);
+  }
   template <typename Result>
   void ask (std::function<Result (Store &)> question,
       std::function<void (Result, const StoreError *)> reply)
   {
-    bool queued = worker_.post ([this, question, reply] {
+    ask_for ("", std::move (question), std::move (reply));
+  }
+  // Who may come in: a connection and a thread of its own, for questions that
+  // only read. Whoever writes holds nobody up at the door.
+  template <typename Result>
+  void ask_at_door (const std::string &lane,
+      std::function<Result (Store &)> question,
+      std::function<void (Result, const StoreError *)> reply)
+  {
+    post_question (*door_store_, door_, lane, question, reply);
+  }
+
+  // Whether a right could not be asked for since the last call: it has to be
+  // asked for again.
+  bool take_missed () { return std::exchange (missed_, false); }
+  // The last question was answered.
+  bool healthy () const { return healthy_; }
+
+private:
+  template <typename Result>
+  void post_question (Store &store, Worker &worker, const std::string &lane,
+      std::function<Result (Store &)> question,
+      std::function<void (Result, const StoreError *)> reply)
+  {
+    bool queued = worker.post (lane, [this, &store, question, reply] {
       auto error = std::make_shared<std::optional<StoreError>> ();
       auto result = std::make_shared<Result> ();
       try {
-        *result = question (*store_);
+        *result = question (store);
       } catch (const StoreError &e) {
         *error = e;
       } catch (const std::exception &e) {
@@ -71,21 +104,23 @@ public:
     }
   }
 
-  // Whether a right could not be asked for since the last call: it has to be
-  // asked for again.
-  bool take_missed () { return std::exchange (missed_, false); }
-  // The last question was answered.
-  bool healthy () const { return healthy_; }
-
-private:
   // *why*: it is down.
   static void say_health (Log &log, const char *why);
-  void write (const SessionEntry &entry, std::uint64_t version);
 
   struct Unwritten
   {
     SessionEntry entry;
-    std::uint64_t version;
+    std::uint64_t version = 0;
+    // What the row that it goes on with may be called.
+    std::vector<std::string> replaces;
+  };
+  void write (const Unwritten &state);
+  // The row that a viewer's latest session with a robot has in the audit log.
+  struct Row
+  {
+    std::string peer_id;
+    TimeMs started_at = 0;
+    TimeMs ended_at = 0;
   };
   struct Known
   {
@@ -97,13 +132,17 @@ private:
   std::map<std::string, Known> standings_; // by token
   std::uint64_t forgotten_ = 0;
   bool missed_ = false;
+  std::unique_ptr<Store> door_store_;
   Post post_;
   Log &log_;
   std::map<std::string, Unwritten> unwritten_; // by peer id, the newest state
   std::uint64_t last_version_ = 0;
   std::size_t writing_ = 0;
   std::atomic<bool> healthy_{true};
-  Worker worker_; // last: ended before the store goes
+  BoundedMap<Row> rows_{10000}; // by viewer and robot
+  // Last: ended before the stores go.
+  Worker worker_;
+  Worker door_;
 };
 
 } // namespace robotlive::server

@@ -3,8 +3,8 @@
 
 namespace robotlive::server {
 
-Worker::Worker (std::size_t max_queue)
-    : max_queue_ (max_queue), thread_ ([this] { run (); })
+Worker::Worker (std::size_t max_queue, std::size_t max_lane)
+    : max_queue_ (max_queue), max_lane_ (max_lane), thread_ ([this] { run (); })
 {
 }
 
@@ -19,13 +19,19 @@ Worker::~Worker ()
 }
 
 bool
-Worker::post (std::function<void ()> job)
+Worker::post (const std::string &lane, Job job)
 {
   {
     std::lock_guard<std::mutex> lock (mutex_);
-    if (jobs_.size () >= max_queue_)
+    if (queued_ >= max_queue_)
       return false;
-    jobs_.push_back (std::move (job));
+    auto it = lanes_.try_emplace (lane).first;
+    if (it->second.empty ())
+      turns_.push_back (it);
+    else if (!lane.empty () && it->second.size () >= max_lane_)
+      return false;
+    it->second.push_back (std::move (job));
+    ++queued_;
   }
   wake_.notify_one ();
   return true;
@@ -35,21 +41,36 @@ std::size_t
 Worker::queued () const
 {
   std::lock_guard<std::mutex> lock (mutex_);
-  return jobs_.size ();
+  return queued_;
+}
+
+// The next job of the lane whose turn it is; that lane is the last one then.
+Worker::Job
+Worker::take ()
+{
+  auto lane = turns_.front ();
+  turns_.pop_front ();
+  Job job = std::move (lane->second.front ());
+  lane->second.pop_front ();
+  --queued_;
+  if (lane->second.empty ())
+    lanes_.erase (lane);
+  else
+    turns_.push_back (lane);
+  return job;
 }
 
 void
 Worker::run ()
 {
   for (;;) {
-    std::function<void ()> job;
+    Job job;
     {
       std::unique_lock<std::mutex> lock (mutex_);
-      wake_.wait (lock, [this] { return ending_ || !jobs_.empty (); });
-      if (jobs_.empty ())
+      wake_.wait (lock, [this] { return ending_ || queued_ > 0; });
+      if (queued_ == 0)
         return;
-      job = std::move (jobs_.front ());
-      jobs_.pop_front ();
+      job = take ();
     }
     job ();
   }

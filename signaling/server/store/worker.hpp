@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Worker: one thread for calls that block, behind a bounded queue. Jobs run in
-// the order they were posted.
+// Worker: one thread for calls that block, behind a bounded queue. Each account
+// or address has a lane of its own; lanes take turns, so that who asks without
+// end waits for itself. The jobs of one lane run in the order they were posted.
 #pragma once
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
+#include <string>
 #include <thread>
 
 namespace robotlive::server {
@@ -15,23 +18,32 @@ namespace robotlive::server {
 class Worker
 {
 public:
-  explicit Worker (std::size_t max_queue);
+  // *max_lane*: jobs of one lane that wait.
+  explicit Worker (std::size_t max_queue, std::size_t max_lane = SIZE_MAX);
   // Runs what is queued, then ends.
   ~Worker ();
   Worker (const Worker &) = delete;
   Worker &operator= (const Worker &) = delete;
 
-  // Any thread. False, and *job* is dropped, if the queue is full. A job must
-  // not throw.
-  bool post (std::function<void ()> job);
+  // Any thread. False, and *job* is dropped, if the queue or the lane is full.
+  // A job must not throw.
+  bool post (const std::string &lane, std::function<void ()> job);
+  // In a lane of the server's own, which has no bound but the queue's.
+  bool post (std::function<void ()> job) { return post ("", std::move (job)); }
   std::size_t queued () const;
 
 private:
+  using Job = std::function<void ()>;
+  using Lanes = std::map<std::string, std::deque<Job>>;
   void run ();
+  Job take ();
 
   const std::size_t max_queue_;
-  mutable std::mutex mutex_; // for the two below
-  std::deque<std::function<void ()>> jobs_;
+  const std::size_t max_lane_;
+  mutable std::mutex mutex_; // for the four below
+  Lanes lanes_;              // those with jobs
+  std::deque<Lanes::iterator> turns_;
+  std::size_t queued_ = 0;
   bool ending_ = false;
   std::condition_variable wake_;
   std::thread thread_; // last: starts when all else is there

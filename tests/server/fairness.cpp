@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// One who asks without end beside one who asks once: lanes take turns, the log
+// and the audit log are bounded.
+#include "server/app/log.hpp"
+#include "server/store/storebackend.hpp"
+#include <condition_variable>
+#include <filesystem>
+#include <gtest/gtest.h>
+#include <mutex>
+#include <vector>
+
+using namespace robotlive;
+using namespace robotlive::server;
+
+namespace {
+
+// Holds the worker's thread until it is let go.
+class Gate
+{
+public:
+  void wait ()
+  {
+    std::unique_lock<std::mutex> lock (mutex_);
+    wake_.wait (lock, [this] { return open_; });
+  }
+  void open ()
+  {
+    std::lock_guard<std::mutex> lock (mutex_);
+    open_ = true;
+    wake_.notify_all ();
+  }
+
+private:
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool open_ = false;
+};
+
+TEST (Fairness, LanesTakeTurns)
+{
+  std::vector<std::string> done;
+  {
+    Gate gate;
+    Worker worker (1000);
+    worker.post ([&gate] { gate.wait (); });
+    auto add = [&] (const std::string &lane, const std::string &job) {
+      EXPECT_TRUE (worker.post (lane, [&done, job] { done.push_back (job); }));
+    };
+    for (int i = 0; i < 100; ++i)
+      add ("abuser", "a" + std::to_string (i));
+    add ("alice", "x0");
+    add ("alice", "x1");
+    add ("bob", "y0");
+    gate.open ();
+  }
+  ASSERT_EQ (done.size (), 103u);
+  done.resize (6);
+  EXPECT_EQ (
+      done, (std::vector<std::string>{"a0", "x0", "y0", "a1", "x1", "a2"}));
+}
+
+TEST (Fairness, AFullLaneIsNobodyElses)
+{
+  Gate gate;
+  Worker worker (50, 10);
+  worker.post ([&gate] { gate.wait (); });
+  auto fill = [&worker] (const std::string &lane) {
+    int taken = 0;
+    while (taken < 100 && worker.post (lane, [] {}))
+      ++taken;
+    return taken;
+  };
+  EXPECT_EQ (fill ("a"), 10);
+  EXPECT_EQ (fill ("b"), 10);
+  // The server's own questions have no bound but the queue's.
+  EXPECT_GE (fill (""), 29);
+  EXPECT_EQ (fill ("c"), 0);
+  gate.open ();
+}
+
+TEST (Fairness, OneUserFillsNoLog)
+{
+  std::vector<std::string> lines;
+  Log log (LogLevel::Info,
+      [&lines] (const std::string &line) { lines.push_back (line); });
+  for (int i = 0; i < 1000; ++i)
+    log.limited_for ("abuser", LogLevel::Info, "session-ended", {});
+  EXPECT_LE (lines.size (), 25u);
+  std::size_t before = lines.size ();
+  log.limited_for ("alice", LogLevel::Info, "session-ended", {});
+  log.limited_for ("abuser", LogLevel::Info, "session-admitted", {});
+  EXPECT_EQ (lines.size (), before + 2);
+  log.limited_for ("abuser", LogLevel::Debug, "other", {});
+  EXPECT_EQ (lines.size (), before + 2);
+}
+
+// A store whose answers are looked at when the test says so.
+struct Audit
+{
+  Audit ()
+  {
+    folder = std::filesystem::temp_directory_path () /
+             ("robotlive-fair-" + random ());
+    std::filesystem::create_directories (folder);
+    url = "sqlite://" + (folder / "x.db").string ();
+    backend = std::make_unique<StoreBackend> (
+        Store::open (url),
+        [this] (std::function<void ()> fn) {
+          std::lock_guard<std::mutex> lock (mutex);
+          posted.push_back (std::move (fn));
+        },
+        log);
+  }
+  ~Audit ()
+  {
+    backend.reset ();
+    std::filesystem::remove_all (folder);
+  }
+  static std::string random ()
+  {
+    return std::to_string (
+        std::chrono::steady_clock::now ().time_since_epoch ().count ());
+  }
+  // Until all that was asked is answered.
+  void settle ()
+  {
+    bool done = false;
+    backend->ask_for<bool> (
+        "7", [] (Store &) { return true; },
+        [&done] (bool, const StoreError *) { done = true; });
+    while (!done) {
+      std::vector<std::function<void ()>> now;
+      {
+        std::lock_guard<std::mutex> lock (mutex);
+        now.swap (posted);
+      }
+      for (auto &fn : now)
+        fn ();
+      std::this_thread::yield ();
+    }
+  }
+  std::vector<SessionEntry> rows ()
+  {
+    settle ();
+    settle ();
+    return Store::open (url)->audit ({});
+  }
+  SessionEntry entry (const std::string &peer, TimeMs started, TimeMs ended = 0,
+      const std::string &robot = "r1", const std::string &viewer = "7")
+  {
+    SessionEntry e;
+    e.peer_id = peer;
+    e.viewer_id = viewer;
+    e.robot_id = robot;
+    e.role = "viewer";
+    e.started_at = started;
+    e.expires_at = 1000000;
+    e.ended_at = ended;
+    e.reason = ended ? "viewer-left" : "";
+    return e;
+  }
+
+  std::filesystem::path folder;
+  std::string url;
+  Log log{LogLevel::Error};
+  std::mutex mutex;
+  std::vector<std::function<void ()>> posted;
+  std::unique_ptr<StoreBackend> backend;
+};
+
+TEST (Fairness, ASessionOfferedAnewAtOnceIsTheSameRow)
+{
+  Audit audit;
+  TimeMs at = 5000;
+  for (int i = 0; i < 200; ++i, at += 20) {
+    const std::string peer = "p" + std::to_string (i);
+    audit.backend->session_changed (audit.entry (peer, at));
+    audit.backend->session_changed (audit.entry (peer, at, at + 10));
+    if (i % 7 == 0)
+      audit.settle ();
+  }
+  auto rows = audit.rows ();
+  ASSERT_EQ (rows.size (), 1u);
+  EXPECT_EQ (rows[0].peer_id, "p199");
+  EXPECT_EQ (rows[0].started_at, 5000);
+  EXPECT_EQ (rows[0].ended_at, at - 10);
+  // Later, with another robot, of another viewer: rows of their own.
+  audit.backend->session_changed (audit.entry ("q", at + 5000));
+  audit.backend->session_changed (audit.entry ("r", at, 0, "r2"));
+  audit.backend->session_changed (audit.entry ("s", at, 0, "r1", "8"));
+  EXPECT_EQ (audit.rows ().size (), 4u);
+}
+
+TEST (Fairness, TwoTabsAreTwoRows)
+{
+  Audit audit;
+  audit.backend->session_changed (audit.entry ("a", 5000));
+  audit.backend->session_changed (audit.entry ("b", 5100));
+  audit.backend->session_changed (audit.entry ("a", 5000, 9000));
+  audit.backend->session_changed (audit.entry ("b", 5100, 9500));
+  auto rows = audit.rows ();
+  ASSERT_EQ (rows.size (), 2u);
+  EXPECT_EQ (rows[0].peer_id, "b");
+  EXPECT_EQ (rows[0].ended_at, 9500);
+  EXPECT_EQ (rows[1].peer_id, "a");
+  EXPECT_EQ (rows[1].started_at, 5000);
+  EXPECT_EQ (rows[1].ended_at, 9000);
+}
+
+} // namespace
