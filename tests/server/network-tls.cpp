@@ -63,7 +63,8 @@ public:
 class TlsClient
 {
 public:
-  explicit TlsClient (std::uint16_t port)
+  // *suites*: of TLS 1.2, which is spoken then.
+  explicit TlsClient (std::uint16_t port, const char *suites = nullptr)
       : raw_ (port),
         context_ (SSL_CTX_new (TLS_client_method ()), SSL_CTX_free),
         ssl_ (SSL_new (context_.get ()), SSL_free)
@@ -71,6 +72,11 @@ public:
     timeval limit{10, 0};
     setsockopt (raw_.fd (), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     SSL_set_fd (ssl_.get (), raw_.fd ());
+    if (suites) {
+      SSL_set_max_proto_version (ssl_.get (), TLS1_2_VERSION);
+      SSL_set_security_level (ssl_.get (), 0);
+      EXPECT_EQ (SSL_set_cipher_list (ssl_.get (), suites), 1) << suites;
+    }
     connected = SSL_connect (ssl_.get ()) == 1;
   }
   long serial ()
@@ -127,6 +133,20 @@ options (const TemporaryFiles &files)
 }
 
 } // namespace
+
+TEST (NetworkTls, SpeaksForwardSecretSuitesAlone)
+{
+  TemporaryFiles files;
+  files.write (1);
+  RunningServer server (options (files), true);
+  for (const char *good : {"ECDHE-ECDSA-AES128-GCM-SHA256",
+           "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"})
+    EXPECT_TRUE (TlsClient (server.port (), good).connected) << good;
+  for (const char *bad : {"ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA384",
+           "AES128-SHA", "AES128-SHA256", "AES256-GCM-SHA384",
+           "DHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-CCM"})
+    EXPECT_FALSE (TlsClient (server.port (), bad).connected) << bad;
+}
 
 TEST (NetworkTls, ServesLargeMessagesAndExchangesTheCertificate)
 {
