@@ -602,6 +602,18 @@ describe('command line', () => {
     assert.deepEqual(json('session', 'list'), []);
   });
 
+  it('takes a SIGHUP for a reload as soon as it says that it listens', async () => {
+    for (let i = 0; i < 5; ++i) {
+      const hasty = new Signaling();
+      const started = hasty.start();
+      // Not a moment later: the line may have come with others.
+      hasty.child.stdout.once('data', () => hasty.child.kill('SIGHUP'));
+      await started;
+      await until('the reload', () => /event=reloaded/.test(hasty.output));
+      await hasty.close();
+    }
+  });
+
   it('lets everybody in with --allow-anonymous, and warns', async () => {
     await server.start('--allow-anonymous');
     assert.match(server.output, /event=allow-anonymous/);

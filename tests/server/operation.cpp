@@ -209,6 +209,24 @@ TEST (Log, WritesOneLineWhateverAPeerSends)
   EXPECT_LT (line.size (), 600u);
 }
 
+TEST (Log, ShowsWhatATerminalWouldObeyOrHide)
+{
+  for (const char *hostile :
+      {"\u009b2J", "\u0085x", "a\u202etxt.exe", "\u2066x\u2069",
+          "a\u2028level=info", "a\u2029b", "\u200bx", "\ufeffx", "\u061cx"}) {
+    Lines lines;
+    lines.log.write (LogLevel::Warning, "refused", {{"to", hostile}});
+    ASSERT_EQ (lines.list.size (), 1u);
+    for (unsigned char c : lines.list[0])
+      EXPECT_TRUE (c >= 0x20 && c < 0x7f) << lines.list[0];
+    EXPECT_NE (lines.list[0].find ("\\u"), std::string::npos);
+  }
+  Lines lines;
+  lines.log.write (
+      LogLevel::Warning, "refused", {{"to", "M\u00fcnchen \U0001f600"}});
+  EXPECT_NE (lines.list[0].find ("M\u00fcnchen"), std::string::npos);
+}
+
 TEST (Log, LeavesOutWhatIsBelowItsLevel)
 {
   Lines lines;

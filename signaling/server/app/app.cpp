@@ -181,10 +181,15 @@ App::run ()
     log_.write (LogLevel::Warning, "allow-anonymous",
         {{"text", "whoever reaches this server may watch every robot and pose "
                   "as one"}});
-  listen ();
   network_->on_signal (SIGHUP, [this] { reload_config (); });
   network_->on_signal (SIGTERM, [this] { stop (); });
   network_->on_signal (SIGINT, [this] { stop (); });
+  // main () holds it back until somebody listens to it.
+  sigset_t hangup;
+  sigemptyset (&hangup);
+  sigaddset (&hangup, SIGHUP);
+  pthread_sigmask (SIG_UNBLOCK, &hangup, nullptr);
+  listen ();
   systemd_notify ("READY=1\nSTATUS=Serving");
   heartbeat ();
   arm ();

@@ -2,6 +2,8 @@
 #include "server/app/log.hpp"
 #include "protocol/json.hpp"
 #include <algorithm>
+#include <cstdio>
+#include <glib.h>
 #include <iostream>
 
 namespace robotlive::server {
@@ -20,6 +22,33 @@ plain (std::string_view text)
   return std::all_of (text.begin (), text.end (), [] (unsigned char c) {
     return c > 0x20 && c < 0x7f && c != '"' && c != '=' && c != '\\';
   });
+}
+
+// What a terminal obeys or hides beyond ASCII: C1 controls, marks of direction,
+// line separators, zero widths. *text* is a JSON string.
+void
+escape_invisible (std::string *text)
+{
+  static constexpr std::pair<unsigned, unsigned> ranges[] = {{0x80, 0x9f},
+      {0xad, 0xad}, {0x61c, 0x61c}, {0x180e, 0x180e}, {0x200b, 0x200f},
+      {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}};
+  std::string out;
+  for (const char *p = text->c_str (); *p;) {
+    gunichar c = g_utf8_get_char (p);
+    const char *next = g_utf8_find_next_char (p, nullptr);
+    bool hidden = std::any_of (
+        std::begin (ranges), std::end (ranges), [c] (const auto &range) {
+          return c >= range.first && c <= range.second;
+        });
+    char escaped[8];
+    std::snprintf (escaped, sizeof escaped, "\\u%04x", c & 0xffff);
+    if (hidden)
+      out += escaped;
+    else
+      out.append (p, next);
+    p = next;
+  }
+  *text = std::move (out);
 }
 
 } // namespace
@@ -53,8 +82,12 @@ Log::line (LogLevel level, std::string_view event, Fields fields) const
     text.append (" ").append (name).append ("=");
     if (plain (value) && !cut)
       text.append (value);
-    else
-      append_json_string (text, std::string (value) + (cut ? "..." : ""));
+    else {
+      std::string quoted;
+      append_json_string (quoted, std::string (value) + (cut ? "..." : ""));
+      escape_invisible (&quoted);
+      text += quoted;
+    }
   }
   return text;
 }

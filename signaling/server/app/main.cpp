@@ -3,12 +3,14 @@
 #include "server/app/cli.hpp"
 #include <cerrno>
 #include <clocale>
+#include <csignal>
 #include <cstring>
 #include <iostream>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
 #include <sodium.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 
@@ -42,6 +44,11 @@ exit_status (const std::exception &error)
 int
 main (int argc, char **argv)
 {
+  // Asked for before there is anything to read again, a reload waits for it.
+  sigset_t hangup;
+  sigemptyset (&hangup);
+  sigaddset (&hangup, SIGHUP);
+  pthread_sigmask (SIG_BLOCK, &hangup, nullptr);
   std::setlocale (LC_CTYPE, "");
 #ifdef __GLIBC__
   // A TLS connection takes and gives back two buffers for each message. Left
@@ -56,8 +63,13 @@ main (int argc, char **argv)
   }
   try {
     CommandLine line = parse_command_line (argc, argv);
-    if (line.command != "serve")
+    if (line.command != "serve") {
+      pthread_sigmask (SIG_UNBLOCK, &hangup, nullptr);
       return run_command (line);
+    }
+    // Keys, tokens and passwords being typed are in its memory.
+    rlimit no_core{0, 0};
+    setrlimit (RLIMIT_CORE, &no_core);
     App app (configure (line), [line] { return configure (line); });
     app.run ();
     return 0;
