@@ -47,6 +47,9 @@ async function call(path, { token, body, method } = {}) {
 
 export const login = (email, password) =>
   call('auth/login', { body: { email, password } });
+// By a password link's secret, which is spent by it.
+export const setPassword = (link, password) =>
+  call('auth/password', { method: 'PUT', body: { link, password } });
 export const robots = token => call('robots', { token });
 // TURN passwords are short-lived, and there are none without a booking.
 export const iceServers = async token =>

@@ -11,6 +11,7 @@ import { covers, isActive, linkedRobot, nextStart, readBookings, readRobots }
 import { Feed } from './feed.js';
 import { bookFromForm, forgetLists, showBookings, showRobots, showTrouble }
   from './lists.js';
+import { askPassword, linkedSecret } from './password.js';
 import { Socket } from './socketio.js';
 import { $, notice } from './stage.js';
 import { summarize } from './stats.js';
@@ -170,7 +171,22 @@ function onRobotChange() {
   showTrouble(chosenRobot());
 }
 
+// A new password ends every login of its account, this one's as well.
+function choosePassword(secret) {
+  logout();
+  askPassword(secret, () => {
+    $('login').hidden = false;
+    notice('login-notice', 'Your password is set. Log in with it.', 'good');
+    $('email').focus();
+  });
+}
+
 function onHashChange() {
+  const secret = linkedSecret(location);
+  if (secret !== null) {
+    choosePassword(secret);
+    return;
+  }
   const linked = linkedRobot(location);
   if (login.user && linked !== null && !feed.wanted && !testStream)
     showRobots(robots, bookings, serverNow(), linked);
@@ -561,6 +577,11 @@ async function main() {
   setInterval(() => tick().catch(() => {}), 1000);
   setInterval(() => login.user && refresh(), REFRESH);
 
+  const secret = linkedSecret(location);
+  if (secret !== null) {
+    choosePassword(secret);
+    return;
+  }
   if (!login.token) {
     logout();
     return;

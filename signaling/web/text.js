@@ -94,6 +94,19 @@ export function loginText(status, retryAfter) {
     : 'The server cannot be reached.');
 }
 
+// Why a password link did not set the password.
+export function passwordText({ status, sentence }) {
+  if (status === 0)
+    return 'The server cannot be reached. The link is still good: please try '
+      + 'again.';
+  if (status === 403)
+    return 'This link has been used already, or its time is over. Ask the '
+      + 'operator for a new one.';
+  if (status === 422 && sentence) // what is wrong with the password
+    return `${sentence[0].toUpperCase()}${sentence.slice(1)}.`;
+  return 'The server cannot set the password now. Please try again later.';
+}
+
 // 1 -> "1 second", 897 -> "15 minutes"
 export function waitText(seconds) {
   const [count, unit] = seconds <= 90 ? [Math.ceil(seconds), 'second']
