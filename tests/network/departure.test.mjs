@@ -44,11 +44,11 @@ network('a viewer that goes', () => {
   for (let n = Number(process.env.ROBOTLIVE_DEPARTURES ?? 1); n > 0; --n)
     goes('by closing its connection, without a word', ['vanished', 'left'],
       (viewer) => viewer.say('close'), 5);
-  // The server tells: its socket closed with the process.
-  goes('killed', ['viewer-left'], (viewer) => {
+  // A socket that closes is nobody's will: the robot finds out by itself.
+  goes('killed', ['vanished', 'left'], (viewer) => {
     viewer.stopping = true;
     process.kill(viewer.pid, 'SIGKILL');
-  });
+  }, 5);
   goes('by the server ending its session', ['revoked'], async () => {
     const token = site.cli('token', '--role', 'admin', '--sub', site.admin,
       '--ttl', '1h');
