@@ -18,7 +18,8 @@ std::int64_t
 later (std::int64_t now_ns, TimeMs ms)
 {
   constexpr TimeMs kTenYears = TimeMs (10) * 366 * 24 * 3600 * 1000;
-  return ms > kTenYears ? kNoEnd : now_ns + std::max<TimeMs> (ms, 0) * kNsPerMs;
+  return ms > kTenYears ? kNeverNs
+                        : now_ns + std::max<TimeMs> (ms, 0) * kNsPerMs;
 }
 
 // a - b for times that a peer chose.
@@ -29,14 +30,6 @@ difference (TimeMs a, TimeMs b, TimeMs *out)
 }
 
 } // namespace
-
-std::int64_t
-boottime_ns ()
-{
-  timespec time;
-  clock_gettime (CLOCK_BOOTTIME, &time);
-  return std::int64_t (time.tv_sec) * 1000000000 + time.tv_nsec;
-}
 
 Admission::Admission (SessionPolicy policy, std::string robot_id)
     : policy_ (policy), robot_id_ (std::move (robot_id))

@@ -3,8 +3,10 @@
 // Admission: who may watch, from when and until when. The decision alone: no
 // I/O and no clock; the caller says what CLOCK_BOOTTIME showed on arrival.
 #pragma once
+#include "base/boottime.hpp"
 #include "client/signaller.hpp"
 #include "grant/keyset.hpp"
+#include "grant/refusal.hpp"
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,27 +20,15 @@ enum class SessionPolicy
   Open,         // everyone, without end: a bench
 };
 
-// CLOCK_BOOTTIME in ns: runs through suspend and never jumps. A Pi's wall
-// clock may be years off, so it decides nothing here.
-std::int64_t boottime_ns ();
-
-constexpr std::int64_t kNoEnd = INT64_MAX;
-
 struct Admitted
 {
   std::string role;
   std::int64_t opens_at = 0; // CLOCK_BOOTTIME ns
-  std::int64_t ends_at = kNoEnd;
+  std::int64_t ends_at = kNeverNs;
 };
 
 // Code of a refusal: none of our keys has signed the grant.
 constexpr char kGrantRefused[] = "grant-refused";
-
-struct Refusal
-{
-  std::string code;    // of signaling/PROTOCOL.md
-  std::string message; // one English sentence
-};
 
 class Admission
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "access/grantkey.hpp"
 #include "base/tlsfile.hpp"
-#include "bin/errors.hpp"
+#include "base/uri.hpp"
 #include "grant/keyfile.hpp"
 #include <algorithm>
 #include <libsoup/soup.h>

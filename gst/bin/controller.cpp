@@ -217,7 +217,7 @@ Controller::on_registered (
 {
   ice_servers_ = servers;
   if (server_time)
-    admission_->note_server_time (*server_time, boottime_ns ());
+    admission_->note_server_time (*server_time, boot_now ());
 }
 
 void
@@ -253,7 +253,7 @@ Controller::on_offer (const std::string &from, const std::string &peer_id,
   pending.from = from;
   pending.sdp = sdp;
   pending.session = session;
-  pending.arrived_at = boottime_ns ();
+  pending.arrived_at = boot_now ();
 
   const auto old = viewers_.find (peer_id);
   if (old != viewers_.end () && old->second->user () != from) {
@@ -561,7 +561,7 @@ Controller::branch_failed (const std::string &peer_id, GstObject *branch)
 void
 Controller::tick ()
 {
-  const auto now = boottime_ns ();
+  const auto now = boot_now ();
   if (link_ != LinkState::Registered)
     link_progress ();
   for (const auto &[peer_id, viewer] : viewers_)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // The Controller's dealings with the keys that grants are checked with.
+#include "base/uri.hpp"
 #include "bin/controller.hpp"
 #include "bin/errors.hpp"
 #include "grant/keyfile.hpp"
@@ -92,7 +93,7 @@ Controller::wait_for_keys (const Refusal &refusal, unsigned *answer)
 void
 Controller::warn_of_keys (const Refusal &refusal)
 {
-  const auto now = boottime_ns ();
+  const auto now = boot_now ();
   if (keys_warned_at_ && now - keys_warned_at_ < kWarnAgain)
     return;
   keys_warned_at_ = now;

@@ -2,8 +2,8 @@
 //
 // Progress messages, as rtspsrc posts them: gst-launch-1.0 prints them, and a
 // robot that has found its server says so.
+#include "base/uri.hpp"
 #include "bin/controller.hpp"
-#include "bin/errors.hpp"
 
 namespace robotlive {
 

@@ -60,14 +60,14 @@ Controller::on_session_updated (
     if (const auto waiting = pending_.find (peer_id);
         waiting != pending_.end ()) {
       waiting->second.session = session;
-      waiting->second.arrived_at = boottime_ns ();
+      waiting->second.arrived_at = boot_now ();
       waiting->second.admitted = false;
       waiting->second.key_answer = 0; // another grant, perhaps another key
       proceed (peer_id);
     }
     return;
   }
-  set_terms (*found->second, session, boottime_ns (), 0);
+  set_terms (*found->second, session, boot_now (), 0);
   announce_sessions ();
 }
 

@@ -157,7 +157,7 @@ Controller::streams_ready (const Pending &pending) const
 {
   if (pictures ().empty ())
     return false;
-  return boottime_ns () - pending.arrived_at >= kStreamsLimit ||
+  return boot_now () - pending.arrived_at >= kStreamsLimit ||
          std::all_of (
              streams_.begin (), streams_.end (), [] (const auto &stream) {
                return stream->known () || !is_linked (*stream);
@@ -309,7 +309,7 @@ Controller::announce_sessions ()
 void
 Controller::announce_sessions (Stream *stream, bool again)
 {
-  std::int64_t opens = kNoEnd, ends = 0;
+  std::int64_t opens = kNeverNs, ends = 0;
   guint count = 0;
   const auto add = [&] (const Admitted &terms) {
     opens = std::min (opens, terms.opens_at);
@@ -349,7 +349,7 @@ Controller::tell_encoder (Stream *stream)
 void
 Controller::rate_tick ()
 {
-  const auto now = boottime_ns () / 1000;
+  const auto now = boot_now () / 1000;
   for (const auto &[peer_id, viewer] : viewers_)
     viewer->watch_path (now * 1000);
   bool changed = false;
@@ -366,7 +366,7 @@ Controller::viewer_path_fell (const std::string &peer_id)
   Stream *from = stream_of (peer_id);
   if (!from || !from->rate)
     return;
-  const auto now = boottime_ns () / 1000;
+  const auto now = boot_now () / 1000;
   // Not where the next key frame is nobody's to ask for.
   if (from->input->encoder ().key_frames () != KeyFrames::None)
     viewers_.at (peer_id)->drain (now);
@@ -449,7 +449,7 @@ Controller::target_bitrate () const
 GstStructure *
 Controller::stats () const
 {
-  const auto now = boottime_ns ();
+  const auto now = boot_now ();
   const auto known = pictures ();
   GstStructure *stats = gst_structure_new ("robotlive-stats", "link",
       G_TYPE_STRING, link_name (link_), "codec", G_TYPE_STRING,

@@ -37,21 +37,4 @@ resource_error_of (const std::string &code)
   return GST_RESOURCE_ERROR_FAILED;
 }
 
-std::string
-redacted_uri (const std::string &uri)
-{
-  const auto scheme = uri.find (':');
-  if (scheme == std::string::npos)
-    return "(not a URI)";
-  auto start = scheme + 1;
-  while (start < uri.size () && uri[start] == '/')
-    start++;
-  // The last '@' of all: a password may hold an '@' or '/' of its own, and
-  // too much cut off is better than too little.
-  const auto at = uri.rfind ('@');
-  if (at == std::string::npos || at < start)
-    return uri;
-  return uri.substr (0, start) + uri.substr (at + 1);
-}
-
 } // namespace robotlive

@@ -11,8 +11,4 @@ namespace robotlive {
 // as a GstResourceError. An unknown code is GST_RESOURCE_ERROR_FAILED.
 int resource_error_of (const std::string &code);
 
-// *uri* without user and password, for messages: "turn://…@host" becomes
-// "turn://host". Text that is no URI comes back as "(not a URI)".
-std::string redacted_uri (const std::string &uri);
-
 } // namespace robotlive

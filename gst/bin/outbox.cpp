@@ -2,6 +2,7 @@
 #include "bin/outbox.hpp"
 #include "base/glibptr.hpp"
 #include <algorithm>
+#include <gst/gst.h>
 
 namespace robotlive {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "bin/signalingbinproperties.hpp"
-#include "bin/errors.hpp"
+#include "base/uri.hpp"
 #define GST_USE_UNSTABLE_API
 #include <gst/webrtc/webrtc.h>
 

@@ -47,12 +47,6 @@ drain (int fd)
 
 } // namespace
 
-BootNs
-boot_now ()
-{
-  return clock_ns (CLOCK_BOOTTIME);
-}
-
 Anchor
 clocks_now ()
 {

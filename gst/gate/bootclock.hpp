@@ -10,7 +10,6 @@
 namespace robotlive {
 
 // CLOCK_BOOTTIME, and CLOCK_REALTIME read at the same moment.
-BootNs boot_now ();
 Anchor clocks_now ();
 
 // Calls *work* on a thread of its own: once at the start, at each wake (), and

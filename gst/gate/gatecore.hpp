@@ -4,16 +4,13 @@
 // open at a given time, what becomes of a buffer, what is there to tell.
 // Not thread-safe: the element holds its lock.
 #pragma once
+#include "base/boottime.hpp"
 #include <cstdint>
 #include <limits>
 #include <optional>
 #include <vector>
 
 namespace robotlive {
-
-// Nanoseconds of CLOCK_BOOTTIME: monotonic, and goes on while suspended.
-using BootNs = std::int64_t;
-constexpr BootNs kNeverNs = std::numeric_limits<BootNs>::max ();
 
 enum class GateState
 {

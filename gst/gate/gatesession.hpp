@@ -6,6 +6,7 @@
 #pragma once
 #include "gate/gatecore.hpp"
 #include "grant/keyset.hpp"
+#include "grant/refusal.hpp"
 #include <string>
 
 namespace robotlive {
@@ -13,13 +14,6 @@ namespace robotlive {
 // RFC 3339 with a zone, or milliseconds since the Unix epoch.
 std::optional<TimeMs> parse_time (const std::string &text);
 std::string format_time (TimeMs time); // RFC 3339, UTC
-
-// Why something was not done: a code for programs, a sentence for people.
-struct Refusal
-{
-  std::string reason;
-  std::string text;
-};
 
 // Whose session it is. Times are 0 where the source told none.
 struct SessionInfo

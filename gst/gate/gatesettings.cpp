@@ -124,7 +124,7 @@ of_other_keys (const Refusal &refusal)
 {
   for (const GrantError error : {GrantError::UnknownKey,
            GrantError::BadSignature, GrantError::WrongAlgorithm})
-    if (refusal.reason == grant_error_code (error))
+    if (refusal.code == grant_error_code (error))
       return true;
   return false;
 }
@@ -221,7 +221,7 @@ warn_of (GstSessionGate *self, const std::optional<Refusal> &problem)
 {
   if (problem)
     GST_ELEMENT_WARNING (self, RESOURCE, SETTINGS,
-        ("%s", problem->text.c_str ()), ("%s", problem->reason.c_str ()));
+        ("%s", problem->message.c_str ()), ("%s", problem->code.c_str ()));
 }
 
 // Actions -------------------------------------------------------------------

@@ -143,8 +143,8 @@ gate_tell_refusal (GstSessionGate *self, const Refusal &refusal)
   GstStructure *structure;
   {
     const Guard guard (self->data->lock);
-    structure = session_structure (self, "refused", refusal.reason.c_str (),
-        refusal.text.c_str (), self->data->boot ());
+    structure = session_structure (self, "refused", refusal.code.c_str (),
+        refusal.message.c_str (), self->data->boot ());
   }
   tell (self, structure);
 }
@@ -505,8 +505,8 @@ start (GstSessionGate *self)
       problem = data.session.load_key ();
   }
   if (problem) {
-    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS, ("%s", problem->text.c_str ()),
-        ("%s", problem->reason.c_str ()));
+    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS,
+        ("%s", problem->message.c_str ()), ("%s", problem->code.c_str ()));
     return false;
   }
   gate_take_grant_property (self);

@@ -5,6 +5,7 @@
 #pragma once
 #include "base/glibptr.hpp"
 #include <atomic>
+#include <gst/gst.h>
 #include <mutex>
 #include <string>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "input/input.hpp"
-#include "access/admission.hpp"
+#include "base/boottime.hpp"
 #include "media/mediatype.hpp"
 #include <cstring>
 #include <gst/video/video.h>
@@ -117,7 +117,7 @@ Input::on_upstream_event (GstPad *, GstPadProbeInfo *info, gpointer data)
   if (self.audio_)
     return GST_PAD_PROBE_DROP;
   std::int64_t wait_ns = 0;
-  switch (self.limiter_.ask (boottime_ns (), &wait_ns)) {
+  switch (self.limiter_.ask (boot_now (), &wait_ns)) {
     case KeyFrameLimiter::Verdict::Pass:
       self.callbacks_.key_frame_passed ();
       return GST_PAD_PROBE_OK;
@@ -207,7 +207,7 @@ Input::on_sink_buffer (GstPad *, GstPadProbeInfo *, gpointer data)
   auto &self = *static_cast<Input *> (data);
   if (self.waits_since_ < 0 || !self.parser_)
     return GST_PAD_PROBE_OK;
-  const auto now = boottime_ns ();
+  const auto now = boot_now ();
   if (!self.waits_since_)
     self.waits_since_ = now;
   if (now - self.waits_since_ < kParametersLimit || self.unfit_)

@@ -5,6 +5,7 @@
 #pragma once
 #include "base/glibptr.hpp"
 #include "sdp/sdpguard.hpp"
+#include <gst/gst.h>
 
 namespace robotlive {
 

@@ -2,7 +2,7 @@
 #include "sdp/sdpguard.hpp"
 #include "sdp/sdpcodec.hpp"
 #include "sdp/sdptext.hpp"
-#include "webrtc/twccfeedback.hpp"
+#include "sdp/twccuri.hpp"
 #include <gst/sdp/sdp.h>
 #include <set>
 

@@ -2,7 +2,8 @@
 //
 // STUN and TURN servers as webrtcbin wants them written.
 #pragma once
-#include "viewer/viewer.hpp"
+#include "protocol/messages.hpp"
+#include "transport/peersettings.hpp"
 
 namespace robotlive {
 

@@ -2,6 +2,7 @@
 #include "transport/turntls.hpp"
 #include "base/glibptr.hpp"
 #include "base/tlsfile.hpp"
+#include <gst/gst.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>

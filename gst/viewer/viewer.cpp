@@ -39,7 +39,7 @@ Viewer::Viewer (std::weak_ptr<EventLoop> loop, ViewerOwner *owner, GstBin *bin,
     std::string user, std::string peer_id, std::int64_t offered_at)
     : loop_ (std::move (loop)), owner_ (owner), bin_ (bin),
       user_ (std::move (user)), peer_id_ (std::move (peer_id)),
-      created_at_ (offered_at), state_since_ (boottime_ns ())
+      created_at_ (offered_at), state_since_ (boot_now ())
 {
 }
 
@@ -105,7 +105,7 @@ Viewer::connect_callbacks ()
     return;
   connect (rtpbin.get (), "on-ssrc-active",
       G_CALLBACK (+[] (GstElement *, guint, guint, Hop *hop) {
-        const auto now = boottime_ns ();
+        const auto now = boot_now ();
         const auto last = hop->shared->last_rtcp.exchange (now);
         GST_DEBUG (
             "RTCP after %" G_GINT64_FORMAT " ms", (now - last) / 1000000);
@@ -133,7 +133,7 @@ Viewer::start (const GuardedOffer &offer, const Source &picture,
   offer_ = offer;
   fec_percentage_ = settings.fec_percentage;
   state_ = ViewerState::Negotiating;
-  state_since_ = boottime_ns ();
+  state_since_ = boot_now ();
   picture_.source = picture;
   picture_.m_line = offer.m_line;
   picture_.payload_type = offer.payload_type;
@@ -258,7 +258,7 @@ Viewer::on_answer (const std::string &sdp, const std::string &error)
       webrtc_.get (), "set-local-description", description, reply);
   // Candidates are gathered by that and follow through the same queue.
   state_ = ViewerState::Connecting;
-  state_since_ = boottime_ns ();
+  state_since_ = boot_now ();
   dump ("answered");
   owner_->viewer_answer (peer_id_, complete_answer (sdp, offer_));
 }
@@ -369,7 +369,7 @@ Viewer::verify_and_open (GstWebRTCDTLSTransport *transport)
     return;
   }
   state_ = ViewerState::Streaming;
-  state_since_ = streaming_at_ = boottime_ns ();
+  state_since_ = streaming_at_ = boot_now ();
   liveness_ = std::make_unique<Liveness> (
       webrtc_.get (), offer_.ice_ufrag, offer_.ice_pwd, streaming_at_);
   watch_leaving ();

@@ -19,6 +19,7 @@
 #include "rate/pacer.hpp"
 #include "rate/resendlimiter.hpp"
 #include "sdp/sdpguard.hpp"
+#include "transport/peersettings.hpp"
 #include "viewer/ssrcpool.hpp"
 #include "webrtc/liveness.hpp"
 #include <atomic>
@@ -28,16 +29,6 @@
 #include <gst/webrtc/webrtc.h>
 
 namespace robotlive {
-
-// What the bin's properties and the server say about peer connections.
-struct PeerSettings
-{
-  std::string stun_server;               // "stun://host:port" or empty
-  std::vector<std::string> turn_servers; // "turn://user:password@host:port"
-  bool relay_only = false;
-  guint min_rtp_port = 0, max_rtp_port = 65535;
-  guint fec_percentage = 0; // of packets that repair others; 0: none
-};
 
 // One of the robot's streams.
 struct Source
@@ -167,7 +158,7 @@ private:
     std::atomic<bool> restarts{false};
     bool key_frame = false; // streaming thread: one is about to leave
     // Packets that were held back until then do not leave: ns, CLOCK_BOOTTIME.
-    std::atomic<std::int64_t> ends_at{kNoEnd};
+    std::atomic<std::int64_t> ends_at{kNeverNs};
 
     PacketGatherer gatherer; // streaming thread, as are these
     GstPadProbeReturn send (GstPad *pad, GstPadProbeInfo *info);

@@ -3,6 +3,7 @@
 // Viewer's branch of the pipeline: how it is built, linked, and taken out while
 // data flows.
 #include "media/mediatype.hpp"
+#include "sdp/twccuri.hpp"
 #include "viewer/viewer.hpp"
 #include "webrtc/srtphook.hpp"
 #include "webrtc/twccfeedback.hpp"

@@ -130,16 +130,15 @@ Viewer::Shared::send (GstPad *pad, GstPadProbeInfo *info)
 GstPadProbeReturn
 Viewer::Shared::pace (GstBuffer *packet)
 {
-  const auto wait =
-      pacer.wait (static_cast<unsigned> (gst_buffer_get_size (packet)),
-          boottime_ns () / 1000);
+  const auto wait = pacer.wait (
+      static_cast<unsigned> (gst_buffer_get_size (packet)), boot_now () / 1000);
   if (wait == 0)
     return GST_PAD_PROBE_OK;
-  if (boottime_ns () >= ends_at)
+  if (boot_now () >= ends_at)
     return GST_PAD_PROBE_DROP;
   g_usleep (static_cast<gulong> (wait));
   // It passed the gate in time, but not the wait.
-  return boottime_ns () < ends_at ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
+  return boot_now () < ends_at ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
 }
 
 void

@@ -46,8 +46,7 @@ limit_resends (ResendLimiter &limiter, GstEvent *event)
       !gst_structure_has_name (structure, "GstRTPRetransmissionRequest") ||
       !gst_structure_get_uint (structure, "seqnum", &number))
     return GST_PAD_PROBE_OK;
-  return limiter.allow (
-             static_cast<std::uint16_t> (number), boottime_ns () / 1000)
+  return limiter.allow (static_cast<std::uint16_t> (number), boot_now () / 1000)
              ? GST_PAD_PROBE_OK
              : GST_PAD_PROBE_DROP;
 }
@@ -93,7 +92,7 @@ Viewer::watch_rate ()
             GST_BUFFER_DURATION_IS_VALID (buffer)
                 ? gint64 (GST_BUFFER_DURATION (buffer) / GST_USECOND)
                 : 0,
-            boottime_ns () / 1000);
+            boot_now () / 1000);
         return GST_PAD_PROBE_OK;
       },
       hop (), Hop::free);
@@ -138,7 +137,7 @@ Viewer::on_feedback (const std::vector<PacketReport> &packets)
 {
   if (!estimator_)
     return;
-  const auto now = boottime_ns () / 1000;
+  const auto now = boot_now () / 1000;
   // As tests/unit/traces has them.
   if (gst_debug_category_get_threshold (gst_signaling_bin_debug) >=
       GST_LEVEL_TRACE)

@@ -48,7 +48,7 @@ Viewer::watch_first_frame ()
   gst_pad_add_probe (
       stream.get (), GST_PAD_PROBE_TYPE_BUFFER,
       [] (GstPad *, GstPadProbeInfo *, gpointer data) {
-        static_cast<Hop *> (data)->shared->first_frame_at = boottime_ns ();
+        static_cast<Hop *> (data)->shared->first_frame_at = boot_now ();
         return GST_PAD_PROBE_REMOVE;
       },
       hop (), Hop::free);
@@ -141,7 +141,7 @@ Viewer::stats (std::int64_t now) const
       "role", G_TYPE_STRING, terms_.role.c_str (), "state", G_TYPE_STRING,
       viewer_state_name (state_), "codec", G_TYPE_STRING,
       picture_.source.codec.encoding_name.c_str (), "remaining", G_TYPE_INT64,
-      terms_.ends_at == kNoEnd
+      terms_.ends_at == kNeverNs
           ? gint64 (-1)
           : std::max<gint64> (terms_.ends_at - now, 0) / kMillisecond,
       "since", G_TYPE_UINT64, guint64 (now - created_at_) / kMillisecond,

@@ -2,6 +2,7 @@
 #include "webrtc/candidatepair.hpp"
 #include "base/glibptr.hpp"
 #include "webrtc/findelement.hpp"
+#include <gst/gst.h>
 #include <nice/agent.h>
 #include <string>
 

@@ -6,6 +6,7 @@
 #pragma once
 #include "base/glibptr.hpp"
 #include <gio/gio.h>
+#include <gst/gst.h>
 #include <sys/socket.h>
 
 namespace robotlive {

@@ -4,6 +4,7 @@
 #include "transport/srtpsender.hpp"
 #include "transport/udpsender.hpp"
 #include "webrtc/icepath.hpp"
+#include <gst/gst.h>
 #include <memory>
 #include <mutex>
 #include <string>

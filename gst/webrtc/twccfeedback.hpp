@@ -10,11 +10,6 @@
 
 namespace robotlive {
 
-// The URI of the RTP header extension
-// (draft-holmer-rmcat-transport-wide-cc-extensions-01).
-constexpr const char *kTwccUri =
-    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
-
 // The packets of *event* in the order of sending; empty when it is another
 // event. Entries without a local time are left out. Any thread.
 std::vector<PacketReport> read_twcc_event (GstEvent *event);

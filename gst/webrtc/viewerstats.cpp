@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "webrtc/viewerstats.hpp"
 #include "base/glibptr.hpp"
+#include <gst/gst.h>
 #include <string>
 
 namespace robotlive {

@@ -2,7 +2,7 @@
 //
 // Owning pointers for class members. Locals use g_autoptr; a member cannot.
 #pragma once
-#include <gst/gst.h>
+#include <glib-object.h>
 #include <memory>
 
 namespace robotlive {

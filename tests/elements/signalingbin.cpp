@@ -5,6 +5,7 @@
 #include "base/glibptr.hpp"
 #include "bintest.hpp"
 #include "webrtc/findelement.hpp"
+#include <gst/gst.h>
 #include <set>
 
 using namespace robotlive;

@@ -5,6 +5,7 @@
 #include "bintest.hpp"
 #include "input/adaptivebitrate.hpp"
 #include "media/thinner.hpp"
+#include "sdp/twccuri.hpp"
 #include "webrtc/twccfeedback.hpp"
 #include <gst/check/gstharness.h>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "testviewer.hpp"
+#include "sdp/twccuri.hpp"
 #include "webrtc/findelement.hpp"
 #include "webrtc/twccfeedback.hpp"
 #include "webrtc/webrtcstop.hpp"

@@ -3,6 +3,7 @@
 // Transport-wide feedback as webrtcbin gives it: a real pair of peer
 // connections, with the event watched where signalingbin's payloader ends.
 #include "webrtc/twccfeedback.hpp"
+#include "sdp/twccuri.hpp"
 #include "webrtc/opensslexit.hpp"
 #include <atomic>
 #include <gst/check/gstcheck.h>

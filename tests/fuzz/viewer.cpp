@@ -164,8 +164,8 @@ LLVMFuzzerTestOneInput (const std::uint8_t *data, std::size_t size)
   std::shared_ptr<Viewer> viewer;
   bool started = false;
   robot.loop->run ([&] () {
-    viewer = std::make_shared<Viewer> (robot.loop, &owner,
-        GST_BIN (robot.pipeline), "ann", "p1", boottime_ns ());
+    viewer = std::make_shared<Viewer> (
+        robot.loop, &owner, GST_BIN (robot.pipeline), "ann", "p1", boot_now ());
     const Source picture{"sink", robot.tee, codec};
     const Source sound{"audio_0", robot.audio_tee, {"OPUS", "", -1}};
     PeerSettings settings;

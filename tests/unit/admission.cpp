@@ -137,7 +137,7 @@ TEST_F (AdmissionTest, TrustServerTakesItsWord)
   EXPECT_TRUE (trusting.ready ());
   ASSERT_TRUE (
       trusting.admit ("ann", "p1", std::nullopt, kBoot, &out, &refusal));
-  EXPECT_EQ (out.ends_at, kNoEnd);
+  EXPECT_EQ (out.ends_at, kNeverNs);
   SessionTerms word;
   word.server_time = kNow;
   word.expires_at = kNow + 1000;
