@@ -247,13 +247,16 @@ Input::fit_parser (const GstCaps *caps)
   drop_parser ();
   auto target = adopt (gst_element_get_static_pad (tee_.get (), "sink"));
   if (!wanted.empty ()) {
-    parser_ = sink (gst_element_factory_make (wanted.c_str (), nullptr));
-    filter_ = sink (gst_element_factory_make ("capsfilter", nullptr));
-    if (!parser_ || !filter_) {
+    auto parser = sink (gst_element_factory_make (wanted.c_str (), nullptr));
+    auto filter = sink (gst_element_factory_make ("capsfilter", nullptr));
+    if (!parser || !filter) {
       GST_ELEMENT_ERROR (bin_, CORE, MISSING_PLUGIN,
           ("The element %s is missing.", wanted.c_str ()), (nullptr));
       return;
     }
+    // Kept when they are in the bin: what is kept is taken out of it again.
+    parser_ = std::move (parser);
+    filter_ = std::move (filter);
     g_autoptr (GstCaps) parsed = gst_caps_from_string (type->parsed_caps);
     g_object_set (filter_.get (), "caps", parsed, nullptr);
     gst_bin_add_many (bin_, parser_.get (), filter_.get (), nullptr);

@@ -42,6 +42,9 @@ no_delay (GSocketConnection *connection)
   g_socket_set_timeout (socket, 0);
 }
 
+// Without file descriptors each attempt fails at once.
+constexpr unsigned kAcceptAgain = 200; // ms
+
 } // namespace
 
 // One that listens, for one TURN server. On the loop's thread but for the
@@ -55,6 +58,9 @@ struct TurnTls::Port
   GPtr<GSocketListener> listener{g_socket_listener_new ()};
   GPtr<GCancellable> cancellable{g_cancellable_new ()};
   std::shared_ptr<std::atomic<unsigned>> open;
+  EventLoop *loop = nullptr;
+  Timer again;
+  bool warned = false; // since the last that was accepted
 
   bool listen (std::string *error)
   {
@@ -84,6 +90,7 @@ struct TurnTls::Port
   {
     g_cancellable_cancel (cancellable.get ());
     g_socket_listener_close (listener.get ());
+    again.cancel ();
   }
 
   static void on_accepted (GObject *source, GAsyncResult *result, gpointer data)
@@ -95,10 +102,16 @@ struct TurnTls::Port
         g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CLOSED))
       return; // *data* may be gone
     auto *self = static_cast<Port *> (data);
-    if (local)
-      self->carry (local);
-    else
-      GST_WARNING ("TURN over TLS: %s", error->message);
+    if (!local) {
+      if (!self->warned)
+        GST_WARNING ("TURN over TLS: %s", error->message);
+      self->warned = true;
+      self->again =
+          self->loop->after (kAcceptAgain, [self] () { self->accept (); });
+      return;
+    }
+    self->warned = false;
+    self->carry (local);
     self->accept ();
   }
 
@@ -213,6 +226,7 @@ TurnTls::local_uri (const std::string &uri, std::string *error)
     made->server = server;
     made->ca_file = ca_file_;
     made->open = open_;
+    made->loop = &loop_;
     if (!made->listen (error)) {
       ports_.erase (server);
       return "";

@@ -252,6 +252,7 @@ private:
   double fps_ = 0; // of the last second
   std::optional<BandwidthEstimator> estimator_;
   bool pacing_ = false;
+  bool reported_ = false; // transport-wide feedback has come
   RateLimit told_limit_ = RateLimit::None;
   std::int64_t told_at_ = 0;     // us
   std::int64_t report_seen_ = 0; // as Shared::last_rtcp

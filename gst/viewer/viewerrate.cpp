@@ -146,6 +146,7 @@ Viewer::on_feedback (const std::vector<PacketReport> &packets)
           "feedback %" G_GINT64_FORMAT " %" G_GINT64_FORMAT " %" G_GINT64_FORMAT
           " %u",
           now, packet.sent, packet.received.value_or (-1), packet.size);
+  reported_ = true;
   estimator_->on_feedback (packets, now);
   // Each picture that is still made for the path of before is lost in its full
   // queue.
@@ -322,7 +323,7 @@ Viewer::add_rate_stats (GstStructure *stats, std::int64_t now) const
       "received-rate", G_TYPE_UINT, estimator_->received_rate (), "loss",
       G_TYPE_DOUBLE, estimator_->loss (), "limit", G_TYPE_STRING,
       rate_limit_name (estimator_->limit (now / 1000)), "feedback",
-      G_TYPE_STRING, offer_.twcc_id ? "transport-wide" : "receiver-reports",
+      G_TYPE_STRING, reported_ ? "transport-wide" : "receiver-reports",
       "thinning", G_TYPE_STRING, thinning_name (thinner.level ()), "thinned",
       G_TYPE_UINT64, thinner.thinned (), "resends-refused", G_TYPE_UINT64,
       guint64 (shared_->resends.refused ()), nullptr);
