@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <thread>
 
 using namespace robotlive::server;
@@ -186,14 +187,14 @@ TEST_F (Process, SaysAtItsStartThatItMayOpenTooFewFiles)
     return std::string (std::istreambuf_iterator<char> (file), {});
   };
   start ("", 64);
-  EXPECT_EQ (ended (), 1);
+  EXPECT_EQ (ended (), EX_UNAVAILABLE);
   EXPECT_NE (errors ().find ("limit of open files, 64, leaves none"),
       std::string::npos)
       << errors ();
   std::ofstream (folder + "/signaling.conf") << "[limits]\nconnections=200\n";
   listener = listening_socket (&port);
   start ("", 200);
-  EXPECT_EQ (ended (), 1);
+  EXPECT_EQ (ended (), EX_UNAVAILABLE);
   EXPECT_NE (errors ().find ("allows 136 connections, not the wanted 200"),
       std::string::npos)
       << errors ();
