@@ -36,7 +36,8 @@ async function measure(viewers) {
     pause: Math.max(...pauses), cpu: (await cpu).percent };
 }
 
-const site = await Site.open({ source: HD });
+const site = await Site.open({ source: HD,
+  config: () => `[sessions]\nmax-sessions-per-user=${VIEWERS}\n` });
 const failures = [];
 try {
   // All at one rate: what is looked at is how many there are.

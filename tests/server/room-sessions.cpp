@@ -331,4 +331,67 @@ TEST (Sessions, NamingPeersOfOthersOpensNothing)
   EXPECT_EQ (w.state (), "live");
 }
 
+TEST (Sessions, OneViewerDoesNotFillTheRobot)
+{
+  World w;
+  w.config.max_viewers = 4;
+  w.config.max_sessions_per_user = 2;
+  w.room->set_config (w.config);
+  SocketId r = w.join ("robot", "r1");
+  SocketId other = w.join ("robot", "r2");
+  for (const char *user : {"v", "u", "x"}) {
+    w.book (user, 0, 600000);
+    w.book (user, 0, 600000, "r2");
+  }
+  auto watch = [&] (const char *role, const char *user, const char *robot) {
+    SocketId s = w.join (role, user);
+    w.offer (s, robot);
+    return s;
+  };
+  const SocketId first = watch ("viewer", "v", "r1");
+  EXPECT_EQ (w.last_code (first), "");
+  const std::string id = w.peer_id ();
+  EXPECT_EQ (w.last_code (watch ("viewer", "v", "r1")), "");
+  const SocketId third = watch ("viewer", "v", "r1");
+  EXPECT_EQ (w.last_code (third), "busy");
+  // A link that is gone leaves its session running, so its place is taken.
+  w.room->disconnect (first, "transport close", w.backend.now);
+  EXPECT_EQ (w.last_code (watch ("viewer", "v", "r1")), "busy");
+  // Its own session by its id, another robot, another user: not counted.
+  const std::size_t refused = w.sockets.of (third, "error").size ();
+  w.offer (third, "r1", ",\"peerId\":\"" + id + "\"");
+  EXPECT_EQ (w.sockets.of (third, "error").size (), refused);
+  EXPECT_EQ (w.last_code (watch ("viewer", "v", "r2")), "");
+  EXPECT_EQ (w.last_code (watch ("viewer", "u", "r1")), "");
+  EXPECT_EQ (w.last_code (watch ("viewer", "u", "r1")), "");
+  EXPECT_EQ (w.last_code (watch ("viewer", "x", "r1")), "busy");
+  // Full of viewers; administrators have places of their own, as many.
+  for (int i = 0; i < 4; ++i)
+    EXPECT_EQ (w.last_code (watch ("admin", "root", "r1")), "");
+  EXPECT_EQ (w.last_code (watch ("admin", "root", "r1")), "busy");
+  EXPECT_EQ (w.sockets.of (r, "offer").size (), 9u);
+  EXPECT_EQ (w.sockets.of (other, "offer").size (), 1u);
+  // What ends gives its place back.
+  EXPECT_TRUE (w.room->end_session (id, "revoked", w.backend.now));
+  EXPECT_EQ (w.last_code (watch ("viewer", "v", "r1")), "");
+}
+
+// They call themselves what they like, and a page may call all of them the
+// same.
+TEST (Sessions, AnonymousViewersAreNotCountedByName)
+{
+  World w;
+  w.config.allow_anonymous = true;
+  w.config.max_viewers = 3;
+  w.config.max_sessions_per_user = 1;
+  w.room->set_config (w.config);
+  w.join ("robot", "r1");
+  for (int i = 0; i < 4; ++i) {
+    SocketId s = w.connect ("");
+    w.send (s, "register", R"({"userId":"guest","userType":"viewer"})");
+    w.offer (s, "r1");
+    EXPECT_EQ (w.last_code (s), i < 3 ? "" : "busy");
+  }
+}
+
 } // namespace

@@ -105,6 +105,7 @@ App::room_config () const
   r.robot_grace_ms = config_.robot_grace_ms;
   r.viewer_grace_ms = config_.viewer_grace_ms;
   r.max_viewers = config_.max_viewers;
+  r.max_sessions_per_user = config_.max_sessions_per_user;
   r.robot_relay_ms = config_.turn_urls.empty () ? 0 : config_.turn_ttl_ms;
   r.max_sockets_per_user = config_.max_sockets_per_user;
   // A console has no list of robots.

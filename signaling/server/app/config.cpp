@@ -246,6 +246,7 @@ read_keys (File &f, Config *config)
   f.duration ("sessions", "robot-grace", &c.robot_grace_ms);
   f.duration ("sessions", "viewer-grace", &c.viewer_grace_ms);
   f.get ("sessions", "max-viewers", &c.max_viewers);
+  f.get ("sessions", "max-sessions-per-user", &c.max_sessions_per_user);
   f.duration ("sessions", "max-booking", &c.max_booking_ms);
   f.duration ("sessions", "max-booked", &c.max_booked_ms);
   f.duration ("sessions", "booking-horizon", &c.booking_horizon_ms);

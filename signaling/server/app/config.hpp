@@ -68,6 +68,7 @@ struct Config
   TimeMs robot_grace_ms = 3000;
   TimeMs viewer_grace_ms = 10000;
   std::size_t max_viewers = 64;
+  std::size_t max_sessions_per_user = 8; // of one robot
   std::size_t max_sockets_per_user = 64;
   TimeMs max_booking_ms = TimeMs{24} * 3600 * 1000; // by viewers themselves
   TimeMs max_booked_ms = TimeMs{7} * 86400 * 1000;  // of one, to come

@@ -48,8 +48,9 @@ struct RoomConfig
   // Their bytes; less for a socket that has shown no token yet.
   std::size_t max_waiting_bytes = 256 * 1024;
   std::size_t max_untrusted_waiting_bytes = 64 * 1024;
-  std::size_t max_viewers = 64; // sessions of one robot
-  std::size_t max_rooms = 16;   // of one socket
+  std::size_t max_viewers = 64; // sessions of one robot; administrators' apart
+  std::size_t max_sessions_per_user = 8; // of one robot
+  std::size_t max_rooms = 16;            // of one socket
   std::size_t max_sockets_per_user = 64;
   TimeMs late_ms = 30000; // messages of a session that is over
   // A robot's link was dead for so long at most before it came back.
@@ -341,6 +342,7 @@ private:
   std::string choose_robot (const Peer &peer, const std::string &to,
       const ViewerAnswer &answer, TimeMs now, std::optional<Window> *window,
       ErrorMessage *error) const;
+  const char *no_place (const Peer &peer, const std::string &robot_id) const;
   Sessions::iterator running_session (const Peer &peer,
       const std::string &robot_id, const std::string &wanted_peer_id);
   Session &open_session (Peer &peer, const std::string &robot_id,

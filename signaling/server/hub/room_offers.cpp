@@ -288,14 +288,11 @@ Room::admit (Peer &peer, const Message &message, const Signal &signal,
   update_presence (peer, now);
   if (robot_id.empty ())
     return fail (peer, message, error);
-  auto on_robot = listed (by_robot_, robot_id);
-  std::size_t watching = std::count_if (on_robot.begin (), on_robot.end (),
-      [] (const auto &s) { return !s->second.ending (); });
   bool watches =
       running_session (peer, robot_id, signal.peer_id) != sessions_.end ();
-  if (!watches && watching >= config_.max_viewers)
-    return fail (peer, message,
-        {"busy", "too many viewers watch this robot", "", signal.to});
+  const char *full = watches ? nullptr : no_place (peer, robot_id);
+  if (full)
+    return fail (peer, message, {"busy", full, "", signal.to});
   Session &session =
       open_session (peer, robot_id, signal.peer_id, *window, now);
   ++counters_.offers_admitted;
@@ -323,6 +320,32 @@ Room::admit (Peer &peer, const Message &message, const Signal &signal,
   w.field ("notBefore", told.not_before).field ("expiresAt", told.expires_at);
   w.field ("serverTime", now).end ().end ();
   succeed (peer, message, w.text ());
+}
+
+// Why one more session finds no place on the robot, or null. Administrators
+// have as many places of their own: no viewer keeps them out. Anonymous viewers
+// call themselves what they like, so they are not counted by name.
+const char *
+Room::no_place (const Peer &peer, const std::string &robot_id) const
+{
+  const bool admin = peer.role == "admin";
+  std::size_t watching = 0;
+  std::size_t own = 0;
+  auto ids = by_robot_.find (robot_id);
+  if (ids == by_robot_.end ())
+    return nullptr;
+  for (const std::string &id : ids->second) {
+    const Session &session = sessions_.at (id);
+    if (session.ending () || (session.entry.role == "admin") != admin)
+      continue;
+    ++watching;
+    own += session.entry.viewer_id == peer.user_id;
+  }
+  if (watching >= config_.max_viewers)
+    return "too many viewers watch this robot";
+  if (!admin && !peer.anonymous && own >= config_.max_sessions_per_user)
+    return "you watch this robot too often already";
+  return nullptr;
 }
 
 // The one that an offer goes on with.

@@ -176,6 +176,7 @@ export async function ours({ raw, work, duration = '12h',
   const keep = (name, text) =>
     fs.writeFileSync(path.join(dir, name), text + '\n', { mode: 0o600 });
   keep('password', 'a bench has no secrets');
+  keep('signaling.conf', '[sessions]\nmax-sessions-per-user=64');
   const user = cli('user', 'add', 'viewer@bench.example',
     '--password-file', path.join(dir, 'password'));
   const addToken = (id) => {
@@ -193,7 +194,8 @@ export async function ours({ raw, work, duration = '12h',
     book: (length, from = 'now') => cli('booking', 'add', '--user', user,
       '--robot', robotId, '--start', from, '--duration', length),
     async startServer(port = 0) {
-      peer.server = start(server, ['serve', ...database, '--listen',
+      peer.server = start(server, ['serve', ...database, '--config',
+        path.join(dir, 'signaling.conf'), '--listen',
         `${host === '127.0.0.1' ? host : '0.0.0.0'}:${port}`],
       { env: env.server });
       const ready = await peer.server.line((line) =>
