@@ -54,6 +54,14 @@ network('interfaces of the robot', () => {
   });
   after(() => site?.close());
 
+  // A viewer that is gone is let go by its silence: not in the next test.
+  const leaves = async (viewer) => {
+    const removed = site.robot.removed.length;
+    await viewer.stop();
+    await until('the viewer is let go', () =>
+      site.robot.removed.length > removed, { detail: () => site.robot.log() });
+  };
+
   // The one who watches sees no pause of it, for 5 s: longer than it takes to
   // find that a viewer has vanished.
   const goesOn = (name, act) => it(name, async () => {
@@ -71,7 +79,7 @@ network('interfaces of the robot', () => {
       `longest pause ${pause} ms`);
     assert.equal(site.robot.removed.length, removed, site.robot.log());
     assert.ok(viewer.seen.frames - frames > 100, `${viewer.seen.frames - frames}`);
-    await viewer.stop();
+    await leaves(viewer);
   });
 
   goesOn('one goes down', () => ip('link', 'set', 'spare0', 'down'));
@@ -109,7 +117,7 @@ network('interfaces of the robot', () => {
         await sleep(5000);
         assert.equal(site.robot.removed.length, removed, site.robot.log());
       }
-      await viewer.stop();
+      await leaves(viewer);
       if (up0)
         firstWay();
     });
