@@ -401,15 +401,17 @@ test('the page registers with its instance and its peers', async t => {
   await connect(page);
   await until('the offer', async () =>
     /^\d+:\d\d$/.test(await textOf(page, 'remaining')));
+  const peers = () => registered.at(-1).peers.join();
+  assert.equal(peers(), '');
   await page.dropLink();
-  await until('the next', () => registered.length === 2);
+  await until('its peer', () => peers() === 'p');
   await page.reload();
-  await until('the third', () => registered.length === 3);
+  await until('the page that has none yet', () => peers() === '');
+  // A link that is slow to come up is tried, and registers, again.
+  assert.ok(registered.length >= 3);
   const [{ instance }] = registered;
   assert.match(instance, /^[0-9a-f]{32}$/);
-  assert.deepEqual(registered.map(one => one.instance),
-    [instance, instance, instance]);
-  assert.deepEqual(registered.map(one => one.peers), [[], ['p'], []]);
+  assert.ok(registered.every(one => one.instance === instance));
   // A tab that is duplicated has a copy of the store, and is another.
   assert.equal(await page.evaluate(() =>
     sessionStorage.getItem('robotlive.instance')), null);
