@@ -149,6 +149,47 @@ export async function assertUntouched(page) {
   })), { same: true, open: 'connected', states: [], now: 'live' });
 }
 
+// For addInitScript (): window.frames has RTP time and arrival (ms) of each
+// frame of the video, before it is decoded.
+export function arrivals() {
+  window.frames = [];
+  const Peer = window.RTCPeerConnection;
+  window.RTCPeerConnection = class extends Peer {
+    constructor(config) {
+      super({ ...config, encodedInsertableStreams: true });
+      this.addEventListener('track', ({ receiver, track }) => {
+        const { readable, writable } = receiver.createEncodedStreams();
+        readable.pipeThrough(new TransformStream({
+          transform(frame, controller) {
+            if (track.kind === 'video')
+              window.frames.push([frame.getMetadata().rtpTimestamp
+                ?? frame.timestamp, performance.now()]);
+            controller.enqueue(frame);
+          },
+        })).pipeTo(writable);
+      });
+    }
+  };
+}
+
+// Of the frames that came during *act* (): how many, the longest step of their
+// RTP times and the longest time between two arrivals, both in frames.
+export async function gaps(pages, act) {
+  await Promise.all(pages.map(page => page.evaluate(() => {
+    window.frames.splice(0, window.frames.length - 1);
+  })));
+  await act();
+  return Promise.all(pages.map(async page => {
+    const frames = await page.evaluate(() => window.frames);
+    const steps = key => frames.slice(1).map((frame, n) =>
+      frame[key] - frames[n][key]);
+    const times = steps(0).map(step => step | 0);
+    const frame = times.toSorted((a, b) => a - b)[times.length >> 1];
+    return { frames: times.length, missing: Math.max(...times) / frame,
+      silence: Math.max(...steps(1)) / (frame / 90) };
+  }));
+}
+
 // A Chromium with tabs of which one is in front and the others are hidden, as
 // on a desktop; what drives the other tests keeps all of its pages in front.
 export class Tabs {
