@@ -11,11 +11,12 @@ const BASE = new URL('.', import.meta.url);
 export const address = path => new URL(path, BASE).href;
 
 export class ApiError extends Error {
-  constructor(status, code, sentence, retryAfter) {
+  constructor(status, { code, message, next_free } = {}, retryAfter = NaN) {
     super(`HTTP ${status}`);
     this.status = status;
     this.code = code;
-    this.sentence = sentence; // the server's own words, if any
+    this.sentence = message; // the server's own words, if any
+    this.nextFree = next_free; // { starts_at, ends_at }, of a booking
     this.retryAfter = retryAfter; // seconds, if it says
   }
 }
@@ -40,7 +41,7 @@ async function call(path, { token, body, method } = {}) {
       throw new ApiError(0);
   }
   if (!response.ok)
-    throw new ApiError(response.status, answer?.code, answer?.message,
+    throw new ApiError(response.status, answer ?? {},
       Number(response.headers.get('Retry-After') ?? NaN));
   return answer;
 }

@@ -114,13 +114,18 @@ export function waitText(seconds) {
   return `${count} ${unit}${count === 1 ? '' : 's'}`;
 }
 
-// Why a booking was not made or not cancelled.
-export function bookingText({ status, code, sentence }) {
+// Why a booking was not made or not cancelled. *nextFree*: when the robot is
+// free for as long.
+export function bookingText({ status, code, sentence, nextFree }, now, locale) {
   if (status === 0)
     return 'The server cannot be reached.';
-  if (status === 409 && code === 'conflict')
-    return 'Somebody else has booked this robot for that time. Please choose '
-      + 'another time.';
+  if (status === 409 && code === 'conflict') {
+    const { starts_at: from, ends_at: to } = nextFree ?? {};
+    return 'Somebody else has booked this robot for that time. '
+      + (Number.isFinite(from) && Number.isFinite(to)
+        ? `The next free time is ${rangeText(from, to, now, locale)}.`
+        : 'Please choose another time.');
+  }
   // Other 4xx: about what was asked for, in the server's words.
   if (status < 500 && typeof sentence === 'string' && sentence !== '') {
     const words = sentence.slice(0, 200).replace(/\.$/, '');

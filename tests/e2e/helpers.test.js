@@ -187,5 +187,10 @@ test('why a booking failed is said in words', () => {
     'Not done: too long.');
   assert.match(text.bookingText({ status: 409 }), /409/);
   assert.match(text.bookingText({ status: 409, code: 'conflict' }),
-    /Somebody else/);
+    /^Somebody else has .* Please choose another time\.$/);
+  const from = new Date('2031-03-30T14:15').getTime();
+  assert.match(text.bookingText({ status: 409, code: 'conflict',
+    nextFree: { starts_at: from, ends_at: from + 1800000 } }, from - 3600000,
+  'en-GB'),
+  /^Somebody else has .* The next free time is .*14:15 .*14:45.*\.$/);
 });

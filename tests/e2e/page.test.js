@@ -64,7 +64,9 @@ test('a robot is booked and a booking cancelled, or it is told why not', async t
       asked.push([method, path, body]);
       if (asked.length === 1)
         return { status: 409, json: { code: 'conflict',
-          message: 'the robot is booked by another at that time' } };
+          message: 'the robot is booked by another at that time',
+          next_free: { starts_at: new Date('2031-03-30T15:00').getTime(),
+            ends_at: new Date('2031-03-30T15:45').getTime() } } };
       answers['/my-bookings'] = method === 'DELETE' ? []
         : [{ id: 7, ...body, status: 'active' }];
       return { status: method === 'DELETE' ? 200 : 201, json: {} };
@@ -77,9 +79,9 @@ test('a robot is booked and a booking cancelled, or it is told why not', async t
   await page.getByLabel('Start (empty: now)').fill('2031-03-30T14:15');
   const book = page.getByRole('button', { name: 'Book', exact: true });
   await book.click();
-  await until('the reason', async () => await textOf(page, 'booking-notice')
-    === 'Somebody else has booked this robot for that time. Please choose '
-      + 'another time.');
+  await until('the reason', async () =>
+    /^Somebody else has booked this robot for that time\. The next free time is .*3:00 PM.* 3:45 PM/
+      .test(await textOf(page, 'booking-notice')));
   await book.click();
   const item = page.getByRole('listitem').filter({ hasText: 'robot_2' });
   await until('the booking', async () => await item.isVisible());

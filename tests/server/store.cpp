@@ -86,6 +86,53 @@ TEST_F (StoreTest, RefusesOverlapsOfTheRobotAndOfItsType)
   EXPECT_EQ (add (booking ("r", kHour, kHour, "t")), StoreError::Invalid);
 }
 
+TEST_F (StoreTest, TellsWhatIsInTheWayAndWhenTheRobotIsFree)
+{
+  auto clash = [&] (BookingRecord b) {
+    try {
+      b.id ? store->update_booking (b) : (void)store->add_booking (b);
+    } catch (const StoreError &e) {
+      return e.clash;
+    }
+    return std::optional<StoreError::Clash> ();
+  };
+  auto expect = [&] (const std::optional<StoreError::Clash> &told, TimeMs from,
+                    TimeMs to, TimeMs next) {
+    ASSERT_TRUE (told);
+    EXPECT_EQ (told->with.starts_at, base + from);
+    EXPECT_EQ (told->with.ends_at, base + to);
+    EXPECT_EQ (told->next_free.starts_at, base + next);
+  };
+  BookingRecord first = booking ("r", 0, kHour, "t");
+  first.id = store->add_booking (first);
+  store->add_booking (booking ("r", 2 * kHour, 3 * kHour, "t"));
+  store->add_booking (booking ("", 4 * kHour, 5 * kHour, "t"));
+  store->add_booking (booking ("other", 0, 9 * kHour, "x"));
+  // The gap of an hour is enough for half of one, and not for two.
+  expect (clash (booking ("r", 0, kHour / 2, "t")), 0, kHour, kHour);
+  expect (clash (booking ("r", 0, 2 * kHour, "t")), 0, kHour, 5 * kHour);
+  expect (clash (booking ("r", kHour, 5 * kHour, "t")), 2 * kHour, 3 * kHour,
+      5 * kHour);
+  expect (clash (booking ("", kHour / 2, kHour, "t")), 0, kHour, kHour);
+  expect (clash (booking ("s", 4 * kHour, 5 * kHour, "t")), 4 * kHour,
+      5 * kHour, 5 * kHour);
+  // Its own time is not in a booking's way.
+  first.window.ends_at = base + 2 * kHour + 1;
+  expect (clash (first), 2 * kHour, 3 * kHour, 5 * kHour);
+  first.window.ends_at = base + 2 * kHour;
+  EXPECT_FALSE (clash (first));
+  store->cancel_booking (first.id);
+  RobotRecord robot;
+  robot.id = "r" + suffix;
+  robot.type = "t" + suffix;
+  auto booked = store->booked (robot, {base + kHour, base + 9 * kHour});
+  std::sort (booked.begin (), booked.end (),
+      [] (auto &a, auto &b) { return a.starts_at < b.starts_at; });
+  ASSERT_EQ (booked.size (), 2u);
+  EXPECT_EQ (booked[0].starts_at, base + 2 * kHour);
+  EXPECT_EQ (booked[1].ends_at, base + 5 * kHour);
+}
+
 TEST_F (StoreTest, OneOfFiftyParallelCreatorsWins)
 {
   constexpr int creators = 50;

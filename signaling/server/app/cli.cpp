@@ -50,7 +50,18 @@ booking_add (CommandContext &c)
       !c.store ().user_by_id (b.user_id))
     std::cerr << "warning: there is no account " << b.user_id << " (user add)"
               << std::endl;
-  std::cout << c.store ().add_booking (b) << std::endl;
+  try {
+    std::cout << c.store ().add_booking (b) << std::endl;
+  } catch (const StoreError &refused) {
+    if (!refused.clash)
+      throw;
+    const auto &[with, next] = *refused.clash;
+    throw StoreError (refused.kind,
+        std::string (refused.what ()) + ": from " +
+            c.zone->iso8601 (with.starts_at) + " to " +
+            c.zone->iso8601 (with.ends_at) + "; it is free for as long from " +
+            c.zone->iso8601 (next.starts_at));
+  }
   return EX_OK;
 }
 

@@ -65,7 +65,8 @@ HttpApi::HttpApi (Services services)
     : users_ ({services.config, services.keys, services.room, services.store,
           services.audit, services.passwords, services.post, services.log}),
       robots_ ({services.config, services.keys, services.room, services.store,
-          services.audit, services.log})
+          services.audit, services.log}),
+      availability_ ({services.zone, services.store})
 {
   set_services (std::move (services));
 }
@@ -155,7 +156,8 @@ HttpApi::dispatch (const CallPtr &call)
 {
   const HttpRequest &request = call->request;
   if (!route (call) && !users_.route (call) && !robots_.route (call) &&
-      !route_bookings (call) && !route_admin (call)) {
+      !availability_.route (call) && !route_bookings (call) &&
+      !route_admin (call)) {
     if (request.method == "GET" || request.method == "HEAD")
       call->reply (files_.get (request));
     else

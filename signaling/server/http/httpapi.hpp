@@ -10,6 +10,7 @@
 #include "server/auth/identity.hpp"
 #include "server/auth/throttle.hpp"
 #include "server/auth/turncredentials.hpp"
+#include "server/http/availabilityroutes.hpp"
 #include "server/http/robotroutes.hpp"
 #include "server/http/userroutes.hpp"
 #include "server/http/webfiles.hpp"
@@ -101,6 +102,7 @@ private:
   Services services_;
   UserRoutes users_;
   RobotRoutes robots_;
+  AvailabilityRoutes availability_;
   WebFiles files_;
   LoginThrottle throttle_;
   BoundedMap<std::deque<TimeMs>> changes_{10000}; // of bookings, by user

@@ -29,12 +29,32 @@ error_response (int status, std::string_view code, std::string_view message)
   return response;
 }
 
+static void
+write_window (JsonWriter &w, std::string_view name, const Window &window)
+{
+  w.key (name).object ().field ("starts_at", window.starts_at);
+  w.field ("ends_at", window.ends_at).end ();
+}
+
+static HttpResponse
+conflict_response (const StoreError &error)
+{
+  if (!error.clash)
+    return error_response (409, "conflict", error.what ());
+  JsonWriter w;
+  w.object ().field ("code", "conflict").field ("message", error.what ());
+  w.field ("detail", error.what ());
+  write_window (w, "conflict", error.clash->with);
+  write_window (w, "next_free", error.clash->next_free);
+  return json_response (409, w.end ().take ());
+}
+
 HttpResponse
 store_error_response (const StoreError &error)
 {
   switch (error.kind) {
     case StoreError::Conflict:
-      return error_response (409, "conflict", error.what ());
+      return conflict_response (error);
     case StoreError::NotFound:
       return error_response (404, "not-found", error.what ());
     case StoreError::Invalid:
@@ -62,6 +82,12 @@ HttpCall::is (std::string_view method,
 std::string
 HttpCall::query (std::string_view key) const
 {
+  return query_if (key).value_or ("");
+}
+
+std::optional<std::string>
+HttpCall::query_if (std::string_view key) const
+{
   std::size_t at = 0;
   while (at < request.query.size ()) {
     std::size_t end =
@@ -77,7 +103,7 @@ HttpCall::query (std::string_view key) const
     }
     at = end + 1;
   }
-  return "";
+  return std::nullopt;
 }
 
 bool

@@ -34,7 +34,10 @@ struct HttpCall
   bool is (std::string_view method,
       std::initializer_list<std::string_view> segments) const;
   bool admin () const { return identity && identity->role == "admin"; }
+  // Percent-decoded; empty if it is absent, or cannot be decoded.
   std::string query (std::string_view key) const;
+  // The same, nothing if it is absent.
+  std::optional<std::string> query_if (std::string_view key) const;
 };
 using HttpCallPtr = std::shared_ptr<HttpCall>;
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include "server/store/availability.hpp"
 #include "server/store/store_impl.hpp"
 #include <algorithm>
 
@@ -82,24 +83,53 @@ read_sessions (soci::session &sql, const std::string &rest, Bind bind)
   return list;
 }
 
-// Two bookings meet if they mean the same robot, or if one of them is for the
-// whole type that the other belongs to.
+// The windows of the active bookings that meet *wanted*: those of the same
+// robot, and those of the whole type if either is for it. Never its own.
+std::vector<Window>
+read_meeting (soci::session &sql, const BookingRecord &wanted)
+{
+  static const std::string of_robot =
+      "AND (robot_id = :r OR (robot_id = '' AND robot_type = :t))";
+  static const std::string of_type = "AND robot_type = :t";
+  std::vector<Window> windows;
+  Window w;
+  each_row (
+      sql,
+      "SELECT starts_at, ends_at FROM bookings WHERE ends_at > :s AND "
+      "starts_at < :e AND status = 'active' AND id <> :i " +
+          (wanted.robot_id.empty () ? of_type : of_robot),
+      [&] (soci::statement &st) {
+        st.exchange (into (w.starts_at));
+        st.exchange (into (w.ends_at));
+        st.exchange (use (wanted.window.starts_at));
+        st.exchange (use (wanted.window.ends_at));
+        st.exchange (use (wanted.id));
+        if (!wanted.robot_id.empty ())
+          st.exchange (use (wanted.robot_id));
+        st.exchange (use (wanted.robot_type));
+      },
+      [&] { windows.push_back (w); });
+  return windows;
+}
+
 void
 refuse_overlap (soci::session &sql, const BookingRecord &wanted)
 {
-  for (const BookingRecord &b : read_bookings (sql,
-           "WHERE status = 'active' AND starts_at < :e AND ends_at > :s",
-           [&] (soci::statement &st) {
-             st.exchange (use (wanted.window.ends_at));
-             st.exchange (use (wanted.window.starts_at));
-           })) {
-    bool whole_type = b.robot_id.empty () || wanted.robot_id.empty ();
-    bool same = whole_type ? b.robot_type == wanted.robot_type
-                           : b.robot_id == wanted.robot_id;
-    if (b.id != wanted.id && same)
-      throw StoreError (
-          StoreError::Conflict, "the robot is booked by another at that time");
-  }
+  std::vector<Window> meeting = read_meeting (sql, wanted);
+  if (meeting.empty ())
+    return;
+  BookingRecord later = wanted;
+  later.window.ends_at = kNever;
+  StoreError error (
+      StoreError::Conflict, "the robot is booked by another at that time");
+  error.clash =
+      StoreError::Clash{*std::min_element (meeting.begin (), meeting.end (),
+                            [] (const Window &a, const Window &b) {
+                              return a.starts_at < b.starts_at;
+                            }),
+          next_free_window (read_meeting (sql, later), wanted.window.starts_at,
+              wanted.window.ends_at - wanted.window.starts_at)};
+  throw error;
 }
 
 std::string
@@ -251,6 +281,17 @@ Store::bookings_made (const std::string &user_id, TimeMs since)
         use (user_id), use (since), into (n);
     return static_cast<std::size_t> (n);
   });
+}
+
+std::vector<Window>
+Store::booked (const RobotRecord &robot, const Window &within)
+{
+  BookingRecord any;
+  any.robot_id = robot.id;
+  any.robot_type = robot.type;
+  any.window = within;
+  return impl_->with_session (
+      [&] (soci::session &sql) { return read_meeting (sql, any); });
 }
 
 std::vector<BookingRecord>

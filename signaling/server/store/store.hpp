@@ -31,6 +31,14 @@ public:
   {
   }
   Kind kind;
+  // Of a booking that another is in the way of: when that one is, and when the
+  // robot is next free for as long.
+  struct Clash
+  {
+    Window with;
+    Window next_free;
+  };
+  std::optional<Clash> clash;
 };
 
 struct User
@@ -193,7 +201,8 @@ public:
   // -1: never.
   TimeMs subject_revoked_at (bool robot, const std::string &subject);
 
-  // Conflict: overlaps another active booking of the robot, atomically.
+  // Conflict (with a clash): overlaps another active booking of the robot,
+  // atomically.
   std::int64_t add_booking (const BookingRecord &booking);
   // Conflict, NotFound. Robot and window may change, the user may not.
   void update_booking (const BookingRecord &booking);
@@ -204,6 +213,9 @@ public:
   // How many were made after *since*, whatever became of them.
   std::size_t bookings_made (const std::string &user_id, TimeMs since);
   std::vector<BookingRecord> bookings ();
+  // The active bookings that keep others from *robot*, of it and of its whole
+  // type, as far as they overlap *within*; in no order.
+  std::vector<Window> booked (const RobotRecord &robot, const Window &within);
   // Active ones of the user that end after *now*.
   std::vector<Booking> open_bookings (const std::string &user_id, TimeMs now);
 
