@@ -58,7 +58,8 @@ GType gst_session_gate_state_get_type ();
 struct GateData
 {
   // Guards everything below but the timer, which has its own. A leaf: no other
-  // lock is taken, nothing pushed, emitted, posted or waited for with it held.
+  // lock is taken, nothing pushed, emitted, posted, read or waited for with it
+  // held: each buffer takes it.
   std::mutex lock;
   robotlive::GateSession session;
   robotlive::GateFlow flow;
@@ -129,5 +130,7 @@ void gate_install_settings (GstSessionGateClass *klass);
 void gate_notify_state (GstSessionGate *self);
 void gate_emit_session_event (
     GstSessionGate *self, const GstStructure *structure);
+// Reads the key file anew. A gate whose key cannot be read opens to no grant.
+std::optional<robotlive::Refusal> gate_load_key (GateData &data);
 // Checks the grant that was set, if any; tells when it is refused.
 void gate_take_grant_property (GstSessionGate *self);

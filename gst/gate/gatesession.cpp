@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "gate/gatesession.hpp"
-#include "grant/keyfile.hpp"
 #include <algorithm>
 #include <glib.h>
 
@@ -149,20 +148,6 @@ GateSession::set_key_file (const std::string &path)
   key_file_ = path;
   keys_ = JwtKeySet ();
   require_grant (grant_given_);
-}
-
-std::optional<Refusal>
-GateSession::load_key ()
-{
-  keys_ = JwtKeySet ();
-  if (key_file_.empty ())
-    return std::nullopt;
-  std::string error;
-  auto keys = load_key_file (key_file_, &error);
-  if (!keys)
-    return Refusal{"no-key", error};
-  keys_ = std::move (*keys);
-  return std::nullopt;
 }
 
 std::optional<Refusal>

@@ -59,9 +59,8 @@ public:
   void set_time_source (TimeSource source);
   void set_robot_id (const std::string &id) { robot_id_ = id; }
   void set_key_file (const std::string &path);
-  // Reads the file anew. A gate whose key cannot be read opens to no grant.
-  std::optional<Refusal> load_key ();
-  // What the file held when it was read again, without the lock.
+  // What the file holds. Whoever reads it does so without the lock: the file
+  // may lie on another machine.
   void set_keys (JwtKeySet keys) { keys_ = std::move (keys); }
   // A text that is no time, a window without an end.
   std::optional<Refusal> problem () const;

@@ -129,6 +129,27 @@ of_other_keys (const Refusal &refusal)
   return false;
 }
 
+std::optional<Refusal>
+gate_load_key (GateData &data)
+{
+  for (;;) {
+    std::string path, error;
+    {
+      const Guard guard (data.lock);
+      path = data.session.key_file ();
+    }
+    std::optional<JwtKeySet> keys;
+    if (!path.empty ())
+      keys = load_key_file (path, &error);
+    const Guard guard (data.lock);
+    if (data.session.key_file () != path)
+      continue; // another file was named meanwhile
+    const bool failed = !path.empty () && !keys;
+    data.session.set_keys (keys ? std::move (*keys) : JwtKeySet ());
+    return failed ? std::optional (Refusal{"no-key", error}) : std::nullopt;
+  }
+}
+
 // The key that signed the grant may have come into the file since that was
 // read. One that cannot be read now leaves what there was.
 static bool
@@ -232,13 +253,15 @@ grant_action (GstSessionGate *self, const gchar *jwt)
   GateData &data = *self->data;
   std::optional<Refusal> problem;
   Anchor arrival;
+  bool running;
   {
     const Guard guard (data.lock);
     arrival = data.arrival ();
-    // Before the start nobody has read the key yet.
-    if (!data.running)
-      problem = data.session.load_key ();
+    running = data.running;
   }
+  // Before the start nobody has read the key yet.
+  if (!running)
+    problem = gate_load_key (data);
   if (problem) {
     gate_tell_refusal (self, *problem);
     return FALSE;
@@ -348,8 +371,6 @@ gst_session_gate_set_property (
         break;
       case PROP_GRANT_KEY:
         session.set_key_file (text ());
-        if (running)
-          problem = session.load_key ();
         break;
       case PROP_ROBOT_ID:
         session.set_robot_id (text ());
@@ -370,6 +391,8 @@ gst_session_gate_set_property (
         return;
     }
   }
+  if (running && id == PROP_GRANT_KEY)
+    problem = gate_load_key (data);
   if (running)
     warn_of (self, problem);
   data.timer.wake ();

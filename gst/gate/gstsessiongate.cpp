@@ -500,10 +500,12 @@ start (GstSessionGate *self)
     data.turn = 0;
     data.passed = data.dropped = 0;
     data.eos_sent = data.error_sent = false;
+    // From here on whoever names another key file reads it himself.
+    data.running = true;
     problem = data.session.problem ();
-    if (!problem)
-      problem = data.session.load_key ();
   }
+  if (!problem)
+    problem = gate_load_key (data);
   if (problem) {
     GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS,
         ("%s", problem->message.c_str ()), ("%s", problem->code.c_str ()));
@@ -514,10 +516,6 @@ start (GstSessionGate *self)
   std::shared_ptr<GstSessionGate> reference (
       GST_SESSION_GATE (gst_object_ref (self)),
       [] (GstSessionGate *gate) { gst_object_unref (gate); });
-  {
-    const Guard guard (data.lock);
-    data.running = true;
-  }
   if (!data.timer.start ("sessiongate",
           [reference] { return tell_news (reference.get ()); })) {
     GST_ELEMENT_ERROR (self, RESOURCE, FAILED,
