@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The two clocks of sessiongate, and a thread that sleeps on CLOCK_BOOTTIME.
+// The two clocks of sessiongate, and what sleeps on CLOCK_BOOTTIME for all
+// gates of a process.
 #pragma once
 #include "gate/gatecore.hpp"
 #include <functional>
@@ -12,11 +13,14 @@ namespace robotlive {
 // CLOCK_BOOTTIME, and CLOCK_REALTIME read at the same moment.
 Anchor clocks_now ();
 
-// Calls *work* on a thread of its own: once at the start, at each wake (), and
-// at the time that *work* returned last (kNeverNs: not by itself). That time is
-// on CLOCK_BOOTTIME, so a suspended machine wakes up late but not wrong, and a
-// step of the wall clock moves nothing. start () and stop () by one thread at a
-// time, wake () by any.
+// Calls *work*: once at the start, at each wake (), and at the time that *work*
+// returned last (kNeverNs: not by itself). That time is on CLOCK_BOOTTIME, so a
+// suspended machine wakes up late but not wrong, and a step of the wall clock
+// moves nothing. start () and stop () by one thread at a time, wake () by any.
+//
+// One thread sleeps for all timers of the process, while there are any. *work*
+// has a thread while it runs, and is never run twice at a time: one that takes
+// long, as an application's handler may, holds up no other timer.
 class BootTimer
 {
 public:
@@ -27,18 +31,20 @@ public:
   BootTimer (const BootTimer &) = delete;
   BootTimer &operator= (const BootTimer &) = delete;
 
-  // False when there is no thread or no file descriptor to be had.
+  // *name*: of the threads that *work* has. False when there is no thread or no
+  // file descriptor to be had.
   bool start (const char *name, Work work);
-  // Joins the thread. Called from *work* itself it cannot; then the thread ends
-  // as soon as *work* returns. *work* is freed by then.
+  // *work* does not run when this returns, and is freed. Called from *work*
+  // itself: when that returns.
   void stop ();
   // Any thread, also while stopped.
   void wake ();
 
 private:
-  struct Shared;
-  std::mutex lock_;                // of the pointer; a leaf
-  std::shared_ptr<Shared> shared_; // also the thread's
+  struct Entry;
+  class Sleeper;
+  std::mutex lock_; // of the pointer; a leaf
+  std::shared_ptr<Entry> entry_;
 };
 
 } // namespace robotlive

@@ -75,6 +75,7 @@ struct GateData
   guint64 passed = 0;
   guint64 dropped = 0;
   bool running = false; // from READY->PAUSED to PAUSED->READY
+  bool quiet = false;   // before the element leaves NULL
   bool eos_sent = false;
   bool error_sent = false;
   GstSessionGateClocks clocks = {};

@@ -322,6 +322,12 @@ gst_session_gate_revoke (GstSessionGate *self, const gchar *reason)
 }
 
 void
+gst_session_gate_set_quiet (GstSessionGate *self)
+{
+  self->data->quiet = true;
+}
+
+void
 gst_session_gate_set_clocks (
     GstSessionGate *self, const GstSessionGateClocks *clocks)
 {
@@ -498,8 +504,8 @@ install_properties (GObjectClass *object_class)
       "nanoseconds",
       0, G_MAXINT64, DEFAULT_WARNING_TIME, playing);
   properties[PROP_STATE] = g_param_spec_enum ("state", "State",
-      "Whether the stream passes, or why not; notified of by the gate's own "
-      "thread",
+      "Whether the stream passes, or why not; notified of by a "
+      "thread of the gate's own",
       GST_TYPE_SESSION_GATE_STATE, GST_SESSION_GATE_STATE_CLOSED, read_only);
   properties[PROP_REMAINING] = g_param_spec_uint64 ("remaining", "Remaining",
       "Nanoseconds until the end of the open session; 0 when it is not open, "

@@ -10,8 +10,8 @@
 // is the element's reference.
 //
 // Threads: the streaming thread decides for each buffer by the clock; nothing
-// that the timer does or fails to do opens or keeps open the gate. The timer
-// thread tells (messages, signals, notify, the key unit request, EOS or error
+// that the timer does or fails to do opens or keeps open the gate. The timer's
+// work tells (messages, signals, notify, the key unit request, EOS or error
 // when no buffer comes), so that all is told once and in order.
 #include "gate/gategobject.hpp"
 #include <gst/video/video.h>
@@ -213,7 +213,7 @@ ask_key_unit (GstSessionGate *self)
                          GST_CLOCK_TIME_NONE, TRUE, 0));
 }
 
-// The timer thread's work.
+// The timer's work.
 static BootNs
 tell_news (GstSessionGate *self)
 {
@@ -512,7 +512,9 @@ start (GstSessionGate *self)
     return false;
   }
   gate_take_grant_property (self);
-  // The thread owns a reference: it may outlive the application's last one.
+  if (data.quiet)
+    return true;
+  // The timer owns a reference: it may outlive the application's last one.
   std::shared_ptr<GstSessionGate> reference (
       GST_SESSION_GATE (gst_object_ref (self)),
       [] (GstSessionGate *gate) { gst_object_unref (gate); });

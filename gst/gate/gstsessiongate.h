@@ -19,6 +19,10 @@ void gst_session_gate_set_session (
 /* Shuts the gate at once. @reason: "revoked", "viewer-left", ... Any thread. */
 void gst_session_gate_revoke (GstSessionGate *self, const gchar *reason);
 
+/* For signalingbin alone, before the element leaves NULL: nobody listens, so
+ * nothing is told, and there is no timer. What passes is decided as ever. */
+void gst_session_gate_set_quiet (GstSessionGate *self);
+
 /* For tests: the clocks that the gate reads instead of the system's, both in
  * nanoseconds; before the element leaves NULL. The timer then fires only when
  * gst_session_gate_wake () says that time has passed. Any thread calls them. */

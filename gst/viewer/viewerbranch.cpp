@@ -233,6 +233,8 @@ Viewer::build_lane (Lane *lane, std::string *error)
     return false;
   }
 
+  // The bin tells of viewers itself.
+  gst_session_gate_set_quiet (GST_SESSION_GATE (lane->gate.get ()));
   // A viewer that does not take its buffers loses them; it never holds up the
   // others.
   g_object_set (lane->queue, "leaky", 2 /* downstream */, "max-size-time",

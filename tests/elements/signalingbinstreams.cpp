@@ -3,6 +3,7 @@
 // signalingbin's pads: sound beside the picture, one picture in several codecs.
 #include "av1standin.hpp"
 #include "bintest.hpp"
+#include <algorithm>
 
 using namespace robotlive;
 using namespace robotlive::test;
@@ -53,6 +54,44 @@ GST_START_TEST (test_sound_comes_with_the_picture)
     fail_unless (robot.wait (
         [&] () { return robot.number (id, "audio-packets") > 10; }));
   }
+}
+GST_END_TEST
+
+// What a viewer costs in threads: six of webrtcbin's, one for each of its two
+// streams, and none for their gates. One that asks for packets again costs
+// another, rtprtxsend's. The viewer's own end is in this process as well: it
+// goes first, and the robot takes a while to notice.
+GST_START_TEST (test_a_viewer_with_sound_has_eight_threads_at_most)
+{
+  Robot robot ("VP8", "session-policy=open" + kSound);
+  {
+    ViewerOptions options;
+    options.audio = true;
+    options.resends = false;
+    TestViewer viewer (robot.link, "ann", "p1", options);
+    fail_unless (viewer.join ());
+    fail_unless (robot.wait ([&] () {
+      viewer.give_candidates ();
+      return viewer.sounds () > 5;
+    }));
+    viewer.vanish ();
+  }
+  unsigned with = entries_of ("/proc/self/task");
+  while (robot.viewer_count () > 0) {
+    with = std::min (with, entries_of ("/proc/self/task"));
+    g_usleep (10000);
+  }
+  fail_unless (robot.wait_removed ("p1", "vanished"));
+  // Threads end a moment after they are done with.
+  unsigned without = 0;
+  for (unsigned now = entries_of ("/proc/self/task"); now != without;) {
+    without = now;
+    g_usleep (500000);
+    now = entries_of ("/proc/self/task");
+  }
+  g_print ("%u threads with the viewer, %u without\n", with, without);
+  fail_unless (with > without);
+  fail_unless (with - without <= 8);
 }
 GST_END_TEST
 
@@ -343,6 +382,7 @@ signalingbinstreams_suite (void)
   tcase_set_timeout (tc, 90);
   suite_add_tcase (s, tc);
   tcase_add_test (tc, test_sound_comes_with_the_picture);
+  tcase_add_test (tc, test_a_viewer_with_sound_has_eight_threads_at_most);
   tcase_add_test (tc, test_who_wants_no_sound_gets_the_picture);
   tcase_add_test (tc, test_sound_ends_with_the_grant);
   tcase_add_test (tc, test_each_gets_the_first_codec_that_it_decodes);

@@ -97,7 +97,8 @@ TestViewer::TestViewer (std::shared_ptr<Link> link, std::string user,
     g_signal_emit_by_name (webrtc_.get (), "add-transceiver",
         GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_RECVONLY, caps, &transceiver);
     if (transceiver)
-      g_object_set (transceiver, "do-nack", TRUE, "fec-type",
+      g_object_set (transceiver, "do-nack", gboolean (options_.resends),
+          "fec-type",
           options_.fec ? GST_WEBRTC_FEC_TYPE_ULP_RED : GST_WEBRTC_FEC_TYPE_NONE,
           nullptr);
   };

@@ -25,7 +25,8 @@ struct ViewerOptions
   bool quiet = false;       // sends next to no RTCP by itself
   // Takes the robot's SSRCs from its answer, and so asks again for packets.
   bool knows_sources = true;
-  bool decode = true; // false: a frame is a packet
+  bool resends = true; // asks for packets that are lost
+  bool decode = true;  // false: a frame is a packet
   // Changes the offer on its way to the bin.
   std::function<std::string (std::string)> edit_offer;
 };

@@ -4,10 +4,13 @@
 // (time_namespaces(7)) in which CLOCK_BOOTTIME is a day ahead of
 // CLOCK_MONOTONIC, as after a day of suspend.
 #include "gate/bootclock.hpp"
+#include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <cstdio>
 #include <ctime>
+#include <filesystem>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/wait.h>
@@ -140,4 +143,150 @@ TEST (BootTimer, ComesAtOnceWhenItsTimeHasPassed)
   timer.wake ();
   lock.lock ();
   EXPECT_TRUE (reached (3));
+}
+
+namespace {
+
+// How many threads of this process have this name.
+int
+threads_named (const std::string &name)
+{
+  int count = 0;
+  for (const auto &task :
+      std::filesystem::directory_iterator ("/proc/self/task")) {
+    std::string comm;
+    std::getline (std::ifstream (task.path () / "comm"), comm);
+    count += comm == name;
+  }
+  return count;
+}
+
+// The kernel takes a thread off the list a moment after its end.
+bool
+comes_to (const std::string &name, int count)
+{
+  for (int i = 0; i < 3000; i++) {
+    if (threads_named (name) == count)
+      return true;
+    usleep (10000);
+  }
+  return false;
+}
+
+// Something that is waited for.
+class Flag
+{
+public:
+  void set ()
+  {
+    const std::lock_guard<std::mutex> guard (mutex_);
+    set_ = true;
+    changed_.notify_all ();
+  }
+  bool wait ()
+  {
+    std::unique_lock<std::mutex> lock (mutex_);
+    return changed_.wait_for (
+        lock, std::chrono::seconds (30), [this] { return set_; });
+  }
+
+private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool set_ = false;
+};
+
+} // namespace
+
+TEST (BootTimer, OneThreadSleepsForAll)
+{
+  std::vector<std::unique_ptr<BootTimer>> timers;
+  std::vector<std::unique_ptr<Flag>> second;
+  for (int i = 0; i < 50; i++) {
+    timers.push_back (std::make_unique<BootTimer> ());
+    second.push_back (std::make_unique<Flag> ());
+    auto calls = std::make_shared<std::atomic<int>> (0);
+    ASSERT_TRUE (timers.back ()->start (
+        "tells", [calls, i, flag = second.back ().get ()] {
+          if (++*calls == 1)
+            return boot_now () + kSecond / 100 * (50 - i);
+          flag->set ();
+          return kNeverNs;
+        }));
+  }
+  EXPECT_TRUE (comes_to ("gate-clock", 1));
+  for (const auto &flag : second)
+    EXPECT_TRUE (flag->wait ());
+  EXPECT_TRUE (comes_to ("tells", 0));
+  EXPECT_TRUE (comes_to ("gate-clock", 1));
+  // And for none, none.
+  timers.resize (1);
+  EXPECT_TRUE (comes_to ("gate-clock", 1));
+  timers.clear ();
+  EXPECT_TRUE (comes_to ("gate-clock", 0));
+}
+
+// As a handler of the application's may.
+TEST (BootTimer, OneThatHangsHoldsUpNoOther)
+{
+  Flag hangs, go_on, came;
+  BootTimer slow, other;
+  ASSERT_TRUE (slow.start ("slow", [&] {
+    hangs.set ();
+    go_on.wait ();
+    return kNeverNs;
+  }));
+  ASSERT_TRUE (hangs.wait ());
+  slow.wake (); // it is in there
+  auto calls = std::make_shared<std::atomic<int>> (0);
+  ASSERT_TRUE (other.start ("other", [&, calls] {
+    if (++*calls == 1)
+      return boot_now () + kSecond / 50;
+    came.set ();
+    return kNeverNs;
+  }));
+  EXPECT_TRUE (came.wait ());
+  other.stop ();
+  go_on.set ();
+  slow.stop ();
+}
+
+// Nothing runs any more, and what the work held is free.
+TEST (BootTimer, StopsWhileItRuns)
+{
+  for (int i = 0; i < 200; i++) {
+    auto held = std::make_shared<std::atomic<int>> (0);
+    BootTimer timer;
+    ASSERT_TRUE (timer.start ("test", [held] {
+      ++*held;
+      return boot_now () + 1000;
+    }));
+    while (*held < 2)
+      timer.wake ();
+    timer.stop ();
+    EXPECT_EQ (held.use_count (), 1);
+    const int calls = *held;
+    timer.wake ();
+    usleep (i % 10 == 0 ? 2000 : 0);
+    EXPECT_EQ (*held, calls);
+  }
+}
+
+TEST (BootTimer, StopsAndStartsInItsOwnWork)
+{
+  Flag again;
+  auto held = std::make_shared<int> (0);
+  BootTimer timer;
+  ASSERT_TRUE (timer.start ("first", [&timer, &again, held] {
+    timer.stop ();
+    EXPECT_TRUE (timer.start ("second", [&again] {
+      again.set ();
+      return kNeverNs;
+    }));
+    return boot_now ();
+  }));
+  EXPECT_TRUE (again.wait ());
+  EXPECT_TRUE (comes_to ("first", 0));
+  EXPECT_EQ (held.use_count (), 1);
+  timer.stop ();
 }
