@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "viewer/viewer.hpp"
+#include "webrtc/rtpbinhooks.hpp"
 #include "webrtc/webrtcstop.hpp"
 #include <algorithm>
 
@@ -99,21 +100,17 @@ Viewer::connect_callbacks ()
     });
   }));
 
-  auto rtpbin =
-      adopt (gst_bin_get_by_name (GST_BIN (webrtc_.get ()), "rtpbin"));
-  if (!rtpbin)
-    return;
-  connect (rtpbin.get (), "on-ssrc-active",
-      G_CALLBACK (+[] (GstElement *, guint, guint, Hop *hop) {
+  watch_rtcp (
+      webrtc_.get (),
+      [shared = shared_] () {
         const auto now = boot_now ();
-        const auto last = hop->shared->last_rtcp.exchange (now);
+        const auto last = shared->last_rtcp.exchange (now);
         GST_DEBUG (
             "RTCP after %" G_GINT64_FORMAT " ms", (now - last) / 1000000);
-      }));
-  connect (rtpbin.get (), "on-bye-ssrc",
-      G_CALLBACK (+[] (GstElement *, guint, guint, Hop *hop) {
+      },
+      [hop = std::shared_ptr<Hop> (hop ())] () {
         hop->post ([] (Viewer &self) { self.fail ("left", "", ""); });
-      }));
+      });
 }
 
 std::vector<Lane *>

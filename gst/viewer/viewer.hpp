@@ -189,14 +189,12 @@ private:
   bool build (std::string *error);
   bool build_lane (Lane *lane, std::string *error);
   bool build_webrtc (const PeerSettings &settings, std::string *error);
-  void configure_ice (const PeerSettings &settings);
   bool add_branch (std::string *error);
   GPtr<GstPad> webrtc_sink_pad (const Lane &lane) const;
   bool link_webrtc (const Lane &lane, std::string *error);
   GstCaps *picture_preference (GstCaps *caps) const;
   void connect_callbacks ();
   void watch_rate ();
-  void watch_resends ();
   void watch_packets ();
   void on_feedback (const std::vector<PacketReport> &packets);
   void watch_first_frame ();

@@ -5,8 +5,8 @@
 #include "media/mediatype.hpp"
 #include "sdp/twccuri.hpp"
 #include "viewer/viewer.hpp"
-#include "webrtc/srtphook.hpp"
-#include "webrtc/twccfeedback.hpp"
+#include "webrtc/rtpbinhooks.hpp"
+#include "webrtc/webrtcsetup.hpp"
 #include <condition_variable>
 #include <gst/video/video.h>
 #include <mutex>
@@ -46,57 +46,6 @@ answer_caps_query (GstPad *, GstPadProbeInfo *info, gpointer data)
              : gst_caps_ref (caps);
   gst_query_set_caps_result (query, answer);
   return GST_PAD_PROBE_HANDLED;
-}
-
-// webrtcbin 1.22 puts encoders for FEC behind each sink pad, also when there is
-// no FEC. They know of no lists. Not for a stream with FEC.
-GstFlowReturn
-pass_list (GstPad *pad, GstObject *, GstBufferList *list)
-{
-  return gst_pad_push_list (GST_PAD (pad->chainlistdata), list);
-}
-
-void
-keep_lists_whole (GstBin *, GstBin *, GstElement *element, gpointer)
-{
-  GstElementFactory *factory = gst_element_get_factory (element);
-  const char *name = factory ? GST_OBJECT_NAME (factory) : "";
-  if (!g_str_equal (name, "rtpulpfecenc") && !g_str_equal (name, "rtpredenc"))
-    return;
-  auto sink_pad = adopt (gst_element_get_static_pad (element, "sink"));
-  auto source_pad = adopt (gst_element_get_static_pad (element, "src"));
-  if (sink_pad && source_pad)
-    gst_pad_set_chain_list_function_full (
-        sink_pad.get (), pass_list, source_pad.release (), gst_object_unref);
-}
-
-// What a peer sends for a data channel that was rejected: nobody takes it, and
-// that would count as an error of the connection.
-void
-drop_channel_data (GstElement *, GstPad *pad, gpointer)
-{
-  if (GST_PAD_IS_SRC (pad) && g_str_equal (GST_PAD_NAME (pad), "src"))
-    gst_pad_add_probe (
-        pad,
-        static_cast<GstPadProbeType> (
-            GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
-        [] (GstPad *, GstPadProbeInfo *, gpointer) {
-          return GST_PAD_PROBE_DROP;
-        },
-        nullptr, nullptr);
-}
-
-void
-have_no_data_channel (GstBin *, GstBin *, GstElement *element, gpointer)
-{
-  GstElementFactory *factory = gst_element_get_factory (element);
-  if (!factory || !g_str_equal (GST_OBJECT_NAME (factory), "dtlsdec"))
-    return;
-  if (auto pad = adopt (gst_element_get_static_pad (element, "src")))
-    drop_channel_data (element, pad.get (), nullptr);
-  else
-    g_signal_connect (
-        element, "pad-added", G_CALLBACK (drop_channel_data), nullptr);
 }
 
 struct Unlinking
@@ -148,55 +97,14 @@ take_all_of_list (GstPad *pad, GstObject *parent, GstBufferList *list)
 bool
 Viewer::build_webrtc (const PeerSettings &settings, std::string *error)
 {
-  webrtc_ = sink (gst_element_factory_make ("webrtcbin", "webrtc"));
-  if (!webrtc_) {
-    *error = "webrtcbin cannot be made";
-    return false;
-  }
-  gst_util_set_object_arg (
-      G_OBJECT (webrtc_.get ()), "bundle-policy", "max-bundle");
-  if (settings.relay_only)
-    gst_util_set_object_arg (
-        G_OBJECT (webrtc_.get ()), "ice-transport-policy", "relay");
-  g_object_set (webrtc_.get (), "latency", 0, nullptr);
-  if (offer_.ulpfec_payload_type < 0)
-    g_signal_connect (webrtc_.get (), "deep-element-added",
-        G_CALLBACK (keep_lists_whole), nullptr);
-  g_signal_connect (webrtc_.get (), "deep-element-added",
-      G_CALLBACK (have_no_data_channel), nullptr);
-  take_over_srtp (webrtc_.get ());
-  configure_ice (settings);
-  return true;
-}
-
-void
-Viewer::configure_ice (const PeerSettings &settings)
-{
-  if (!settings.stun_server.empty ())
-    g_object_set (
-        webrtc_.get (), "stun-server", settings.stun_server.c_str (), nullptr);
-  for (const auto &turn : settings.turn_servers) {
-    gboolean added = FALSE;
-    g_signal_emit_by_name (
-        webrtc_.get (), "add-turn-server", turn.c_str (), &added);
-    if (!added)
-      GST_WARNING_OBJECT (bin_, "a TURN server was not understood");
-  }
-  g_autoptr (GObject) ice = nullptr;
-  g_object_get (webrtc_.get (), "ice-agent", &ice, nullptr);
-  if (!ice)
-    return;
-  g_object_set (ice, "min-rtp-port", settings.min_rtp_port, "max-rtp-port",
-      settings.max_rtp_port, nullptr);
-  g_autoptr (GObject) agent = nullptr;
-  g_object_get (ice, "agent", &agent, nullptr);
-  // UPnP costs 200 ms a viewer and asks routers for holes; TCP candidates make
-  // checks slower and reach nobody that UDP does not. A check each 5 ms, the
-  // least that RFC 8445 allows: the last one, by which the robot knows that
-  // there is a connection, waits for its turn as well.
-  if (agent)
-    g_object_set (agent, "upnp", FALSE, "ice-tcp", FALSE, "stun-pacing-timer",
-        5u, nullptr);
+  webrtc_ = make_webrtc (
+      settings, {offer_.ulpfec_payload_type >= 0,
+                    [shared = shared_] (std::uint16_t number) {
+                      return shared->resends.allow (number, boot_now () / 1000);
+                    }});
+  if (!webrtc_)
+    *error = "the element for WebRTC cannot be made";
+  return webrtc_ != nullptr;
 }
 
 bool
@@ -349,23 +257,8 @@ void
 Viewer::set_latency (GstClockTime latency)
 {
   latency_ = latency;
-  if (!local_set_) // before that the RTP session has no pads
-    return;
-  auto rtpbin =
-      adopt (gst_bin_get_by_name (GST_BIN (webrtc_.get ()), "rtpbin"));
-  if (!rtpbin)
-    return;
-  // To the session's own pad: the transport's sink starts with the DTLS
-  // handshake and lets no latency through until then.
-  gst_element_foreach_src_pad (
-      rtpbin.get (),
-      [] (GstElement *, GstPad *pad, gpointer data) -> gboolean {
-        if (g_str_has_prefix (GST_PAD_NAME (pad), "send_rtp_src_"))
-          gst_pad_send_event (
-              pad, gst_event_new_latency (*static_cast<GstClockTime *> (data)));
-        return TRUE;
-      },
-      &latency_);
+  if (local_set_)
+    set_rtp_latency (webrtc_.get (), latency_);
 }
 
 GPtr<GstPad>

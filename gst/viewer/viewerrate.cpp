@@ -36,21 +36,6 @@ constexpr double kPoor = 0.6, kGood = 0.8;
 constexpr double kUsed = 0.5;
 constexpr std::int64_t kTellInterval = 3000000; // us
 
-// rtpsession asks rtprtxsend for a packet by this event.
-GstPadProbeReturn
-limit_resends (ResendLimiter &limiter, GstEvent *event)
-{
-  const GstStructure *structure = gst_event_get_structure (event);
-  guint number = 0;
-  if (GST_EVENT_TYPE (event) != GST_EVENT_CUSTOM_UPSTREAM || !structure ||
-      !gst_structure_has_name (structure, "GstRTPRetransmissionRequest") ||
-      !gst_structure_get_uint (structure, "seqnum", &number))
-    return GST_PAD_PROBE_OK;
-  return limiter.allow (static_cast<std::uint16_t> (number), boot_now () / 1000)
-             ? GST_PAD_PROBE_OK
-             : GST_PAD_PROBE_DROP;
-}
-
 PictureFormat
 picture_format (const StreamCodec &codec)
 {
@@ -65,7 +50,6 @@ picture_format (const StreamCodec &codec)
 void
 Viewer::watch_rate ()
 {
-  watch_resends ();
   watch_packets ();
   shared_->thinner.set_format (picture_format (picture_.source.codec));
   // Before the queue: what is left out waits nowhere, and a key frame that
@@ -110,26 +94,6 @@ Viewer::watch_rate ()
         return GST_PAD_PROBE_OK;
       },
       hop (), Hop::free);
-}
-
-// webrtcbin makes its rtprtxsend once the answer is set.
-void
-Viewer::watch_resends ()
-{
-  connect (webrtc_.get (), "deep-element-added",
-      G_CALLBACK (+[] (GstBin *, GstBin *, GstElement *element, Hop *hop) {
-        GstElementFactory *factory = gst_element_get_factory (element);
-        if (!factory || !g_str_equal (GST_OBJECT_NAME (factory), "rtprtxsend"))
-          return;
-        auto pad = adopt (gst_element_get_static_pad (element, "src"));
-        gst_pad_add_probe (
-            pad.get (), GST_PAD_PROBE_TYPE_EVENT_UPSTREAM,
-            [] (GstPad *, GstPadProbeInfo *info, gpointer data) {
-              return limit_resends (static_cast<Hop *> (data)->shared->resends,
-                  GST_PAD_PROBE_INFO_EVENT (info));
-            },
-            new Hop (*hop), Hop::free);
-      }));
 }
 
 void

@@ -4,6 +4,7 @@
 // pictures of its branch for GST_DEBUG_DUMP_DOT_DIR.
 #include "viewer/viewer.hpp"
 #include "webrtc/candidatepair.hpp"
+#include "webrtc/rtpbinhooks.hpp"
 #include "webrtc/viewerstats.hpp"
 #include <algorithm>
 
@@ -58,42 +59,12 @@ Viewer::watch_first_frame ()
 void
 Viewer::watch_leaving ()
 {
-  struct Watch
-  {
-    std::shared_ptr<Shared> shared;
-    int sound; // its payload type
-  };
-  const auto see = +[] (GstPad *, GstPadProbeInfo *info, gpointer data) {
-    const auto *watch = static_cast<Watch *> (data);
-    GstBuffer *packet =
-        info->type & GST_PAD_PROBE_TYPE_BUFFER_LIST
-            ? gst_buffer_list_get (GST_PAD_PROBE_INFO_BUFFER_LIST (info), 0)
-            : GST_PAD_PROBE_INFO_BUFFER (info);
-    guint8 head[2] = {};
-    gst_buffer_extract (packet, 0, head, sizeof head);
-    if ((head[1] & 0x7f) != watch->sound)
-      watch->shared->left++;
-    return GST_PAD_PROBE_OK;
-  };
-  auto rtpbin =
-      adopt (gst_bin_get_by_name (GST_BIN (webrtc_.get ()), "rtpbin"));
-  if (!rtpbin)
-    return;
-  GST_OBJECT_LOCK (rtpbin.get ());
-  std::vector<GPtr<GstPad>> pads;
-  for (GList *item = GST_ELEMENT (rtpbin.get ())->srcpads; item;
-       item = item->next)
-    if (g_str_has_prefix (GST_PAD_NAME (item->data), "send_rtp_src_"))
-      pads.push_back (share (GST_PAD (item->data)));
-  GST_OBJECT_UNLOCK (rtpbin.get ());
-  for (const auto &pad : pads)
-    gst_pad_add_probe (pad.get (),
-        static_cast<GstPadProbeType> (
-            GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
-        see,
-        new Watch{
-            shared_, audio_ ? static_cast<int> (audio_->payload_type) : -1},
-        [] (gpointer data) { delete static_cast<Watch *> (data); });
+  const int sound = audio_ ? static_cast<int> (audio_->payload_type) : -1;
+  watch_leaving_packets (
+      webrtc_.get (), [shared = shared_, sound] (unsigned payload_type) {
+        if (static_cast<int> (payload_type) != sound)
+          shared->left++;
+      });
 }
 
 // Every second. Pictures come, and none has left for long.
