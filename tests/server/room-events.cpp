@@ -195,6 +195,75 @@ TEST (Room, ARoomIsLeftWithItsBooking)
   EXPECT_EQ (w.sockets.of (v, "user-joined").size (), 1u); // its own
 }
 
+// Ids may have what glues them in the names of rooms.
+TEST (Room, WhoSharesANameWithARobotOrAnotherViewerHearsNothing)
+{
+  const std::vector<std::string> ids = {"1", "pi_1", "b", "a_b", "r_1", "robot",
+      "robot_1", "robot_pi_1", "x", "_", "pi", "\xc3\xa4_1"};
+  const std::vector<std::string> types = {"", "pi", "pi_a", "a", "robot", "_"};
+  auto join = [] (World &w, SocketId s, const std::string &room) {
+    w.send (s, "join-room", "{\"roomId\":\"" + room + "\"}");
+  };
+  auto heard = [] (World &w, SocketId s, const std::string &id) {
+    std::size_t n = 0;
+    for (const std::string &text : w.sockets.of (s, "user-joined"))
+      n += text.find ("\"" + id + "\"") != std::string::npos;
+    return n;
+  };
+  for (const std::string &viewer : ids)
+    for (const std::string &robot : ids)
+      for (const std::string &type : types) {
+        if (viewer == robot)
+          continue;
+        SCOPED_TRACE (viewer + " and " + robot + " of " + type);
+        World w;
+        SocketId v = w.join ("viewer", viewer);
+        SocketId other = w.join ("viewer", "other");
+        // Every name that could be meant, before the robot is there.
+        std::vector<std::string> names = {robot, "robot_" + robot,
+            "robot_pi_" + robot, "robot_" + viewer, "robot_" + type};
+        if (!type.empty ())
+          names.push_back ("robot_" + type + "_" + robot);
+        for (const std::string &name : names)
+          join (w, v, name);
+        w.backend.robot_type = type;
+        SocketId r = w.join ("robot", robot);
+        for (const std::string &name : names)
+          join (w, v, name);
+        join (w, r, robot);
+        EXPECT_EQ (heard (w, v, robot), 0u);
+        // What another viewer has for itself is not this one's.
+        if (!type.empty ()) {
+          join (w, other, "robot_" + type + "_other");
+          EXPECT_EQ (heard (w, v, "other"), 0u);
+          // But a robot that comes into a viewer's own room is seen.
+          join (w, r, "robot_" + type + "_other");
+          EXPECT_EQ (heard (w, other, robot), 1u);
+          EXPECT_EQ (heard (w, v, robot), 0u);
+        }
+      }
+}
+
+TEST (Room, TwoViewersOfOneNameOfARoomDoNotMeet)
+{
+  World w;
+  SocketId ab = w.join ("viewer", "a_b");
+  SocketId b = w.join ("viewer", "b");
+  for (SocketId s : {ab, b})
+    w.send (s, "join-room", R"({"roomId":"robot_x_a_b"})");
+  EXPECT_EQ (w.sockets.of (b, "joined-room").size (), 1u);
+  EXPECT_TRUE (w.sockets.of (ab, "user-joined").empty ());
+  w.backend.robot_type = "x";
+  w.send (w.join ("robot", "r"), "join-room", R"({"roomId":"robot_x_a_b"})");
+  EXPECT_EQ (w.sockets.of (ab, "user-joined").size (), 1u);
+  EXPECT_TRUE (w.sockets.of (b, "user-joined").empty ());
+  w.backend.robot_type = "x_a";
+  w.send (w.join ("robot", "q"), "join-room", R"({"roomId":"robot_x_a_b"})");
+  EXPECT_EQ (w.sockets.of (b, "user-joined").size (), 1u);
+  w.room->disconnect (b, "transport close", w.backend.now);
+  EXPECT_TRUE (w.sockets.of (ab, "user-left").empty ());
+}
+
 // The robot lets a "viewer" drive: an administrator does not become one by
 // going on with a viewer's peer, nor the other way round.
 TEST (Room, ASessionHasTheRoleOfItsNewestOffer)

@@ -62,6 +62,7 @@ struct FakeBackend final : Backend
   std::map<std::string, std::string> roles; // that count; else the token's
   std::set<std::string> revoked;            // token ids
   bool robots_known = true;
+  std::string robot_type = "pi";
   TimeMs robot_token_ends = kNever;
   bool available = true, allowed = true, token_valid = true;
   bool hold = false;
@@ -109,7 +110,7 @@ struct FakeBackend final : Backend
       RobotAnswer a;
       a.available = available;
       a.known = robots_known;
-      a.type = robots_known ? "pi" : "";
+      a.type = robots_known ? robot_type : "";
       a.token_valid = token_valid;
       a.ends_at = robot_token_ends;
       reply (a, now);

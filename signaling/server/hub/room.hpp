@@ -28,6 +28,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -165,6 +166,21 @@ private:
     bool binary = false;
   };
 
+  // A presence room by what its name means to who joins it, since ids may have
+  // a "_" in them: a robot's own, or the one of a viewer for the robots of a
+  // type ("robot_<type>_<viewer>"; without a viewer all robots of it). Two
+  // meanings of one name are two rooms.
+  struct Meeting
+  {
+    std::string robot; // empty: of a type
+    std::string type;
+    std::string viewer;
+    bool operator<(const Meeting &other) const
+    {
+      return std::tie (robot, type, viewer) <
+             std::tie (other.robot, other.type, other.viewer);
+    }
+  };
   struct Peer
   {
     SocketId socket = 0;
@@ -191,7 +207,7 @@ private:
     // When that was worked out, and when time alone changes it.
     TimeMs presence_at = 0;
     TimeMs presence_until = 0;
-    std::set<std::string> rooms;
+    std::set<Meeting> rooms;
     // May watch without a booking.
     bool unlimited () const;
   };
@@ -327,13 +343,17 @@ private:
 
   // room_presence.cpp
   bool may_watch (const Peer &viewer, const std::string &robot_id,
+      TimeMs now) const; // of whatever type it has here
+  bool may_watch (const Peer &viewer, const std::string &robot_id,
       const std::string &type, TimeMs now) const;
   void update_presence (Peer &viewer, TimeMs now);
   void announce (const std::string &robot_id, bool again, TimeMs now);
-  bool may_join (const Peer &viewer, const std::string &room, TimeMs now) const;
+  // Nothing: not a room of this peer's.
+  std::optional<Meeting> meeting_of (
+      const Peer &peer, const std::string &room, TimeMs now) const;
   void on_join_room (Peer &peer, const Message &message,
       std::string_view argument, TimeMs now);
-  void leave_room (Peer &peer, const std::string &room_id);
+  void leave_room (Peer &peer, Meeting room);
 
   // room_offers.cpp
   void on_offer (Peer &peer, const Message &message, Signal signal, TimeMs now);
@@ -408,7 +428,7 @@ private:
   Sessions sessions_;
   Index by_robot_, by_viewer_;
   std::deque<Ended> ended_; // the newest last
-  std::map<std::string, std::set<SocketId>> rooms_;
+  std::map<Meeting, std::set<SocketId>> rooms_;
   std::uint64_t next_serial_ = 1;
   TimeMs next_deadline_ = kNever;
   Log *log_ = nullptr;

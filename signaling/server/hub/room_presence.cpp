@@ -15,6 +15,15 @@ Room::may_watch (const Peer &viewer, const std::string &robot_id,
          open_window (viewer.bookings, robot_id, type, now).has_value ();
 }
 
+bool
+Room::may_watch (
+    const Peer &viewer, const std::string &robot_id, TimeMs now) const
+{
+  auto robot = robots_.find (robot_id);
+  return may_watch (
+      viewer, robot_id, robot == robots_.end () ? "" : robot->second.type, now);
+}
+
 // Tells a viewer of the robots that came into or fell out of its reach.
 void
 Room::update_presence (Peer &viewer, TimeMs now)
@@ -32,14 +41,13 @@ Room::update_presence (Peer &viewer, TimeMs now)
   for (const std::string &id : viewer.visible)
     if (!reach.count (id)) {
       emit (viewer.socket, robot_unavailable_payload (id));
-      if (viewer.rooms.count (id))
-        leave_room (viewer, id);
+      leave_room (viewer, {id, "", ""});
     }
   viewer.visible = std::move (reach);
   // Also those of robots that it was never told of, being offline.
-  std::set<std::string> rooms = viewer.rooms;
-  for (const std::string &room : rooms)
-    if (!may_join (viewer, room, now))
+  std::set<Meeting> rooms = viewer.rooms;
+  for (const Meeting &room : rooms)
+    if (!room.robot.empty () && !may_watch (viewer, room.robot, now))
       leave_room (viewer, room);
   viewer.presence_at = now;
   viewer.presence_until = kNever;
@@ -61,39 +69,54 @@ Room::announce (const std::string &robot_id, bool again, TimeMs now)
   }
 }
 
-bool
-Room::may_join (const Peer &viewer, const std::string &room, TimeMs now) const
+// What is left of *text* between *before* and *after*; nothing if that is empty
+// or *text* is another.
+static std::optional<std::string>
+between (const std::string &text, const std::string &before,
+    const std::string &after)
 {
-  const std::string own = "_" + viewer.user_id;
-  if (room.rfind ("robot_", 0) == 0 && room.size () >= own.size () &&
-      room.compare (room.size () - own.size (), own.size (), own) == 0)
-    return true;
-  auto robot = robots_.find (room);
-  return may_watch (
-      viewer, room, robot == robots_.end () ? "" : robot->second.type, now);
+  std::size_t around = before.size () + after.size ();
+  if (text.size () <= around || text.compare (0, before.size (), before) != 0 ||
+      text.compare (text.size () - after.size (), after.size (), after) != 0)
+    return std::nullopt;
+  return text.substr (before.size (), text.size () - around);
+}
+
+std::optional<Room::Meeting>
+Room::meeting_of (const Peer &peer, const std::string &room, TimeMs now) const
+{
+  if (!peer.robot) {
+    auto type = between (room, "robot_", "_" + peer.user_id);
+    // Who may watch every robot may watch one that there is not.
+    bool robot = !type || !peer.unlimited () || robots_.count (room) > 0;
+    if (robot && may_watch (peer, room, now))
+      return Meeting{room, "", ""};
+    return type ? std::optional<Meeting> ({"", *type, peer.user_id})
+                : std::nullopt;
+  }
+  if (room == peer.user_id)
+    return Meeting{room, "", ""};
+  auto robot = robots_.find (peer.user_id);
+  if (robot == robots_.end () || robot->second.type.empty ())
+    return std::nullopt;
+  const std::string &type = robot->second.type;
+  if (room == "robot_" + type)
+    return Meeting{"", type, ""};
+  auto viewer = between (room, "robot_" + type + "_", "");
+  return viewer ? std::optional<Meeting> ({"", type, *viewer}) : std::nullopt;
 }
 
 void
 Room::on_join_room (
     Peer &peer, const Message &message, std::string_view argument, TimeMs now)
 {
-  std::string room, error;
-  if (!parse_join_room (argument, &room, &error))
+  std::string name, error;
+  if (!parse_join_room (argument, &name, &error))
     return fail (peer, message, {"bad-message", error});
-  bool allowed = false;
-  if (peer.robot) {
-    auto robot = robots_.find (peer.user_id);
-    std::string type =
-        robot == robots_.end () ? std::string () : robot->second.type;
-    std::string own = "robot_" + type;
-    allowed =
-        room == peer.user_id ||
-        (!type.empty () && (room == own || room.rfind (own + "_", 0) == 0));
-  } else {
-    allowed = may_join (peer, room, now);
-  }
-  if (!allowed)
+  auto meeting = meeting_of (peer, name, now);
+  if (!meeting)
     return fail (peer, message, {"forbidden", "not your room"});
+  const Meeting &room = *meeting;
   if (!peer.rooms.count (room) && peer.rooms.size () >= config_.max_rooms)
     return fail (peer, message, {"rate-limited", "too many rooms"});
   if (peer.rooms.insert (room).second) {
@@ -103,15 +126,15 @@ Room::on_join_room (
       sockets_.emit (member, payload);
     rooms_[room].insert (peer.socket);
   }
-  emit (peer.socket, joined_room_payload (room));
+  emit (peer.socket, joined_room_payload (name));
   succeed (peer, message);
 }
 
 void
-Room::leave_room (Peer &peer, const std::string &room_id)
+Room::leave_room (Peer &peer, Meeting room)
 {
-  std::string room = room_id; // may be the element that is erased
-  peer.rooms.erase (room);
+  if (peer.rooms.erase (room) == 0)
+    return;
   auto members = rooms_.find (room);
   if (members == rooms_.end ())
     return;
