@@ -57,6 +57,15 @@ describe('HTTP API', () => {
       assert.match(line, /^(# (HELP|TYPE) |robotlive_\w+(\{\w+="[^"]*"\})? \d+$)/);
   });
 
+  it('takes nobody behind a proxy that nobody named for a program of this machine', async () => {
+    for (const headers of [{ 'x-forwarded-for': '192.0.2.1' }, { 'x-forwarded-for': '127.0.0.1' },
+      { forwarded: 'for=127.0.0.1' }, { 'x-real-ip': '::1' }, { via: '1.1 x' }])
+      assert.equal((await server.http('GET', '/metrics', { headers })).status, 403, JSON.stringify(headers));
+    assert.equal((await server.http('GET', '/metrics')).status, 200);
+    assert.match(server.output, /a proxy at 127\.0\.0\.1 is not in trusted-proxies.*trusted-proxies=127\.0\.0\.1/);
+    assert.equal(server.output.split('is not in trusted-proxies').length, 2);
+  });
+
   it('serves the page with headers that keep others out', async () => {
     const { status, headers, body } = await as(null, 'GET', '/');
     assert.equal(status, 200);

@@ -236,7 +236,7 @@ public:
   bool open_websocket (const std::string &extra = "")
   {
     send ("GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"
-          "Host: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+          "Host: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
           "Sec-WebSocket-Version: 13\r\n"
           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
           extra + "\r\n");

@@ -11,13 +11,6 @@ namespace robotlive::server {
 
 namespace {
 
-bool
-loopback (const std::string &address)
-{
-  return address == "::1" || address.rfind ("127.", 0) == 0 ||
-         address.rfind ("::ffff:127.", 0) == 0;
-}
-
 // Of a clock that nobody sets.
 TimeMs
 steady_now ()
@@ -277,7 +270,7 @@ HttpApi::metrics (const CallPtr &call)
 {
   const auto &more = services_.config->metrics_from;
   const std::string &address = call->request.address;
-  bool allowed = loopback (address) || call->admin () ||
+  bool allowed = call->request.local || call->admin () ||
                  std::find (more.begin (), more.end (), address) != more.end ();
   if (!allowed)
     return call->reply (

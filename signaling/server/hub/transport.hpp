@@ -92,6 +92,7 @@ struct HttpRequest
   std::string body;                                         // 64 KiB at most
   std::string address;
   bool secure = false;
+  bool local = false; // a program on this machine, without a proxy between
 
   std::string_view header (std::string_view name) const;
 };

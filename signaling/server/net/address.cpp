@@ -139,27 +139,6 @@ Cidr::contains (const Address &address) const
          ((network.bytes[whole] ^ address.bytes[whole]) >> (8 - rest)) == 0;
 }
 
-Address
-forwarded_client (const Address &peer, std::string_view forwarded_for,
-    const std::vector<Cidr> &trusted)
-{
-  auto is_trusted = [&trusted] (const Address &address) {
-    return std::any_of (trusted.begin (), trusted.end (),
-        [&address] (const Cidr &cidr) { return cidr.contains (address); });
-  };
-  Address client = peer;
-  while (is_trusted (client) && !forwarded_for.empty ()) {
-    std::size_t comma = forwarded_for.rfind (',');
-    std::size_t start = comma == std::string_view::npos ? 0 : comma + 1;
-    auto next = Address::parse (trim (forwarded_for.substr (start)));
-    if (!next)
-      break;
-    client = *next;
-    forwarded_for = forwarded_for.substr (0, start == 0 ? 0 : comma);
-  }
-  return client;
-}
-
 bool
 host_allowed (std::string_view host, const std::vector<std::string> &names)
 {

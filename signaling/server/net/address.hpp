@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Who a request comes from: addresses, proxies that may name another one, and
-// the browser's Origin.
+// Addresses and ranges of them, Host, and the browser's Origin.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -45,12 +44,6 @@ struct Cidr
   static std::optional<Cidr> parse (std::string_view text);
   bool contains (const Address &address) const;
 };
-
-// The client behind trusted proxies: the last address of X-Forwarded-For that
-// no trusted proxy has. *peer* is the TCP peer. An unreadable entry ends the
-// search at the address before it.
-Address forwarded_client (const Address &peer, std::string_view forwarded_for,
-    const std::vector<Cidr> &trusted);
 
 // Whether Host names this server: any does if *names* is empty; else an IP
 // address or one of *names*, in any case and with any port.

@@ -330,22 +330,22 @@ Connection::handle_request ()
 
   HttpRequest &request = http_->request ();
   head_only_ = request.method == "HEAD";
-  Address client = peer_;
+  const Client client = client_of (peer_, request, context_.trusted_proxies);
   request.secure = stream_.secure ();
-  if (!context_.trusted_proxies.empty ()) {
-    client = forwarded_client (peer_,
-        joined_header (request, "x-forwarded-for"), context_.trusted_proxies);
-    // Any hop having been TLS does not matter: the nearest proxy is believed.
-    if (client.bytes != peer_.bytes) {
-      std::string schemes = joined_header (request, "x-forwarded-proto");
-      request.secure = last_item (schemes) == "https";
-    }
+  // Any hop having been TLS does not matter: the nearest proxy is believed.
+  if (!(client.address == peer_)) {
+    std::string schemes = joined_header (request, "x-forwarded-proto");
+    request.secure = last_item (schemes) == "https";
   }
-  request.address = client.text ();
+  request.address = client.address.text ();
+  request.local = client.local;
+  if (!is_trusted (peer_, context_.trusted_proxies) &&
+      came_through_proxy (request) && !take_unnamed_proxy ())
+    return;
   auto now = Clock::now ();
   if (context_.limits_apply (client) &&
-      !context_.addresses.get (client)->requests.take (
-          context_.options.request_rate_per_address, now)) {
+      !context_.addresses.get (client.address)
+           ->requests.take (context_.options.request_rate_per_address, now)) {
     context_.counters.rate_limited++;
     HttpResponse slow;
     slow.status = 429;
@@ -403,6 +403,26 @@ Connection::handle_request ()
   if (http_->buffered () > 0 && http_->wants_websocket ())
     return refuse (400); // no frame may come before the 101
   context_.engine->handle (shared_from_this (), request, client);
+}
+
+// Viewers of a proxy that nobody named share the limits of one address, since
+// who they are cannot be believed.
+bool
+Connection::take_unnamed_proxy ()
+{
+  if (peer_.is_loopback () && !context_.proxy_told) {
+    context_.proxy_told = true;
+    context_.log ("a proxy at " + peer_.text () +
+                  " is not in trusted-proxies: all of its clients count as one "
+                  "address. If it is yours: trusted-proxies=" +
+                  peer_.text ());
+  }
+  if (use_->connections <= context_.options.max_connections_per_address)
+    return true;
+  context_.counters.connections_refused++;
+  keep_alive_ = false;
+  respond (busy_response ());
+  return false;
 }
 
 void

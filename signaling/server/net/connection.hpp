@@ -71,6 +71,7 @@ private:
 
   void process_http ();
   void handle_request ();
+  bool take_unnamed_proxy ();
   void call_application (HttpRequest request);
   void refuse (int status);
   bool is_preflight (const HttpRequest &request) const;

@@ -4,6 +4,7 @@
 #pragma once
 #include "server/net/address.hpp"
 #include "server/net/eventloop.hpp"
+#include "server/net/forwarded.hpp"
 #include "server/net/limits.hpp"
 #include "server/net/socketserver.hpp"
 #include "server/net/timers.hpp"
@@ -32,9 +33,9 @@ struct Context
   }
 
   // Limits per address are for strangers; tests count themselves too.
-  bool limits_apply (const Address &address) const
+  bool limits_apply (const Client &client) const
   {
-    return options.limit_loopback || !address.is_loopback ();
+    return options.limit_loopback || !client.local;
   }
 
   ServerOptions options;
@@ -47,6 +48,7 @@ struct Context
   Engine *engine = nullptr;
   std::unordered_set<Connection *> connections;
   bool draining = false;
+  bool proxy_told = false; // of one that nobody named
   // One for all: a connection that waits holds no buffer.
   std::vector<char> read_buffer;
   std::string write_buffer;

@@ -113,7 +113,7 @@ Engine::find (const std::string &sid, MessageHandler &handler) const
 // same code.
 void
 Engine::handle (const std::shared_ptr<Connection> &connection,
-    const HttpRequest &request, const Address &client)
+    const HttpRequest &request, const Client &client)
 {
   MessageHandler &handler = *endpoint (request.path);
   std::string transport = query_value (request.query, "transport");
@@ -150,7 +150,7 @@ Engine::handle (const std::shared_ptr<Connection> &connection,
 
 void
 Engine::open (const std::shared_ptr<Connection> &connection,
-    const HttpRequest &request, const Address &client, MessageHandler &handler)
+    const HttpRequest &request, const Client &client, MessageHandler &handler)
 {
   std::optional<std::string> accept_key;
   if (connection->accepts_upgrade ()) {
@@ -158,17 +158,13 @@ Engine::open (const std::shared_ptr<Connection> &connection,
     if (!accept_key || request.header ("sec-websocket-version") != "13")
       return respond_error (*connection, EngineError::bad_request);
   }
-  HttpResponse busy;
-  busy.status = 503;
-  busy.headers.emplace_back ("Retry-After", "5");
-  busy.body = R"({"code":"busy","message":"Too many connections"})";
   if (context_.draining)
-    return connection->respond (std::move (busy));
+    return connection->respond (busy_response ());
   if (context_.limits_apply (client) &&
-      context_.addresses.get (client)->sessions >=
+      context_.addresses.get (client.address)->sessions >=
           context_.options.max_sessions_per_address) {
     context_.counters.connections_refused++;
-    return connection->respond (std::move (busy));
+    return connection->respond (busy_response ());
   }
   HandshakeInfo info;
   info.address = request.address;

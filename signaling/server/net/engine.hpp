@@ -38,7 +38,7 @@ public:
   std::optional<std::size_t> max_body (const HttpRequest &request) const;
   // Answers *request*, holds it, or upgrades the connection.
   void handle (const std::shared_ptr<Connection> &connection,
-      const HttpRequest &request, const Address &client);
+      const HttpRequest &request, const Client &client);
   static void respond_error (Connection &connection, EngineError error);
 
   void flush_later (std::shared_ptr<Session> session);
@@ -51,7 +51,7 @@ private:
   std::shared_ptr<Session> find (
       const std::string &sid, MessageHandler &handler) const;
   void open (const std::shared_ptr<Connection> &connection,
-      const HttpRequest &request, const Address &client,
+      const HttpRequest &request, const Client &client,
       MessageHandler &handler);
   void upgrade (const std::shared_ptr<Connection> &connection,
       const HttpRequest &request, const std::shared_ptr<Session> &session);

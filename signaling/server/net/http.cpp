@@ -286,6 +286,16 @@ joined_header (const HttpRequest &request, std::string_view name)
   return list;
 }
 
+HttpResponse
+busy_response ()
+{
+  HttpResponse busy;
+  busy.status = 503;
+  busy.headers.emplace_back ("Retry-After", "5");
+  busy.body = R"({"code":"busy","message":"Too many connections"})";
+  return busy;
+}
+
 std::string_view
 last_item (std::string_view list)
 {

@@ -73,6 +73,7 @@ private:
 // The values of all lines of header *name* as one list (RFC 9110 section 5.3).
 std::string joined_header (const HttpRequest &request, std::string_view name);
 // Of a comma-separated list, without spaces round it.
+HttpResponse busy_response (); // 503
 std::string_view last_item (std::string_view list);
 
 // A whole response. Fields of *response* with CR, LF or NUL are left out.

@@ -163,10 +163,8 @@ Listener::accept_ready ()
     }
     Address peer = Address::from (reinterpret_cast<sockaddr *> (&storage));
     const ServerOptions &options = context_.options;
-    bool proxy = false;
-    for (const Cidr &cidr : context_.trusted_proxies)
-      proxy = proxy || cidr.contains (peer);
-    bool counted = context_.limits_apply (peer) && !proxy;
+    bool counted = context_.limits_apply (Client::of_peer (peer)) &&
+                   !is_trusted (peer, context_.trusted_proxies);
     if (context_.counters.connections_now >= options.max_connections ||
         (counted && context_.addresses.get (peer)->connections >=
                         options.max_connections_per_address)) {

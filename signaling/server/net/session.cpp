@@ -43,9 +43,9 @@ packet (PacketType type, std::string_view data = {})
 } // namespace
 
 Session::Session (Context &context, MessageHandler &handler, HandshakeInfo info,
-    const Address &client)
+    const Client &client)
     : context_ (context), handler_ (handler), sid_ (random_id ()),
-      info_ (std::move (info)), use_ (context.addresses.get (client)),
+      info_ (std::move (info)), use_ (context.addresses.get (client.address)),
       timer_ (context.timers, [this] { on_deadline (); }),
       max_payload_ (context.options.max_payload),
       heartbeat_ (Clock::now () + context.options.ping_interval),

@@ -55,7 +55,7 @@ class Session : public std::enable_shared_from_this<Session>
 {
 public:
   Session (Context &context, MessageHandler &handler, HandshakeInfo info,
-      const Address &client);
+      const Client &client);
   ~Session ();
 
   // Begins with the answer to the handshake request on *connection*.
