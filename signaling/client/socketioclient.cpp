@@ -60,6 +60,9 @@ SocketIoClient::stop ()
 {
   listener_ = nullptr;
   retry_.stop ();
+  if (reading_)
+    g_cancellable_cancel (reading_.get ());
+  reading_.reset ();
   register_deadline_.stop ();
   stable_.stop ();
   waiting_.clear ();
@@ -81,32 +84,87 @@ SocketIoClient::configuration_error ()
   if (options_.robot_id.empty () || options_.robot_id.size () > max_id_length)
     return "The robot id must have 1 to " + std::to_string (max_id_length) +
            " bytes.";
-  if (options_.tls_ca_file.empty ())
-    return std::nullopt;
-  // Read again for each attempt, as it may have been renewed; a file that
-  // vanished while the robot runs does not end it.
-  g_autoptr (GError) error = nullptr;
-  GTlsDatabase *loaded =
-      ca_database_new (options_.tls_ca_file.c_str (), &error);
-  if (loaded)
-    authorities_.reset (loaded);
-  else if (!authorities_)
-    return "The certificate authorities in " + options_.tls_ca_file +
-           " cannot be read: " + error->message + ".";
   return std::nullopt;
 }
+
+// What is read for each attempt, as it may have been renewed.
+struct SocketIoClient::Files
+{
+  std::string ca_file;
+  std::function<std::string (std::string *error)> read_token;
+
+  GPtr<GTlsDatabase> authorities;
+  std::string ca_error, token, token_error;
+
+  void read ()
+  {
+    if (!ca_file.empty ()) {
+      g_autoptr (GError) error = nullptr;
+      authorities = adopt (ca_database_new (ca_file.c_str (), &error));
+      if (error)
+        ca_error = error->message;
+    }
+    if (read_token)
+      token = read_token (&token_error);
+  }
+};
 
 void
 SocketIoClient::attempt ()
 {
-  if (const auto sentence = configuration_error ()) {
+  if (const auto sentence = configuration_error ())
     report ("bad-configuration", *sentence, true);
+  else
+    read_files ();
+}
+
+// In a thread: the files may lie on another machine. One that does not answer
+// is waited for, and not asked twice.
+void
+SocketIoClient::read_files ()
+{
+  reading_ = adopt (g_cancellable_new ());
+  retry_.start (options_.connect_timeout, [this] {
+    report ("timeout", "The token file or tls-ca-file does not answer.");
+  });
+  GTask *task = g_task_new (
+      nullptr, reading_.get (),
+      [] (GObject *, GAsyncResult *result, gpointer self) {
+        GTask *read = G_TASK (result);
+        if (!g_cancellable_is_cancelled (g_task_get_cancellable (read)))
+          static_cast<SocketIoClient *> (self)->connect (
+              static_cast<Files *> (g_task_get_task_data (read)));
+      },
+      this);
+  g_task_set_task_data (task,
+      new Files{options_.tls_ca_file, options_.token, nullptr, "", "", ""},
+      [] (gpointer data) { delete static_cast<Files *> (data); });
+  g_task_run_in_thread (
+      task, [] (GTask *job, gpointer, gpointer files, GCancellable *) {
+        static_cast<Files *> (files)->read ();
+        g_task_return_boolean (job, TRUE);
+      });
+  g_object_unref (task);
+}
+
+void
+SocketIoClient::connect (Files *files)
+{
+  reading_.reset ();
+  retry_.stop ();
+  // A file that vanished while the robot runs does not end it.
+  if (files->authorities) {
+    authorities_ = std::move (files->authorities);
+  } else if (!options_.tls_ca_file.empty () && !authorities_) {
+    report ("bad-configuration",
+        "The certificate authorities in " + options_.tls_ca_file +
+            " cannot be read: " + files->ca_error + ".",
+        true);
     return;
   }
-  std::string token_error;
-  token_ = options_.token ? options_.token (&token_error) : std::string ();
-  if (token_.empty () && !token_error.empty ()) {
-    lost ({"unauthorized", token_error});
+  token_ = files->token;
+  if (token_.empty () && !files->token_error.empty ()) {
+    lost ({"unauthorized", files->token_error});
     return;
   }
 

@@ -26,7 +26,8 @@ struct SocketIoClientOptions
   std::vector<std::string> rooms;
   // Asked before each attempt to connect, so that a renewed token file is
   // taken up. Returns the JWT, "" for none; on failure returns "" and sets
-  // *error* to one sentence without the token. Must not block for long.
+  // *error* to one sentence without the token. Called on a thread that nobody
+  // waits for, never twice at a time.
   std::function<std::string (std::string *error)> token;
   // PEM file of certificate authorities to trust instead of the system's.
   std::string tls_ca_file;
@@ -54,7 +55,8 @@ struct SocketIoClientOptions
 // | bad-configuration | URL, robot id or CA file cannot be used     | yes   |
 // | unknown-host      | the host name does not resolve              | no    |
 // | connect-failed    | refused, reset, no route                    | no    |
-// | timeout           | no answer within the deadline               | no    |
+// | timeout           | no answer within the deadline, of a file of | no    |
+// |                   | ours as well, which is waited for           |       |
 // | tls-failed        | certificate not trusted, or no TLS there    | no    |
 // | not-found         | HTTP 404: no Socket.IO endpoint there       | no    |
 // | unauthorized      | 401, 403, or the token is refused; retried  | no    |

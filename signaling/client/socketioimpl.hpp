@@ -2,6 +2,7 @@
 //
 // The class behind make_socketio_client (), for its own two files.
 #pragma once
+#include "base/glibptr.hpp"
 #include "client/backoff.hpp"
 #include "client/link.hpp"
 #include "client/socketioclient.hpp"
@@ -51,6 +52,9 @@ private:
   };
 
   void attempt ();
+  void read_files ();
+  struct Files;
+  void connect (Files *files);
   std::optional<std::string> configuration_error ();
   void send_connect ();
   void handle_packet (std::string_view text);
@@ -80,8 +84,8 @@ private:
   const SocketIoClientOptions options_;
   SignallerListener *listener_ = nullptr; // null: stopped
   std::optional<Endpoint> endpoint_;
-  std::unique_ptr<GTlsDatabase, decltype (&g_object_unref)> authorities_{
-      nullptr, g_object_unref};
+  GPtr<GTlsDatabase> authorities_;
+  GPtr<GCancellable> reading_; // the files of an attempt
   std::string token_;
   std::string instance_; // tells the server that our viewers are still there
   LinkState state_ = LinkState::Disconnected;

@@ -3,8 +3,10 @@
 // The Socket.IO client against servers that are absent, wrong or hostile.
 #include "client-fixture.hpp"
 #include <algorithm>
+#include <condition_variable>
 #include <cstring>
 #include <glib/gstdio.h>
+#include <mutex>
 
 using namespace robotlive;
 
@@ -55,6 +57,64 @@ TEST (ClientFaults, ConfigurationThatCannotWorkIsFatal)
   options = options_for ("wss://127.0.0.1:1");
   options.tls_ca_file = "/nonexistent/ca.pem";
   EXPECT_EQ (first_error (options).code, "bad-configuration");
+}
+
+// A token file on a disk that does not answer holds up nobody else, is said
+// once, and is waited for.
+TEST (ClientFaults, TokenThatDoesNotCome)
+{
+  struct Disk
+  {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool answers = false;
+    int asked = 0;
+    void answer ()
+    {
+      const std::lock_guard<std::mutex> lock (mutex);
+      answers = true;
+      changed.notify_all ();
+    }
+    int count ()
+    {
+      const std::lock_guard<std::mutex> lock (mutex);
+      return asked;
+    }
+  };
+  const auto disk = std::make_shared<Disk> ();
+  Server server;
+  SocketIoClientOptions options = options_for (server.url ());
+  options.connect_timeout = 1000;
+  options.token = [disk] (std::string *) {
+    std::unique_lock<std::mutex> lock (disk->mutex);
+    disk->asked++;
+    disk->changed.wait (lock, [&] { return disk->answers; });
+    return std::string (kSecret);
+  };
+  Listener listener, other;
+  const auto client = make_socketio_client (options);
+  client->start (&listener);
+  ASSERT_TRUE (wait_for ([&] { return disk->count () > 0; }));
+  // The same thread serves another one meanwhile.
+  const auto second = make_socketio_client (options_for (server.url ()));
+  second->start (&other);
+  EXPECT_TRUE (wait_for ([&] { return other.registrations > 0; }));
+  second->stop ();
+  EXPECT_TRUE (wait_for ([&] { return listener.told ("timeout"); }));
+  EXPECT_TRUE (listener.states.empty ());
+  EXPECT_EQ (disk->count (), 1);
+  // One that is stopped, and gone, hears of no file any more.
+  {
+    Listener stopped;
+    const auto gone = make_socketio_client (options);
+    gone->start (&stopped);
+    ASSERT_TRUE (wait_for ([&] { return disk->count () > 1; }));
+    gone->stop ();
+  }
+  disk->answer ();
+  EXPECT_TRUE (
+      wait_for ([&] { return listener.reached (LinkState::Connected); }));
+  client->stop ();
 }
 
 TEST (ClientFaults, FatalStaysDown)
