@@ -69,8 +69,24 @@ struct GrantKeys::Attempt
   GPtr<SoupMessage> message;
   GPtr<GInputStream> stream;
   std::vector<char> body;
-  std::string file, error;
+  // What the thread reads.
+  std::string file, ca_file, error;
   std::optional<JwtKeySet> set;
+  GPtr<GTlsDatabase> authorities;
+  std::shared_ptr<int> reads; // GrantKeys::reads_ sees when that is done
+
+  void read ()
+  {
+    if (!file.empty ()) {
+      set = load_key_file (file, &error);
+    } else if (!ca_file.empty ()) {
+      g_autoptr (GError) failure = nullptr;
+      authorities = adopt (ca_database_new (ca_file.c_str (), &failure));
+      if (failure)
+        error = failure->message;
+    }
+    reads.reset ();
+  }
 };
 
 GrantKeys::GrantKeys (EventLoop &loop, Place place, JwtKeySet known,
@@ -80,13 +96,6 @@ GrantKeys::GrantKeys (EventLoop &loop, Place place, JwtKeySet known,
 {
   if (place_.file.empty ())
     session_ = adopt (soup_session_new ());
-  if (session_ && !place_.tls_ca_file.empty ()) {
-    g_autoptr (GError) error = nullptr;
-    g_autoptr (GTlsDatabase) database =
-        ca_database_new (place_.tls_ca_file.c_str (), &error);
-    if (database)
-      soup_session_set_tls_database (session_.get (), database);
-  }
   if (keys_.empty ())
     start ();
 }
@@ -123,42 +132,78 @@ GrantKeys::ask_again ()
 void
 GrantKeys::start ()
 {
-  cancellable_ = adopt (g_cancellable_new ());
-  auto *attempt = new Attempt{this, share (cancellable_.get ()), nullptr,
-      nullptr, {}, place_.file, "", std::nullopt};
-  deadline_ = loop_.after (kDeadlineMs, [this] () {
-    g_cancellable_cancel (cancellable_.get ());
-    take (std::nullopt, "it did not answer within 10 s");
-  });
-  if (!place_.file.empty ()) {
-    // In a thread: the file may lie on another machine.
-    GTask *task =
-        g_task_new (nullptr, attempt->cancellable.get (), on_loaded, attempt);
-    g_task_set_task_data (task, attempt,
-        [] (gpointer data) { delete static_cast<Attempt *> (data); });
-    g_task_run_in_thread (
-        task, [] (GTask *job, gpointer, gpointer data, GCancellable *) {
-          auto *work = static_cast<Attempt *> (data);
-          work->set = load_key_file (work->file, &work->error);
-          g_task_return_boolean (job, TRUE);
-        });
-    g_object_unref (task);
+  if (!reads_.expired ()) { // a file that did not answer the last time, either
+    take (std::nullopt, no_answer ());
     return;
   }
+  cancellable_ = adopt (g_cancellable_new ());
+  auto attempt = std::make_unique<Attempt> ();
+  attempt->owner = this;
+  attempt->cancellable = share (cancellable_.get ());
+  attempt->file = place_.file;
+  attempt->ca_file = place_.tls_ca_file;
+  deadline_ = loop_.after (kDeadlineMs, [this] () {
+    g_cancellable_cancel (cancellable_.get ());
+    take (std::nullopt, no_answer ());
+  });
+  if (attempt->file.empty () && attempt->ca_file.empty ()) {
+    send (std::move (attempt));
+    return;
+  }
+  // In a thread: the file may lie on another machine.
+  attempt->reads = std::make_shared<int> ();
+  reads_ = attempt->reads;
+  GTask *task =
+      g_task_new (nullptr, attempt->cancellable.get (), on_loaded, nullptr);
+  g_task_set_task_data (task, attempt.release (),
+      [] (gpointer data) { delete static_cast<Attempt *> (data); });
+  g_task_run_in_thread (
+      task, [] (GTask *job, gpointer, gpointer data, GCancellable *) {
+        static_cast<Attempt *> (data)->read ();
+        g_task_return_boolean (job, TRUE);
+      });
+  g_object_unref (task);
+}
+
+std::string
+GrantKeys::no_answer () const
+{
+  return place_.file.empty () ? "it did not answer within 10 s"
+                              : "The grant-key file " + place_.file +
+                                    " did not answer within 10 s.";
+}
+
+void
+GrantKeys::on_loaded (GObject *, GAsyncResult *result, gpointer)
+{
+  auto &read = *static_cast<Attempt *> (g_task_get_task_data (G_TASK (result)));
+  if (g_cancellable_is_cancelled (read.cancellable.get ()))
+    return;
+  GrantKeys &self = *read.owner;
+  if (!read.file.empty ()) {
+    self.take (std::move (read.set), read.error);
+  } else if (!read.authorities) {
+    self.take (std::nullopt, "tls-ca-file cannot be used: " + read.error);
+  } else {
+    soup_session_set_tls_database (
+        self.session_.get (), read.authorities.get ());
+    auto attempt = std::make_unique<Attempt> ();
+    attempt->owner = read.owner;
+    attempt->cancellable = std::move (read.cancellable);
+    self.send (std::move (attempt));
+  }
+}
+
+void
+GrantKeys::send (std::unique_ptr<Attempt> attempt)
+{
   attempt->body.resize (kMaxBytes);
   attempt->message = adopt (soup_message_new ("GET", place_.url.c_str ()));
   // The keys stand at this address or nowhere.
   soup_message_add_flags (attempt->message.get (), SOUP_MESSAGE_NO_REDIRECT);
   soup_session_send_async (session_.get (), attempt->message.get (),
-      G_PRIORITY_DEFAULT, cancellable_.get (), on_sent, attempt);
-}
-
-void
-GrantKeys::on_loaded (GObject *, GAsyncResult *, gpointer data)
-{
-  auto *attempt = static_cast<Attempt *> (data); // the task's
-  if (!g_cancellable_is_cancelled (attempt->cancellable.get ()))
-    attempt->owner->take (std::move (attempt->set), attempt->error);
+      G_PRIORITY_DEFAULT, cancellable_.get (), on_sent, attempt.get ());
+  attempt.release ();
 }
 
 void

@@ -11,6 +11,7 @@
 #include "grant/keyset.hpp"
 #include <functional>
 #include <gio/gio.h>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -62,6 +63,8 @@ public:
 private:
   struct Attempt;
   void start ();
+  void send (std::unique_ptr<Attempt> attempt);
+  std::string no_answer () const;
   static void on_sent (GObject *source, GAsyncResult *result, gpointer data);
   static void on_read (GObject *source, GAsyncResult *result, gpointer data);
   static void on_loaded (GObject *source, GAsyncResult *result, gpointer data);
@@ -75,6 +78,7 @@ private:
   const Failed failed_;
   GPtr<SoupSession> session_;
   GPtr<GCancellable> cancellable_; // of the attempt under way
+  std::weak_ptr<int> reads_;       // a thread that reads a file
   Timer deadline_, next_;
   JwtKeySet keys_;
   unsigned retry_ms_ = 1000;  // while there are none

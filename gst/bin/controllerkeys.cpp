@@ -4,7 +4,6 @@
 #include "base/uri.hpp"
 #include "bin/controller.hpp"
 #include "bin/errors.hpp"
-#include "grant/keyfile.hpp"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_signaling_bin_debug);
 #define GST_CAT_DEFAULT gst_signaling_bin_debug
@@ -33,10 +32,9 @@ Controller::load_keys ()
   std::string why;
   JwtKeySet known;
   if (!settings_.grant_key.empty ()) {
+    // check_settings () has read it at NULL to READY. Here it is read anew, and
+    // offers wait for it.
     place.file = settings_.grant_key;
-    // check_settings () has read it at NULL to READY.
-    if (auto keys = load_key_file (place.file, &why))
-      known = std::move (*keys);
   } else {
     place.url = grant_key_url (settings_.signaling_server, &why);
     place.tls_ca_file = settings_.tls_ca_file;
