@@ -57,8 +57,14 @@ link_name (LinkState state)
 
 Controller::Controller (std::weak_ptr<EventLoop> loop, GstElement *element,
     std::shared_ptr<Outbox> outbox)
-    : loop_ (std::move (loop)), element_ (element), outbox_ (std::move (outbox))
+    : loop_ (std::move (loop)), element_ (element),
+      outbox_ (std::move (outbox)), reaper_ (std::make_shared<Reaper> (loop_))
 {
+}
+
+Controller::~Controller ()
+{
+  reaper_->close ();
 }
 
 void
@@ -108,7 +114,11 @@ Controller::stop ()
   while (!viewers_.empty ())
     end_viewer (viewers_.begin ()->first, "robot-offline");
   announce_sessions ();
-  turn_tls_.reset ();
+  if (turn_tls_)
+    reaper_->add ({{Reaper::Step::Worker,
+        [last = std::shared_ptr<TurnTls> (std::move (turn_tls_))] () mutable {
+          last.reset (); // waits until its connections are closed
+        }}});
   for (auto &stream : streams_) {
     stream->key_frame_timer.cancel ();
     stream->codec = StreamCodec ();
@@ -117,6 +127,7 @@ Controller::stop ()
   link_ = LinkState::Disconnected;
   end_progress ();
   latency_ = GST_CLOCK_TIME_NONE; // the next stream's is another
+  latency_asked_ = false;
   auto signaller = std::move (signaller_);
   // Whom it reaches may start us again, or be our end: nothing of ours is
   // touched from here on.
@@ -310,9 +321,9 @@ Controller::proceed (const std::string &peer_id)
   }
   if (!streams_ready (pending))
     return;
-  const Pending ready = std::move (pending);
+  Pending ready = std::move (pending);
   pending_.erase (found);
-  answer (peer_id, ready);
+  answer (peer_id, std::move (ready));
 }
 
 void
@@ -326,7 +337,7 @@ Controller::proceed_all ()
 }
 
 void
-Controller::answer (const std::string &peer_id, const Pending &pending)
+Controller::answer (const std::string &peer_id, Pending pending)
 {
   const auto known = pictures ();
   const Stream *sound = audio ();
@@ -345,6 +356,12 @@ Controller::answer (const std::string &peer_id, const Pending &pending)
   // A new offer on the same peerId, as after a network change: webrtcbin 1.22
   // cannot restart ICE, so the branch is replaced.
   end_viewer (peer_id, "replaced");
+  // Its going is told before the new one's coming, and it has the place, the
+  // sockets and the numbers until it has gone.
+  if (!has_room (peer_id, pending)) {
+    pending_[peer_id] = std::move (pending);
+    return;
+  }
 
   const Stream &chosen = *known[offer.picture];
   const auto source = [] (const Stream &stream) {
@@ -359,22 +376,17 @@ Controller::answer (const std::string &peer_id, const Pending &pending)
           peer_settings (), &why)) {
     GST_ERROR_OBJECT (
         element_, "viewer %s: %s", peer_id.c_str (), why.c_str ());
-    viewer->stop ();
     // It was never added, so it is not removed either.
+    bury (*viewer, nullptr);
     refuse (pending.from, peer_id, {"internal", why});
     announce_sessions ();
     return;
   }
   viewers_[peer_id] = viewer;
-  if (!GST_CLOCK_TIME_IS_VALID (latency_)) {
-    // The pipeline has told us none: what the source needs, then.
-    g_autoptr (GstQuery) query = gst_query_new_latency ();
-    gboolean live = FALSE;
-    latency_ = 0;
-    if (gst_pad_peer_query (chosen.input->sink_pad (), query))
-      gst_query_parse_latency (query, &live, &latency_, nullptr);
-  }
-  viewer->set_latency (latency_);
+  if (GST_CLOCK_TIME_IS_VALID (latency_))
+    viewer->set_latency (latency_);
+  else
+    ask_latency (*chosen.input);
   for (const auto &candidate : pending.candidates)
     viewer->add_candidate (candidate);
   post (gst_structure_new ("robotlive-viewer-added", "peer-id", G_TYPE_STRING,
@@ -439,123 +451,6 @@ Controller::on_error (
   });
 }
 
-// --- the viewers' calls -----------------------------------------------------
-
-void
-Controller::viewer_answer (const std::string &peer_id, const std::string &sdp)
-{
-  if (pending_.count (peer_id))
-    return; // to an offer that a newer one has overtaken
-  if (const auto found = viewers_.find (peer_id); found != viewers_.end ())
-    send ([user = found->second->user (), peer_id, sdp] (
-              Signaller &link) { link.send_answer (user, peer_id, sdp); });
-}
-
-void
-Controller::viewer_candidate (
-    const std::string &peer_id, const IceCandidate &candidate)
-{
-  if (pending_.count (peer_id))
-    return;
-  if (const auto found = viewers_.find (peer_id); found != viewers_.end ())
-    send (
-        [user = found->second->user (), peer_id, candidate] (Signaller &link) {
-          link.send_candidate (user, peer_id, candidate);
-        });
-}
-
-void
-Controller::viewer_streaming (const std::string &peer_id)
-{
-  GST_INFO_OBJECT (element_, "viewer %s: streaming", peer_id.c_str ());
-  if (const auto found = viewers_.find (peer_id);
-      found != viewers_.end () && !found->second->paused ())
-    if (Stream *from = stream_of (peer_id))
-      found->second->start_estimate (
-          from->rate->add_viewer (), settings_.rate.pacing);
-  viewer_needs_key_frame (peer_id);
-}
-
-void
-Controller::viewer_needs_key_frame (const std::string &peer_id)
-{
-  if (const Stream *from = stream_of (peer_id))
-    ask_key_frame (*from);
-}
-
-void
-Controller::viewer_remove (const std::string &peer_id,
-    const std::string &reason, const std::string &code,
-    const std::string &message)
-{
-  if (reason == "stuck") // nobody's doing but ours
-    on_error (code, "Viewer " + peer_id + ": " + message, false);
-  remove (
-      peer_id, reason, code, message, reason != "left" && reason != "replaced");
-}
-
-// By value: the id may be the very key that goes.
-void
-Controller::remove (std::string peer_id, const std::string &reason,
-    const std::string &code, const std::string &message, bool tell_viewer)
-{
-  const auto found = viewers_.find (peer_id);
-  if (found == viewers_.end ())
-    return;
-  const auto viewer = found->second;
-  Stream *from = stream_of (peer_id);
-  viewers_.erase (found);
-  updates_.erase (peer_id);
-  viewer->stop ();
-  leave_rate (from, peer_id);
-  // A viewer that has offered anew waits for that answer: a word about the end
-  // of its old connection would end the new one.
-  if (pending_.count (peer_id))
-    GST_DEBUG_OBJECT (element_, "viewer %s: offers anew", peer_id.c_str ());
-  else if (!message.empty ())
-    send ([user = viewer->user (), peer_id, code, message] (Signaller &link) {
-      link.send_error (user, peer_id, code, message);
-    });
-  else if (tell_viewer)
-    send ([user = viewer->user (), peer_id, reason] (
-              Signaller &link) { link.send_leave (user, peer_id, reason); });
-  GST_INFO_OBJECT (element_, "viewer %s removed: %s %s", peer_id.c_str (),
-      reason.c_str (), message.c_str ());
-  post (gst_structure_new ("robotlive-viewer-removed", "peer-id", G_TYPE_STRING,
-      peer_id.c_str (), "user", G_TYPE_STRING, viewer->user ().c_str (),
-      "reason", G_TYPE_STRING, reason.c_str (), "message", G_TYPE_STRING,
-      message.c_str (), nullptr));
-  announce_sessions ();
-  progress (GST_PROGRESS_TYPE_COMPLETE, "viewer",
-      "Viewer " + viewer->user () +
-          " has gone: " + (message.empty () ? reason : message));
-  emit ("viewer-removed", peer_id, reason);
-}
-
-bool
-Controller::end_viewer (std::string peer_id, const std::string &reason)
-{
-  if (!viewers_.count (peer_id))
-    return false;
-  viewer_remove (peer_id, reason, "", "");
-  return true;
-}
-
-bool
-Controller::has_viewer (const std::string &peer_id) const
-{
-  return viewers_.count (peer_id) > 0;
-}
-
-void
-Controller::branch_failed (const std::string &peer_id, GstObject *branch)
-{
-  const auto found = viewers_.find (peer_id);
-  if (found != viewers_.end () && found->second->owns (branch))
-    viewer_remove (peer_id, "failed", "internal",
-        "The robot could not send the picture to this viewer.");
-}
-
 // --- the pipeline -----------------------------------------------------------
 
 void
@@ -577,8 +472,11 @@ Controller::tick ()
     const bool admitted = pending_[peer_id].admitted;
     pending_.erase (peer_id);
     refuse (from, peer_id,
-        {"unavailable",
-            admitted ? "The robot sends no picture." : keys_missing ()});
+        {"unavailable", !admitted ? keys_missing ()
+                        : pictures ().empty ()
+                            ? "The robot sends no picture."
+                            : "The robot is not done with the "
+                              "connection before this one."});
   }
   if (!late.empty ())
     announce_sessions ();

@@ -6,11 +6,13 @@
 #include "access/admission.hpp"
 #include "access/grantkey.hpp"
 #include "bin/outbox.hpp"
+#include "bin/reaper.hpp"
 #include "bin/stream.hpp"
 #include "transport/turntls.hpp"
 #include "viewer/viewer.hpp"
 #include <map>
 #include <mutex>
+#include <set>
 
 namespace robotlive {
 
@@ -51,13 +53,16 @@ public:
   // is not ours.
   Controller (std::weak_ptr<EventLoop> loop, GstElement *element,
       std::shared_ptr<Outbox> outbox);
+  ~Controller () override;
 
   // Signalling thread from here on.
   void start (const Settings &settings, std::shared_ptr<Signaller> signaller);
   // Ends every viewer and the link; the signaller comes back for a next start.
-  // The caller sees to what is in the outbox then.
+  // The caller sees to what is under way with the reaper, and then to what is
+  // in the outbox.
   std::shared_ptr<Signaller> stop ();
   bool started () const { return signaller_ != nullptr; }
+  const std::shared_ptr<Reaper> &reaper () const { return reaper_; }
   // *pad*: the name of the bin's pad.
   void add_stream (const std::string &pad, std::shared_ptr<Input> input);
   void remove_stream (const std::string &pad);
@@ -134,13 +139,19 @@ private:
     unsigned key_answer;
   };
 
+  // controllerviewers.cpp
+  void bury (Viewer &viewer, std::function<void ()> then);
+  void gone (const std::string &peer_id, const std::string &user,
+      const std::string &reason, const std::string &message);
+  bool has_room (const std::string &peer_id, const Pending &pending) const;
+  void ask_latency (const Input &input);
   void remove (std::string peer_id, const std::string &reason,
       const std::string &code, const std::string &message, bool tell_viewer);
   void refuse (const std::string &from, const std::string &peer_id,
       const Refusal &refusal);
   void proceed (const std::string &peer_id);
   void proceed_all ();
-  void answer (const std::string &peer_id, const Pending &pending);
+  void answer (const std::string &peer_id, Pending pending);
   // True when the offer can be answered with what is known of the streams.
   bool streams_ready (const Pending &pending) const;
   std::string unfit () const; // of the pictures, when none is fit; or ""
@@ -189,6 +200,7 @@ private:
   const std::weak_ptr<EventLoop> loop_;
   GstElement *const element_;
   const std::shared_ptr<Outbox> outbox_;
+  const std::shared_ptr<Reaper> reaper_;
 
   Settings settings_;
   std::string named_controller_;
@@ -202,11 +214,13 @@ private:
   // "sink" first, then video_%u by number, audio_%u last.
   std::vector<std::shared_ptr<Stream>> streams_;
   GstClockTime latency_ = GST_CLOCK_TIME_NONE;
+  bool latency_asked_ = false;
   std::vector<IceServer> ice_servers_;
   std::unique_ptr<TurnTls> turn_tls_;      // once a server wants it
   std::map<std::string, Pending> pending_; // by peerId
   std::map<std::string, Update> updates_;  // by peerId
   std::map<std::string, std::shared_ptr<Viewer>> viewers_; // by peerId
+  std::set<std::string> ending_; // peerIds of viewers that are not yet gone
   LinkState link_ = LinkState::Disconnected;
   bool connecting_told_ = false; // and not yet how it went
   Timer tick_, rate_tick_;

@@ -31,7 +31,6 @@
  */
 #include "bin/gstsignalingbin.h"
 #include "bin/appsignaller.hpp"
-#include "bin/errors.hpp"
 #include "bin/signalingbinproperties.hpp"
 #include "bin/signalingbinstate.hpp"
 #include "webrtc/opensslexit.hpp"
@@ -76,202 +75,11 @@ gst_signaling_bin_set_signaller (
   self->state->signaller = std::move (signaller);
 }
 
-// For tasks that may be the last to use the bin.
-static std::shared_ptr<GstSignalingBin>
-keep (GstSignalingBin *self)
-{
-  return {
-      static_cast<GstSignalingBin *> (gst_object_ref (self)), gst_object_unref};
-}
-
-// NULL to READY: everything that will be needed is there.
-static gboolean
-check_elements (GstSignalingBin *self)
-{
-  static const struct
-  {
-    const char *factory;
-    const char *package;
-  } needed[] = {
-      {"tee", "GStreamer core"},
-      {"webrtcbin", "gstreamer1.0-plugins-bad"},
-      {"dtlsdec", "gstreamer1.0-plugins-bad"},
-      {"srtpenc", "gstreamer1.0-plugins-bad"},
-      {"nicesrc", "gstreamer1.0-nice"},
-      {"rtpbin", "gstreamer1.0-plugins-good"},
-      {"rtph264pay", "gstreamer1.0-plugins-good"},
-      {"sessiongate", "gstreamer1.0-robotlive"},
-  };
-  for (const auto &row : needed) {
-    g_autoptr (GstElementFactory) factory =
-        gst_element_factory_find (row.factory);
-    if (!factory) {
-      GST_ELEMENT_ERROR (self, CORE, MISSING_PLUGIN,
-          ("The element %s is missing: install %s.", row.factory, row.package),
-          (nullptr));
-      return FALSE;
-    }
-  }
-  return self->state->main_input ()->complete ();
-}
-
-static gboolean
-check_properties (GstSignalingBin *self)
-{
-  int error = 0;
-  const auto settings = self->state->copy_settings ();
-  const auto why = check_settings (settings,
-      self->state->own_signaller || settings.application_signalling, &error);
-  if (why.empty ())
-    return TRUE;
-  gst_element_message_full (GST_ELEMENT (self), GST_MESSAGE_ERROR,
-      GST_RESOURCE_ERROR, error, g_strdup (why.c_str ()), nullptr, __FILE__,
-      G_STRFUNC, __LINE__);
-  return FALSE;
-}
-
-static void
-open_loop (GstSignalingBin *self)
-{
-  SignalingBinState *state = self->state;
-  auto loop = std::make_shared<EventLoop> ("robotlive:sig");
-  loop->run ([self, state, &loop] () {
-    auto &hub = *state->hub;
-    hub.outbox = std::make_shared<Outbox> (loop, GST_ELEMENT (self));
-    hub.controller =
-        std::make_shared<Controller> (loop, GST_ELEMENT (self), hub.outbox);
-    for (const auto &[pad, input] : state->copy_inputs ())
-      hub.controller->add_stream (pad, input);
-  });
-  // The process's DTLS key takes a quarter of a second to make, once; better
-  // now than when the first viewer waits. On a thread that nobody waits for.
-  gst_element_call_async (
-      GST_ELEMENT (self),
-      [] (GstElement *, gpointer) {
-        auto warm = sink (gst_element_factory_make ("dtlsdec", nullptr));
-      },
-      nullptr, nullptr);
-  std::lock_guard<std::mutex> lock (state->loop_mutex);
-  state->loop = std::move (loop);
-}
-
-// On the signalling thread, and not in one of our own handlers: somebody who
-// watches the pipeline has been called while the hub was at work.
-static bool
-amid_entry_point (SignalingBinState *state, const EventLoop &loop)
-{
-  return loop.is_current () && state->hub->outbox &&
-         !state->hub->outbox->may_enter ();
-}
-
-static void
-close_loop (GstSignalingBin *self)
-{
-  SignalingBinState *state = self->state;
-  std::shared_ptr<EventLoop> loop;
-  {
-    std::lock_guard<std::mutex> lock (state->loop_mutex);
-    loop.swap (state->loop);
-  }
-  if (!loop)
-    return;
-  const auto close = [hub = state->hub] () {
-    hub->controller.reset ();
-    hub->outbox.reset ();
-  };
-  if (amid_entry_point (state, *loop))
-    loop->post (close);
-  else
-    loop->run (close);
-}
-
-static void
-start_session (GstSignalingBin *self)
-{
-  SignalingBinState *state = self->state;
-  const auto settings = state->copy_settings ();
-  for (const auto &[pad, input] : state->copy_inputs ())
-    prepare_input (input.get (), settings);
-  state->post ([kept = keep (self), state, settings] (Controller &controller) {
-    controller.start (settings, std::move (state->signaller));
-    // Not the copy's: it may be another since.
-    controller.name_controller (state->copy_settings ().controller);
-  });
-}
-
-static void
-stop_session (GstSignalingBin *self)
-{
-  SignalingBinState *state = self->state;
-  const auto loop = state->current_loop ();
-  if (!loop)
-    return;
-  const auto stop = [state, hub = state->hub] () {
-    const auto controller = hub->controller;
-    if (!controller)
-      return;
-    auto signaller = controller->stop ();
-    // The Socket.IO client is made anew from the properties; an injected
-    // signaller is kept.
-    if (state->own_signaller && signaller)
-      state->signaller = std::move (signaller);
-  };
-  const auto outbox = state->hub->outbox;
-  if (amid_entry_point (state, *loop)) {
-    loop->post ([kept = keep (self), stop, outbox] () {
-      stop ();
-      outbox->run ();
-    });
-  } else if (loop->is_current ()) {
-    // Nobody hears of viewers after the bin has stopped.
-    outbox->enter (stop);
-    outbox->run ();
-  } else {
-    // What is left to say is said on this thread. It holds the bin's state
-    // lock: a handler that sets the state, too, would wait for it elsewhere.
-    std::deque<Outbox::Effect> left;
-    loop->run ([&] () {
-      stop ();
-      left = outbox->take ();
-    });
-    for (const auto &effect : left)
-      effect ();
-  }
-}
-
 static GstStateChangeReturn
 gst_signaling_bin_change_state (GstElement *element, GstStateChange transition)
 {
-  auto *self = GST_SIGNALING_BIN (element);
-  switch (transition) {
-    case GST_STATE_CHANGE_NULL_TO_READY:
-      if (!check_elements (self) || !check_properties (self))
-        return GST_STATE_CHANGE_FAILURE;
-      open_loop (self);
-      break;
-    case GST_STATE_CHANGE_READY_TO_PAUSED:
-      start_session (self);
-      break;
-    case GST_STATE_CHANGE_PAUSED_TO_READY:
-      // Before the branches are shut: each leaves as when a viewer goes.
-      stop_session (self);
-      break;
-    default:
-      break;
-  }
-
-  const auto result = GST_ELEMENT_CLASS (gst_signaling_bin_parent_class)
-                          ->change_state (element, transition);
-
-  if (result == GST_STATE_CHANGE_FAILURE) {
-    if (transition == GST_STATE_CHANGE_READY_TO_PAUSED)
-      stop_session (self);
-    if (transition == GST_STATE_CHANGE_NULL_TO_READY)
-      close_loop (self);
-  } else if (transition == GST_STATE_CHANGE_READY_TO_NULL) {
-    close_loop (self);
-  }
-  return result;
+  return signaling_bin_change_state (
+      element, transition, GST_ELEMENT_CLASS (gst_signaling_bin_parent_class));
 }
 
 // The child of the bin that *object* is, or is inside of; transfer full.
@@ -357,8 +165,8 @@ gst_signaling_bin_set_property (
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   }
   if (id == PROP_CONTROLLER)
-    state->post ([kept = keep (GST_SIGNALING_BIN (object)), state] (
-                     Controller &controller) {
+    state->post ([kept = signaling_bin_keep (GST_SIGNALING_BIN (object)),
+                     state] (Controller &controller) {
       controller.name_controller (state->copy_settings ().controller);
     });
 }
@@ -389,31 +197,6 @@ gst_signaling_bin_get_property (
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   }
 }
-
-namespace robotlive {
-
-void
-SignalingBinState::act (const Task &task)
-{
-  const auto target = current_loop ();
-  if (!target)
-    return;
-  if (amid_entry_point (this, *target)) {
-    post (task);
-    return;
-  }
-  target->run ([this, &task, nested = target->is_current ()] () {
-    const auto controller = hub->controller;
-    const auto outbox = hub->outbox;
-    if (!controller)
-      return;
-    outbox->enter ([&] () { task (*controller); });
-    if (!nested)
-      outbox->run ();
-  });
-}
-
-} // namespace robotlive
 
 static bool
 has_viewer (SignalingBinState *state, const char *peer_id)

@@ -51,7 +51,7 @@ Outbox::call (const Effect &effect)
 void
 Outbox::run ()
 {
-  if (items_.empty ())
+  if (items_.empty () || held_)
     return;
   // An effect may end the bin, and us with it.
   const auto self = shared_from_this ();
@@ -85,6 +85,7 @@ Outbox::take ()
   for (auto &item : items_)
     effects.push_back (std::move (item.effect));
   items_.clear ();
+  held_ = false;
   return effects;
 }
 

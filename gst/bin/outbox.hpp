@@ -30,6 +30,8 @@ public:
   void run ();
   // Runs those of add_send () alone: before their signaller stops.
   void run_sends ();
+  // Nothing runs until take () has been called.
+  void hold () { held_ = true; }
   // What is left. Whoever takes it runs it, on any thread.
   std::deque<Effect> take ();
 
@@ -56,7 +58,7 @@ private:
   const std::weak_ptr<EventLoop> loop_;
   GstElement *const element_;
   std::deque<Item> items_;
-  bool scheduled_ = false, in_effect_ = false;
+  bool scheduled_ = false, in_effect_ = false, held_ = false;
 };
 
 } // namespace robotlive

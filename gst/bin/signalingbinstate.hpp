@@ -65,11 +65,12 @@ struct SignalingBinState
           task (*controller);
       });
   }
-  // For an action of the application's: *task* and what it brings about are
-  // done when this returns. Two are later: what a handler of ours asks for is
-  // done at once, but brings about nothing before that handler returns; and
-  // what is asked for amid an entry point, by who watches the pipeline's own
-  // signals, waits until the hub's state is whole again.
+  // For an action of the application's: *task* and what it brings about, the
+  // end of viewers too, are done when this returns. Two are later: what a
+  // handler of ours asks for is done at once, but brings about nothing before
+  // that handler returns; and what is asked for amid an entry point, by who
+  // watches the pipeline's own signals, waits until the hub's state is whole
+  // again.
   void act (const Task &task);
   // Looks and changes nothing.
   void look (const Task &task)
@@ -92,6 +93,18 @@ struct _GstSignalingBin
   GstBin parent;
   robotlive::SignalingBinState *state;
 };
+
+// For tasks that may be the last to use the bin.
+inline std::shared_ptr<GstSignalingBin>
+signaling_bin_keep (GstSignalingBin *self)
+{
+  return {
+      static_cast<GstSignalingBin *> (gst_object_ref (self)), gst_object_unref};
+}
+
+// States: signalingbinstates.cpp.
+GstStateChangeReturn signaling_bin_change_state (
+    GstElement *element, GstStateChange transition, GstElementClass *parent);
 
 // Pads: signalingbinpads.cpp.
 void signaling_bin_add_pad_templates (GstElementClass *klass);

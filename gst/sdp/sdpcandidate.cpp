@@ -71,6 +71,40 @@ guard_candidate (std::string_view text)
   return CandidateVerdict::Pass;
 }
 
+namespace {
+
+// The fifth word of *text*: where it begins, and how long it is.
+std::pair<std::size_t, std::size_t>
+address_in (std::string_view text)
+{
+  std::size_t at = 0;
+  for (int i = 0; i < 4; i++) {
+    at = text.find (' ', at);
+    if (at == text.npos)
+      return {text.size (), 0};
+    at++;
+  }
+  return {at, std::min (text.find (' ', at), text.size ()) - at};
+}
+
+} // namespace
+
+std::string
+candidate_name (std::string_view candidate)
+{
+  const auto [at, length] = address_in (candidate);
+  const std::string address (candidate.substr (at, length));
+  return g_str_has_suffix (address.c_str (), ".local") ? address : "";
+}
+
+std::string
+with_address (std::string_view candidate, const std::string &address)
+{
+  const auto [at, length] = address_in (candidate);
+  return std::string (candidate.substr (0, at)) + address +
+         std::string (candidate.substr (at + length));
+}
+
 bool
 certificate_matches (const std::string &pem, const GuardedOffer &offer)
 {

@@ -103,6 +103,11 @@ enum class CandidateVerdict
   Refuse, // malformed
 };
 CandidateVerdict guard_candidate (std::string_view candidate);
+// Of one that has passed: the name (mDNS) in place of its address; "": none.
+std::string candidate_name (std::string_view candidate);
+// The same with *address* there.
+std::string with_address (
+    std::string_view candidate, const std::string &address);
 
 // True when the DTLS certificate in *pem* is one that *offer* announced
 // (RFC 8122 section 6.2: at least one matching SHA-256 fingerprint).

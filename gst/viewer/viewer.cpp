@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "viewer/viewer.hpp"
 #include "webrtc/rtpbinhooks.hpp"
-#include "webrtc/webrtcstop.hpp"
 #include <algorithm>
 
 GST_DEBUG_CATEGORY_EXTERN (gst_signaling_bin_debug);
@@ -46,7 +45,7 @@ Viewer::Viewer (std::weak_ptr<EventLoop> loop, ViewerOwner *owner, GstBin *bin,
 
 Viewer::~Viewer ()
 {
-  stop ();
+  stop (); // what it returns is done with at once
 }
 
 Viewer::Hop *
@@ -213,6 +212,7 @@ Viewer::set_remote_description ()
     fail ("failed", "internal", "The offer could not be written again.");
     return;
   }
+  take_names (message);
   g_autoptr (GstWebRTCSessionDescription) description =
       gst_webrtc_session_description_new (GST_WEBRTC_SDP_TYPE_OFFER, message);
   g_autoptr (GstPromise) reply = promise (nullptr, &Viewer::on_remote_set);
@@ -269,8 +269,7 @@ Viewer::on_local_set (const std::string &, const std::string &error)
   }
   local_set_ = true;
   for (const auto &candidate : early_candidates_)
-    g_signal_emit_by_name (
-        webrtc_.get (), "add-ice-candidate", 0u, candidate.c_str ());
+    give_candidate (candidate);
   early_candidates_.clear ();
   // They were for the answer. Left in place they come back in caps queries,
   // and the payloader's real profile does not fit the offered one.
@@ -284,16 +283,6 @@ Viewer::on_local_set (const std::string &, const std::string &error)
   for (Lane *lane : lanes ())
     link_to_tee (lane);
   on_transport_changed ();
-}
-
-void
-Viewer::add_candidate (const std::string &candidate)
-{
-  if (local_set_)
-    g_signal_emit_by_name (
-        webrtc_.get (), "add-ice-candidate", 0u, candidate.c_str ());
-  else if (early_candidates_.size () < 64)
-    early_candidates_.push_back (candidate);
 }
 
 void
@@ -378,7 +367,7 @@ Viewer::verify_and_open (GstWebRTCDTLSTransport *transport)
 void
 Viewer::open_gate ()
 {
-  shared_->ends_at = terms_.ends_at;
+  shared_->end_at (terms_.ends_at);
   if (paused_)
     return;
   for (const Lane *lane : lanes ())
@@ -443,13 +432,15 @@ Viewer::watch_path (std::int64_t now)
   }
 }
 
-void
+std::shared_ptr<ViewerEnd>
 Viewer::stop ()
 {
   if (stopped_)
-    return;
+    return nullptr;
   stopped_ = true;
-  shared_->ends_at = 0;
+  shared_->end_at (0);
+  if (lookups_)
+    g_cancellable_cancel (lookups_.get ());
   dump ("ended");
   for (const Lane *lane : lanes ())
     if (lane->gate)
@@ -458,26 +449,15 @@ Viewer::stop ()
   for (auto &connection : connections_)
     g_signal_handler_disconnect (connection.object.get (), connection.id);
   connections_.clear ();
-  // Its thread must be done: what it opens after the state is NULL stays open
-  // for ever (webrtcbin 1.22 blocks the receiving bin's pad again, and that
-  // block keeps the bin). It replies to each request, within milliseconds.
-  if (outstanding_)
-    gst_promise_wait (outstanding_.get ());
-  outstanding_.reset ();
   liveness_.reset ();
-  for (Lane *lane : lanes ())
-    unlink_from_tee (lane);
-  if (branch_) {
-    gst_element_set_locked_state (branch_.get (), TRUE);
-    prepare_webrtc_for_null (webrtc_.get ());
-    gst_element_set_state (branch_.get (), GST_STATE_NULL);
-    if (GST_OBJECT_PARENT (branch_.get ()) == GST_OBJECT (bin_))
-      gst_bin_remove (bin_, branch_.get ());
-  }
-  webrtc_.reset ();
-  for (Lane *lane : lanes ())
+  std::vector<ViewerEnd::Stream> streams;
+  for (Lane *lane : lanes ()) {
     lane->gate.reset ();
-  branch_.reset ();
+    streams.push_back ({lane->source.tee ? share (lane->source.tee) : nullptr,
+        std::move (lane->tee_pad), std::move (lane->ssrc)});
+  }
+  return std::make_shared<ViewerEnd> (bin_, std::move (branch_),
+      std::move (webrtc_), std::move (outstanding_), std::move (streams));
 }
 
 } // namespace robotlive

@@ -21,10 +21,14 @@
 #include "sdp/sdpguard.hpp"
 #include "transport/peersettings.hpp"
 #include "viewer/ssrcpool.hpp"
+#include "viewer/viewerend.hpp"
 #include "webrtc/liveness.hpp"
 #include <atomic>
+#include <condition_variable>
 #include <functional>
+#include <gio/gio.h>
 #include <memory>
+#include <mutex>
 #define GST_USE_UNSTABLE_API
 #include <gst/webrtc/webrtc.h>
 
@@ -101,8 +105,10 @@ public:
   // Nothing passes while it is paused; the connection stays.
   void set_paused (bool paused);
   bool paused () const { return paused_; }
-  // Takes the branch out of the pipeline while data flows, and frees it.
-  void stop ();
+  // Does and sends nothing from here on. Does not wait; what does, taking the
+  // branch out of the pipeline, is the caller's business. Null when it has been
+  // called before.
+  std::shared_ptr<ViewerEnd> stop ();
   // Every second: removes the viewer when it has not got anywhere in time.
   void watch (std::int64_t now_ns);
   // Every 200 ms: removes it when it has fallen silent.
@@ -158,7 +164,11 @@ private:
     std::atomic<bool> restarts{false};
     bool key_frame = false; // streaming thread: one is about to leave
     // Packets that were held back until then do not leave: ns, CLOCK_BOOTTIME.
-    std::atomic<std::int64_t> ends_at{kNeverNs};
+    // Under its lock, a leaf: who is held back waits for a change.
+    std::mutex end_mutex;
+    std::condition_variable end_changed;
+    std::int64_t ends_at = kNeverNs;
+    void end_at (std::int64_t time);
 
     PacketGatherer gatherer; // streaming thread, as are these
     GstPadProbeReturn send (GstPad *pad, GstPadProbeInfo *info);
@@ -209,7 +219,11 @@ private:
   void add_rate_stats (GstStructure *stats, std::int64_t now_ns) const;
   void keep_events_in (const Lane &lane);
   void link_to_tee (Lane *lane);
-  void unlink_from_tee (Lane *lane);
+
+  // viewercandidates.cpp
+  void take_names (GstSDPMessage *offer);
+  void look_up (const std::string &name, const std::string &candidate);
+  void give_candidate (const std::string &candidate);
 
   void set_remote_description ();
   void on_remote_set (const std::string &, const std::string &error);
@@ -242,6 +256,8 @@ private:
   GstClockTime latency_ = 0;
   bool paused_ = false, stopped_ = false, local_set_ = false;
   std::vector<std::string> early_candidates_; // before the branch exists
+  GPtr<GCancellable> lookups_;                // of candidates' names
+  unsigned lookup_count_ = 0;
 
   guint64 left_seen_ = 0, frames_seen_ = 0;
   std::int64_t stuck_since_ = 0; // 0: packets leave, or nothing passes
@@ -271,12 +287,8 @@ private:
   Lane picture_;
   std::optional<Lane> audio_;
   std::unique_ptr<Liveness> liveness_; // once streaming
-  struct PromiseUnref
-  {
-    void operator() (GstPromise *promise) const { gst_promise_unref (promise); }
-  };
   // The one that webrtcbin has yet to reply to, or the last that it did.
-  std::unique_ptr<GstPromise, PromiseUnref> outstanding_;
+  PromisePtr outstanding_;
   struct Connection
   {
     GPtr<GObject> object;

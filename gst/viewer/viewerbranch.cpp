@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Viewer's branch of the pipeline: how it is built, linked, and taken out while
-// data flows.
+// Viewer's branch of the pipeline: how it is built and linked. How it is taken
+// out while data flows: viewerend.cpp.
 #include "media/mediatype.hpp"
 #include "sdp/twccuri.hpp"
 #include "viewer/viewer.hpp"
 #include "webrtc/rtpbinhooks.hpp"
 #include "webrtc/webrtcsetup.hpp"
-#include <condition_variable>
 #include <gst/video/video.h>
-#include <mutex>
 
 GST_DEBUG_CATEGORY_EXTERN (gst_signaling_bin_debug);
 #define GST_CAT_DEFAULT gst_signaling_bin_debug
@@ -46,28 +44,6 @@ answer_caps_query (GstPad *, GstPadProbeInfo *info, gpointer data)
              : gst_caps_ref (caps);
   gst_query_set_caps_result (query, answer);
   return GST_PAD_PROBE_HANDLED;
-}
-
-struct Unlinking
-{
-  std::mutex mutex;
-  std::condition_variable changed;
-  bool done = false;
-};
-
-// Between two buffers: nothing is being pushed through the pad right now.
-GstPadProbeReturn
-unlink_when_idle (GstPad *pad, GstPadProbeInfo *, gpointer data)
-{
-  auto &unlinking = **static_cast<std::shared_ptr<Unlinking> *> (data);
-  std::lock_guard<std::mutex> lock (unlinking.mutex);
-  if (!unlinking.done) {
-    if (auto peer = adopt (gst_pad_get_peer (pad)))
-      gst_pad_unlink (pad, peer.get ());
-    unlinking.done = true;
-    unlinking.changed.notify_all ();
-  }
-  return GST_PAD_PROBE_REMOVE;
 }
 
 // What goes wrong in a viewer's branch stays there: the tee, and the others,
@@ -309,29 +285,6 @@ Viewer::link_to_tee (Lane *lane)
   }
   gst_pad_add_probe (lane->tee_pad.get (), GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM,
       drop_serialized_queries, nullptr, nullptr);
-}
-
-void
-Viewer::unlink_from_tee (Lane *lane)
-{
-  if (!lane->tee_pad)
-    return;
-  auto unlinking = std::make_shared<Unlinking> ();
-  gst_pad_add_probe (lane->tee_pad.get (), GST_PAD_PROBE_TYPE_IDLE,
-      unlink_when_idle, new std::shared_ptr<Unlinking> (unlinking),
-      [] (gpointer data) {
-        delete static_cast<std::shared_ptr<Unlinking> *> (data);
-      });
-  {
-    // A push into a leaky queue takes microseconds. Should one take a second,
-    // the branch goes without it.
-    std::unique_lock<std::mutex> lock (unlinking->mutex);
-    unlinking->changed.wait_for (lock, std::chrono::seconds (1),
-        [&unlinking] () { return unlinking->done; });
-    unlinking->done = true;
-  }
-  gst_element_release_request_pad (lane->source.tee, lane->tee_pad.get ());
-  lane->tee_pad.reset ();
 }
 
 } // namespace robotlive

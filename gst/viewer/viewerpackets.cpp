@@ -4,6 +4,7 @@
 // each push through webrtcbin and each system call costs more than a packet
 // does; or one after another where the path is narrow.
 #include "viewer/viewer.hpp"
+#include <chrono>
 #include <utility>
 
 namespace robotlive {
@@ -126,7 +127,16 @@ Viewer::Shared::send (GstPad *pad, GstPadProbeInfo *info)
   return handled (info, flow);
 }
 
-// Waits on the branch's own thread, behind its queue: nobody else waits.
+void
+Viewer::Shared::end_at (std::int64_t time)
+{
+  const std::lock_guard<std::mutex> lock (end_mutex);
+  ends_at = time;
+  end_changed.notify_all ();
+}
+
+// Waits on the branch's own thread, behind its queue, until its turn or the end
+// of the viewer: nobody else waits.
 GstPadProbeReturn
 Viewer::Shared::pace (GstBuffer *packet)
 {
@@ -134,11 +144,12 @@ Viewer::Shared::pace (GstBuffer *packet)
       static_cast<unsigned> (gst_buffer_get_size (packet)), boot_now () / 1000);
   if (wait == 0)
     return GST_PAD_PROBE_OK;
-  if (boot_now () >= ends_at)
-    return GST_PAD_PROBE_DROP;
-  g_usleep (static_cast<gulong> (wait));
-  // It passed the gate in time, but not the wait.
-  return boot_now () < ends_at ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
+  std::unique_lock<std::mutex> lock (end_mutex);
+  const auto over = [this] () { return boot_now () >= ends_at; };
+  // It passed the gate in time, but perhaps not the wait.
+  return end_changed.wait_for (lock, std::chrono::microseconds (wait), over)
+             ? GST_PAD_PROBE_DROP
+             : GST_PAD_PROBE_OK;
 }
 
 void

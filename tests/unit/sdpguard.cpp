@@ -418,6 +418,21 @@ TEST (SdpGuard, SurvivesEveryTruncationAndBitFlip)
   }
 }
 
+TEST (SdpGuard, PutsAddressesInPlaceOfNames)
+{
+  const std::string rest = " 5000 typ host generation 0";
+  const std::string named = "candidate:1 1 udp 2122 8f1c0d2e-1.local" + rest;
+  EXPECT_EQ (candidate_name (named), "8f1c0d2e-1.local");
+  EXPECT_EQ (candidate_name ("a=" + named), "8f1c0d2e-1.local");
+  EXPECT_EQ (with_address (named, "192.0.2.1"),
+      "candidate:1 1 udp 2122 192.0.2.1" + rest);
+  EXPECT_EQ (with_address ("a=" + named, "2001:db8::1"),
+      "a=candidate:1 1 udp 2122 2001:db8::1" + rest);
+  EXPECT_EQ (candidate_name ("candidate:1 1 udp 2122 192.0.2.1" + rest), "");
+  for (const char *text : {"", "candidate:1", "a b c d ", "a b c d", "    "})
+    EXPECT_EQ (candidate_name (text), "") << text;
+}
+
 TEST (SdpGuard, SortsCandidates)
 {
   using V = CandidateVerdict;
