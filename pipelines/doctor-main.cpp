@@ -100,6 +100,7 @@ main (int argc, char **argv)
     checks.insert (checks.end (), more.begin (), more.end ());
   };
   add (check_plugins (conf));
+  add ({check_internals ()});
   const Checks folder = check_pipelines (options.folder);
   add (folder);
   if (folder.empty ())

@@ -76,6 +76,42 @@ check_plugins (const RobotConf &conf)
   return checks;
 }
 
+Check
+internals_of (const GstStructure *stats)
+{
+  const GValue *list =
+      stats ? gst_structure_get_value (stats, "internals") : nullptr;
+  if (!list)
+    return {"internals", Health::Skipped, "signalingbin does not tell"};
+  std::string names;
+  for (guint i = 0; i < gst_value_list_get_size (list); i++)
+    names +=
+        (names.empty () ? "" : ", ") +
+        std::string (g_value_get_string (gst_value_list_get_value (list, i)));
+  g_autofree gchar *running = gst_version_string ();
+  if (names.empty ())
+    return {"internals", Health::Ok,
+        std::string (running) + " is inside as the plugin expects it"};
+  return {"internals", Health::Warning,
+      std::string (running) +
+          " is inside not as the plugin expects it: " + names,
+      "viewers have their picture, at more cost: docs/internals.md says what "
+      "is done instead"};
+}
+
+Check
+check_internals ()
+{
+  GstElement *bin = gst_element_factory_make ("signalingbin", nullptr);
+  if (!bin)
+    return {"internals", Health::Skipped, "there is no signalingbin to ask"};
+  gst_object_ref_sink (bin);
+  g_autoptr (GstStructure) stats = nullptr;
+  g_object_get (bin, "stats", &stats, nullptr);
+  gst_object_unref (bin);
+  return internals_of (stats);
+}
+
 Checks
 check_pipelines (const std::string &folder)
 {

@@ -6,6 +6,7 @@
 #pragma once
 #include "probe.hpp"
 #include "robotconf.hpp"
+#include <gst/gst.h>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,10 @@ using Checks = std::vector<Check>;
 
 Check check_config (const std::string &path, RobotConf &conf);
 Checks check_plugins (const RobotConf &conf);
+// Whether GStreamer's inside is as signalingbin expects it, by the statistics
+// of one.
+Check check_internals ();
+Check internals_of (const GstStructure *stats);
 Check check_camera (const RobotConf &conf, const ProbeOptions &options);
 Check check_encoder (const RobotConf &conf, const ProbeOptions &options);
 Check check_clock ();

@@ -64,6 +64,20 @@ EXCEPTIONS = {
     ('signaling/server/http', 'signaling/server/net'): 'networks of addresses',
 }
 
+# The inside of webrtcbin, rtpbin and libnice: gst/webrtc/ alone names it, and
+# says in internals.cpp what is done where it is another.
+INSIDE = re.compile(
+    r'"(?:rtpbin|rtpsession|srtpenc|srtpdec|nicesink|nicesrc|dtlsdec|dtlsenc|'
+    r'dtlssrtpenc|dtlssrtpdec|rtprtxsend|rtprtxreceive|rtpulpfecenc|'
+    r'rtpredenc|sctpenc|sctpdec|TransportReceiveBin|TransportSendBin|'
+    r'RTPTWCCPackets|GstRTPRetransmissionRequest|ice-agent|webrtcbin|'
+    r'send_rtp_\w+|recv_rtp_\w+|rtp_s\w+_%?\w*)"|'
+    r'<(?:nice|stun)/|\bSIOCGSTAMP|\bTCP_INFO|\bnice_agent_')
+INSIDE_ALLOWED = {
+    'gst/webrtc': '',
+    'signaling/client/link.cpp': 'libsoup bounds no message (CVE-2025-32049)',
+}
+
 SPACE = re.compile(r'namespace (\S+)')
 TYPE = re.compile(r'(?:struct|class|enum class|enum) ([\w:]+)[^;{]*$')
 INCLUDE = re.compile(r'\s*#\s*include\s+"([^"]+)"')
@@ -97,6 +111,30 @@ def arrows(top):
                         found.setdefault((source, where), []).append(
                             f'{os.path.relpath(path, top)} includes {match[1]}')
     return found
+
+
+def inside_elsewhere(top):
+    """Lines outside of gst/webrtc/ that name what is inside of others."""
+    wrong, known = [], 0
+    for root in ('gst', 'signaling'):
+        for folder, _, files in os.walk(os.path.join(top, root)):
+            for name in sorted(files):
+                path = os.path.relpath(os.path.join(folder, name), top)
+                if not name.endswith(('.cpp', '.hpp', '.h')):
+                    continue
+                with open(os.path.join(top, path), encoding='utf-8') as text:
+                    for number, line in enumerate(text, 1):
+                        match = INSIDE.search(line.split('//')[0])
+                        if not match:
+                            continue
+                        known += 1
+                        if not any(path.startswith(one)
+                                   for one in INSIDE_ALLOWED):
+                            wrong.append(f'{path}:{number}: {match[0]} is for '
+                                         'gst/webrtc/ to know')
+    if known < 20:
+        wrong.append(f'only {known} names of the inside of others found')
+    return wrong
 
 
 def allowed(source, target):
@@ -152,7 +190,7 @@ def defined_twice(top):
 def main():
     top = sys.argv[1] if len(sys.argv) > 1 else os.path.join(
         os.path.dirname(__file__), '..')
-    wrong = check_order() + defined_twice(top)
+    wrong = check_order() + defined_twice(top) + inside_elsewhere(top)
     found = arrows(top)
     if len(found) < 20:
         wrong.append(f'only {len(found)} arrows found in {top}')

@@ -4,6 +4,7 @@
 // and encoders upstream are told, what is known of them.
 #include "bin/controller.hpp"
 #include "bin/signalingbinpad.hpp"
+#include "webrtc/internals.hpp"
 #include <algorithm>
 
 GST_DEBUG_CATEGORY_EXTERN (gst_signaling_bin_debug);
@@ -473,6 +474,7 @@ Controller::stats () const
         gboolean (controls (*viewer)), nullptr);
   }
   take_list (stats, "viewers", items);
+  add_internals (stats);
   return stats;
 }
 

@@ -33,6 +33,7 @@
 #include "bin/appsignaller.hpp"
 #include "bin/signalingbinproperties.hpp"
 #include "bin/signalingbinstate.hpp"
+#include "webrtc/internals.hpp"
 #include "webrtc/opensslexit.hpp"
 
 GST_DEBUG_CATEGORY (gst_signaling_bin_debug);
@@ -189,8 +190,11 @@ gst_signaling_bin_get_property (
     GstStructure *stats = nullptr;
     state->look (
         [&stats] (Controller &controller) { stats = controller.stats (); });
-    g_value_take_boxed (
-        value, stats ? stats : gst_structure_new_empty ("robotlive-stats"));
+    if (!stats) {
+      stats = gst_structure_new_empty ("robotlive-stats");
+      add_internals (stats);
+    }
+    g_value_take_boxed (value, stats);
   } else {
     std::lock_guard<std::mutex> lock (state->settings_mutex);
     if (!get_setting (state->settings, id, value))

@@ -14,20 +14,10 @@ using namespace robotlive;
 static gboolean
 check_elements (GstSignalingBin *self)
 {
-  static const struct
-  {
-    const char *factory;
-    const char *package;
-  } needed[] = {
-      {"tee", "GStreamer core"},
-      {"webrtcbin", "gstreamer1.0-plugins-bad"},
-      {"dtlsdec", "gstreamer1.0-plugins-bad"},
-      {"srtpenc", "gstreamer1.0-plugins-bad"},
-      {"nicesrc", "gstreamer1.0-nice"},
-      {"rtpbin", "gstreamer1.0-plugins-good"},
-      {"rtph264pay", "gstreamer1.0-plugins-good"},
-      {"sessiongate", "gstreamer1.0-robotlive"},
-  };
+  auto needed = webrtc_elements ();
+  needed.insert (needed.end (),
+      {{"tee", "GStreamer core"}, {"rtph264pay", "gstreamer1.0-plugins-good"},
+          {"sessiongate", "gstreamer1.0-robotlive"}});
   for (const auto &row : needed) {
     g_autoptr (GstElementFactory) factory =
         gst_element_factory_find (row.factory);

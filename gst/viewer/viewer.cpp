@@ -99,7 +99,7 @@ Viewer::connect_callbacks ()
     });
   }));
 
-  watch_rtcp (
+  hears_rtcp_ = watch_rtcp (
       webrtc_.get (),
       [shared = shared_] () {
         const auto now = boot_now ();
@@ -424,7 +424,7 @@ Viewer::watch_path (std::int64_t now)
 {
   if (!liveness_)
     return;
-  liveness_->tick (now);
+  liveness_->tick (now, shared_->last_rtcp);
   if (liveness_->vanished (now)) {
     GST_INFO_OBJECT (bin_, "viewer %s: silent for %" G_GINT64_FORMAT " ms",
         peer_id_.c_str (), liveness_->silence (now) / 1000000);

@@ -270,6 +270,7 @@ private:
   RateLimit told_limit_ = RateLimit::None;
   std::int64_t told_at_ = 0;     // us
   std::int64_t report_seen_ = 0; // as Shared::last_rtcp
+  bool hears_rtcp_ = false, sees_leaving_ = false;
   std::int64_t waits_since_ = 0; // us: for a key frame, when thinned
   guint64 seen_bytes_ = 0;
   std::int64_t seen_at_ = 0;    // us

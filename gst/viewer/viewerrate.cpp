@@ -129,7 +129,8 @@ Viewer::start_estimate (const RateRange &range, bool pacing)
 void
 Viewer::read_receiver_report (std::int64_t now)
 {
-  const auto last = shared_->last_rtcp.load ();
+  // Where nobody tells that one has come: what was reported last.
+  const auto last = hears_rtcp_ ? shared_->last_rtcp.load () : now / 1000000;
   if (last == report_seen_)
     return;
   report_seen_ = last;

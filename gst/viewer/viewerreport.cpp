@@ -60,7 +60,7 @@ void
 Viewer::watch_leaving ()
 {
   const int sound = audio_ ? static_cast<int> (audio_->payload_type) : -1;
-  watch_leaving_packets (
+  sees_leaving_ = watch_leaving_packets (
       webrtc_.get (), [shared = shared_, sound] (unsigned payload_type) {
         if (static_cast<int> (payload_type) != sound)
           shared->left++;
@@ -79,7 +79,7 @@ Viewer::stuck (std::int64_t now)
   const bool passes = frames != frames_seen_;
   left_seen_ = left;
   frames_seen_ = frames;
-  if (state_ != ViewerState::Streaming || paused_ || flows)
+  if (state_ != ViewerState::Streaming || paused_ || flows || !sees_leaving_)
     stuck_since_ = 0;
   else if (passes && !stuck_since_)
     stuck_since_ = now;

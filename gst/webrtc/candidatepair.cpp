@@ -2,6 +2,7 @@
 #include "webrtc/candidatepair.hpp"
 #include "base/glibptr.hpp"
 #include "webrtc/findelement.hpp"
+#include "webrtc/internals.hpp"
 #include <gst/gst.h>
 #include <nice/agent.h>
 #include <string>
@@ -43,9 +44,13 @@ describe (const NiceCandidate &candidate)
 void
 add_candidate_pair (GstStructure *stats, GstElement *webrtc)
 {
-  const auto source = find_element (webrtc, "nicesrc");
-  if (!source)
+  if (!internal_holds (Internal::IncomingPad))
     return;
+  const auto source = find_element (webrtc, "nicesrc");
+  if (!source) {
+    internal_failed (Internal::IncomingPad);
+    return;
+  }
   g_autoptr (GObject) agent = nullptr;
   guint stream = 0, component = 0;
   g_object_get (source.get (), "agent", &agent, "stream", &stream, "component",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "webrtc/icepath.hpp"
 #include "webrtc/findelement.hpp"
+#include "webrtc/internals.hpp"
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <nice/agent.h>
@@ -16,19 +17,24 @@ IcePath::~IcePath ()
 void
 IcePath::find (GstElement *encrypter)
 {
+  if (!internal_holds (Internal::DirectSend))
+    return;
   // transportsendbin: dtlssrtpenc (srtpenc, ...), nicesink
   const auto inner = adopt (gst_object_get_parent (GST_OBJECT (encrypter)));
   const auto outer = adopt (inner ? gst_object_get_parent (inner.get ())
                                   : static_cast<GstObject *> (nullptr));
-  if (!outer || !GST_IS_BIN (outer.get ()))
-    return;
-  const auto sink = find_element (GST_ELEMENT (outer.get ()), "nicesink");
-  if (!sink)
-    return;
+  GPtr<GstElement> sink;
+  if (outer && GST_IS_BIN (outer.get ()))
+    sink = find_element (GST_ELEMENT (outer.get ()), "nicesink");
   GObject *agent = nullptr;
-  g_object_get (sink.get (), "agent", &agent, "stream", &stream_, "component",
-      &component_, nullptr);
+  if (sink)
+    g_object_get (sink.get (), "agent", &agent, "stream", &stream_, "component",
+        &component_, nullptr);
   agent_ = adopt (agent);
+  if (!agent_ || !NICE_IS_AGENT (agent)) {
+    agent_.reset ();
+    internal_failed (Internal::DirectSend);
+  }
 }
 
 void

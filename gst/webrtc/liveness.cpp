@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "webrtc/liveness.hpp"
 #include "webrtc/findelement.hpp"
+#include "webrtc/internals.hpp"
 #include <algorithm>
 #include <linux/sockios.h>
 #include <nice/agent.h>
@@ -31,6 +32,8 @@ constexpr std::int64_t kWindow = 30 * kSecond;
 constexpr std::int64_t kClockStep = kSecond / 10;
 constexpr std::int64_t kUnknownLimit = 15 * kSecond;
 constexpr std::int64_t kLongestLimit = 20 * kSecond;
+// Packets came in as many ticks, and no datagram did: nobody stamps them.
+constexpr unsigned kTicksToDoubt = 10;
 
 // RFC 8445 section 5.1.2.1, of a peer-reflexive candidate.
 constexpr std::uint32_t kPriority = 110u << 24 | 65535u << 8 | 255u;
@@ -61,17 +64,16 @@ Liveness::Liveness (
       tie_breaker_ (random64 ()), heard_at_ (now), window_since_ (now),
       since_ (now)
 {
-  const auto source = find_element (webrtc, "nicesrc");
-  if (!source)
+  blind_ = !internal_holds (Internal::IncomingPad) || !find_source (webrtc);
+  stamps_ = internal_holds (Internal::ArrivalTimes);
+  can_ask_ = internal_holds (Internal::BindingRequests);
+  if (blind_)
     return;
-  NiceAgent *agent = nullptr;
-  g_object_get (source.get (), "agent", &agent, "stream", &stream_, "component",
-      &component_, nullptr);
-  agent_ = adopt (G_OBJECT (agent));
+  auto *agent = NICE_AGENT (agent_.get ());
   // Connected and with nothing left to check, libnice looks fifty times a
   // second for five more seconds, should it have to declare a failure.
-  g_object_set (agent, "idle-timeout", 50u, nullptr);
-  pad_ = adopt (gst_element_get_static_pad (source.get (), "src"));
+  if (internal_holds (Internal::IceAgent))
+    g_object_set (agent, "idle-timeout", 50u, nullptr);
   probe_ = gst_pad_add_probe (
       pad_.get (),
       static_cast<GstPadProbeType> (
@@ -93,6 +95,23 @@ Liveness::Liveness (
     g_ptr_array_unref (sockets);
 }
 
+bool
+Liveness::find_source (GstElement *webrtc)
+{
+  GObject *agent = nullptr;
+  if (const auto source = find_element (webrtc, "nicesrc")) {
+    g_object_get (source.get (), "agent", &agent, "stream", &stream_,
+        "component", &component_, nullptr);
+    pad_ = adopt (gst_element_get_static_pad (source.get (), "src"));
+  }
+  agent_ = adopt (agent);
+  if (agent_ && NICE_IS_AGENT (agent) && pad_)
+    return true;
+  agent_.reset ();
+  internal_failed (Internal::IncomingPad);
+  return false;
+}
+
 Liveness::~Liveness ()
 {
   if (probe_)
@@ -103,6 +122,8 @@ std::int64_t
 Liveness::newest_datagram ()
 {
   std::int64_t newest = 0;
+  if (!stamps_)
+    return newest;
   for (auto &[socket, stamp] : sockets_) {
     const auto now = stamp_of (G_SOCKET (socket.get ()));
     if (now != stamp)
@@ -115,12 +136,18 @@ Liveness::newest_datagram ()
 // What counts is when a packet came. It may be read, or pushed on, long after
 // that: the peer may have gone meanwhile.
 void
-Liveness::tick (std::int64_t now)
+Liveness::tick (std::int64_t now, std::int64_t rtcp)
 {
+  if (blind_) {
+    reported_ = reported_ || rtcp > heard_at_;
+    heard_at_ = std::max (heard_at_, rtcp);
+    return;
+  }
   const auto packets = inbound_->packets.load ();
   const bool packet = packets != seen_packets_;
   seen_packets_ = packets;
   const auto stamp = newest_datagram ();
+  watch_stamps (packet, stamp != 0);
   const auto wall = g_get_real_time () * 1000;
   // Somebody has set the clock: stamps of before tell nothing.
   const bool steady = std::abs (wall - now - wall_ahead_) < kClockStep;
@@ -128,7 +155,7 @@ Liveness::tick (std::int64_t now)
   std::int64_t heard = 0;
   if (stamp)
     heard = steady ? std::min (now, stamp * 1000 - wall_ahead_) : now;
-  else if (packet && !is_direct ())
+  else if (packet && !(stamps_ && is_direct ()))
     heard = now;
   if (heard > heard_at_) {
     if (packet) {
@@ -151,10 +178,23 @@ Liveness::tick (std::int64_t now)
     ask ();
 }
 
+// Nothing says that stamps have come to an end.
+void
+Liveness::watch_stamps (bool packet, bool stamped)
+{
+  if (stamped)
+    unstamped_ = 0;
+  if (!packet || stamped || !stamps_ || !is_direct () ||
+      ++unstamped_ < kTicksToDoubt)
+    return;
+  stamps_ = false;
+  internal_failed (Internal::ArrivalTimes);
+}
+
 void
 Liveness::ask ()
 {
-  if (!agent_)
+  if (!agent_ || !can_ask_)
     return;
   auto *agent = NICE_AGENT (agent_.get ());
   g_autofree gchar *ufrag = nullptr;
@@ -204,7 +244,7 @@ Liveness::is_direct () const
 bool
 Liveness::sees_answers () const
 {
-  return answers_ >= kAnswersToTrust || is_direct ();
+  return can_ask_ && stamps_ && (answers_ >= kAnswersToTrust || is_direct ());
 }
 
 bool
@@ -212,6 +252,9 @@ Liveness::vanished (std::int64_t now) const
 {
   if (silence (now) <= kLimit)
     return false;
+  // One that sends no RTCP says nothing by that; webrtcbin's states remain.
+  if (blind_)
+    return reported_ && silence (now) > kLongestLimit;
   if (sees_answers ())
     return true;
   if (gaps_ < kGapsToLearn && heard_at_ - since_ < kUnknownLimit)

@@ -36,8 +36,9 @@ public:
   Liveness (const Liveness &) = delete;
   Liveness &operator= (const Liveness &) = delete;
 
-  // Every 200 ms or so: looks for signs of life, and asks for one.
-  void tick (std::int64_t now);
+  // Every 200 ms or so: looks for signs of life, and asks for one. *rtcp*: when
+  // the last report came, 0: none. Where nothing else can be seen it counts.
+  void tick (std::int64_t now, std::int64_t rtcp = 0);
   // How long nothing has come.
   std::int64_t silence (std::int64_t now) const { return now - heard_at_; }
   // It has been silent for longer than a living peer can be.
@@ -52,6 +53,8 @@ private:
   // When the newest datagram came that has been read since it was asked last,
   // in us of the wall clock; 0: none.
   std::int64_t newest_datagram ();
+  bool find_source (GstElement *webrtc);
+  void watch_stamps (bool packet, bool stamped);
   bool is_direct () const;
   bool sees_answers () const;
   void ask ();
@@ -80,6 +83,10 @@ private:
   unsigned answers_ = 0; // times that a request was followed by STUN alone
   unsigned early_asks_ = 0;
   bool asked_ = false; // since the last sign of life
+  // What cannot be had: packets at all; stamps of datagrams; answers.
+  bool blind_ = false, stamps_ = true, can_ask_ = true;
+  bool reported_ = false; // while blind: RTCP has come
+  unsigned unstamped_ = 0;
 };
 
 } // namespace robotlive

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "webrtc/rtpbinhooks.hpp"
 #include "base/glibptr.hpp"
+#include "webrtc/internals.hpp"
 #include <vector>
 
 namespace robotlive {
@@ -26,28 +27,37 @@ std::vector<GPtr<GstPad>>
 leaving_pads (GstElement *webrtc)
 {
   std::vector<GPtr<GstPad>> pads;
-  auto rtpbin = adopt (gst_bin_get_by_name (GST_BIN (webrtc), "rtpbin"));
-  if (!rtpbin)
+  if (!internal_holds (Internal::RtpPads))
     return pads;
-  GST_OBJECT_LOCK (rtpbin.get ());
-  for (GList *item = rtpbin->srcpads; item; item = item->next)
-    if (g_str_has_prefix (GST_PAD_NAME (item->data), "send_rtp_src_"))
-      pads.push_back (share (GST_PAD (item->data)));
-  GST_OBJECT_UNLOCK (rtpbin.get ());
+  auto rtpbin = adopt (gst_bin_get_by_name (GST_BIN (webrtc), "rtpbin"));
+  if (rtpbin) {
+    GST_OBJECT_LOCK (rtpbin.get ());
+    for (GList *item = rtpbin->srcpads; item; item = item->next)
+      if (g_str_has_prefix (GST_PAD_NAME (item->data), "send_rtp_src_"))
+        pads.push_back (share (GST_PAD (item->data)));
+    GST_OBJECT_UNLOCK (rtpbin.get ());
+  }
+  if (pads.empty ())
+    internal_failed (Internal::RtpPads);
   return pads;
 }
 
 } // namespace
 
-void
+bool
 watch_rtcp (GstElement *webrtc, std::function<void ()> on_rtcp,
     std::function<void ()> on_bye)
 {
+  if (!internal_holds (Internal::RtcpSignals))
+    return false;
   auto rtpbin = adopt (gst_bin_get_by_name (GST_BIN (webrtc), "rtpbin"));
-  if (!rtpbin)
-    return;
+  if (!rtpbin) {
+    internal_failed (Internal::RtcpSignals);
+    return false;
+  }
   connect_source_signal (rtpbin.get (), "on-ssrc-active", std::move (on_rtcp));
   connect_source_signal (rtpbin.get (), "on-bye-ssrc", std::move (on_bye));
+  return true;
 }
 
 // To the session's own pad: the transport's sink starts with the DTLS handshake
@@ -59,7 +69,7 @@ set_rtp_latency (GstElement *webrtc, GstClockTime latency)
     gst_pad_send_event (pad.get (), gst_event_new_latency (latency));
 }
 
-void
+bool
 watch_leaving_packets (GstElement *webrtc, std::function<void (unsigned)> seen)
 {
   using Seen = std::function<void (unsigned)>;
@@ -73,12 +83,14 @@ watch_leaving_packets (GstElement *webrtc, std::function<void (unsigned)> seen)
     (*static_cast<Seen *> (data)) (head[1] & 0x7fu);
     return GST_PAD_PROBE_OK;
   };
-  for (const auto &pad : leaving_pads (webrtc))
+  const auto pads = leaving_pads (webrtc);
+  for (const auto &pad : pads)
     gst_pad_add_probe (pad.get (),
         static_cast<GstPadProbeType> (
             GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
         see, new Seen (seen),
         [] (gpointer data) { delete static_cast<Seen *> (data); });
+  return !pads.empty ();
 }
 
 } // namespace robotlive

@@ -9,7 +9,8 @@
 namespace robotlive {
 
 // *on_rtcp*: a report has come. *on_bye*: the peer's RTCP says that it leaves.
-void watch_rtcp (GstElement *webrtc, std::function<void ()> on_rtcp,
+// False: neither will be heard.
+bool watch_rtcp (GstElement *webrtc, std::function<void ()> on_rtcp,
     std::function<void ()> on_bye);
 
 // Sender reports are reckoned with the pipeline's latency. Once the local
@@ -17,8 +18,8 @@ void watch_rtcp (GstElement *webrtc, std::function<void ()> on_rtcp,
 void set_rtp_latency (GstElement *webrtc, GstClockTime latency);
 
 // Calls *seen* with the payload type of each packet that leaves the session, of
-// a list with that of the first.
-void watch_leaving_packets (
+// a list with that of the first. False: they cannot be seen.
+bool watch_leaving_packets (
     GstElement *webrtc, std::function<void (unsigned)> seen);
 
 } // namespace robotlive

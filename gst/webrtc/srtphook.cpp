@@ -4,6 +4,7 @@
 #include "transport/srtpsender.hpp"
 #include "transport/udpsender.hpp"
 #include "webrtc/icepath.hpp"
+#include "webrtc/internals.hpp"
 #include <gst/gst.h>
 #include <memory>
 #include <mutex>
@@ -235,8 +236,12 @@ take_over_pad (GstElement *srtpenc, GstPad *pad, const SharedMedia &media)
     return;
   const auto other = "rtp_src_" + std::string (name + strlen ("rtp_sink_"));
   auto out = adopt (gst_element_get_static_pad (srtpenc, other.c_str ()));
-  if (!out || !GST_PAD_CHAINFUNC (pad) || !GST_PAD_CHAINLISTFUNC (pad))
+  if (!out)
+    return; // it comes after the sink pad
+  if (!GST_PAD_CHAINFUNC (pad) || !GST_PAD_CHAINLISTFUNC (pad)) {
+    internal_failed (Internal::SrtpMedia);
     return;
+  }
   auto *detour = new Detour{media, std::move (out), GST_PAD_CHAINFUNC (pad),
       GST_PAD_CHAINLISTFUNC (pad), false, {}, {}};
   gst_pad_set_chain_function_full (pad, send, detour,
@@ -279,7 +284,8 @@ on_element (GstBin *, GstBin *, GstElement *element, gpointer)
 {
   GstElementFactory *factory = gst_element_get_factory (element);
   if (!factory || !g_str_equal (GST_OBJECT_NAME (factory), "srtpenc") ||
-      g_object_get_data (G_OBJECT (element), kDataKey))
+      g_object_get_data (G_OBJECT (element), kDataKey) ||
+      !internal_holds (Internal::SrtpMedia))
     return;
   const auto media = std::make_shared<Media> ();
   g_object_set_data_full (G_OBJECT (element), kDataKey, shared (media),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "webrtc/twccfeedback.hpp"
+#include "webrtc/internals.hpp"
 
 namespace robotlive {
 
@@ -37,7 +38,8 @@ read_twcc_event (GstEvent *event)
       GST_EVENT_TYPE (event) == GST_EVENT_CUSTOM_UPSTREAM
           ? gst_event_get_structure (event)
           : nullptr;
-  if (!structure || !gst_structure_has_name (structure, "RTPTWCCPackets"))
+  if (!structure || !gst_structure_has_name (structure, "RTPTWCCPackets") ||
+      !internal_holds (Internal::TransportFeedback))
     return packets;
   G_GNUC_BEGIN_IGNORE_DEPRECATIONS
   const GValue *value = gst_structure_get_value (structure, "packets");
@@ -45,6 +47,8 @@ read_twcc_event (GstEvent *event)
       value && G_VALUE_HOLDS (value, g_value_array_get_type ())
           ? static_cast<const GValueArray *> (g_value_get_boxed (value))
           : nullptr;
+  if (!array)
+    internal_failed (Internal::TransportFeedback);
   for (guint i = 0; array && i < array->n_values && i < kMaxPackets; i++) {
     PacketReport packet;
     if (GST_VALUE_HOLDS_STRUCTURE (&array->values[i]) &&

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "webrtc/viewerstats.hpp"
 #include "base/glibptr.hpp"
+#include "webrtc/internals.hpp"
 #include <gst/gst.h>
 #include <string>
 
@@ -55,23 +56,25 @@ template <typename Visit>
 void
 for_each_source (GstElement *webrtc, Visit visit)
 {
-  auto rtpbin = adopt (gst_bin_get_by_name (GST_BIN (webrtc), "rtpbin"));
-  if (!rtpbin)
+  if (!internal_holds (Internal::RtpStatistics))
     return;
+  auto rtpbin = adopt (gst_bin_get_by_name (GST_BIN (webrtc), "rtpbin"));
   // With everything bundled the session is that of the first m-line.
   g_autoptr (GObject) session = nullptr;
-  g_signal_emit_by_name (rtpbin.get (), "get-internal-session", 0u, &session);
-  if (!session)
-    return;
+  if (rtpbin)
+    g_signal_emit_by_name (rtpbin.get (), "get-internal-session", 0u, &session);
   g_autoptr (GstStructure) all = nullptr;
-  g_object_get (session, "stats", &all, nullptr);
+  if (session)
+    g_object_get (session, "stats", &all, nullptr);
   const GValue *sources =
       all ? gst_structure_get_value (all, "source-stats") : nullptr;
-  if (!sources)
-    return;
   G_GNUC_BEGIN_IGNORE_DEPRECATIONS
   const auto *array =
-      static_cast<const GValueArray *> (g_value_get_boxed (sources));
+      sources && G_VALUE_HOLDS (sources, g_value_array_get_type ())
+          ? static_cast<const GValueArray *> (g_value_get_boxed (sources))
+          : nullptr;
+  if (!array)
+    internal_failed (Internal::RtpStatistics);
   for (guint i = 0; array && i < array->n_values; i++)
     visit (gst_value_get_structure (&array->values[i]));
   G_GNUC_END_IGNORE_DEPRECATIONS

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "webrtc/webrtcsetup.hpp"
+#include "webrtc/internals.hpp"
 #include "webrtc/srtphook.hpp"
 #include <memory>
 
@@ -26,6 +27,8 @@ keep_lists_whole (GstElement *element)
   if (sink_pad && source_pad)
     gst_pad_set_chain_list_function_full (
         sink_pad.get (), pass_list, source_pad.release (), gst_object_unref);
+  else
+    internal_failed (Internal::WholeLists);
 }
 
 // What a peer sends for a data channel that was rejected: nobody takes it, and
@@ -75,8 +78,10 @@ void
 watch_resends (GstElement *element, const SharedHooks &hooks)
 {
   auto pad = adopt (gst_element_get_static_pad (element, "src"));
-  if (!pad || !hooks->may_resend)
+  if (!pad) {
+    internal_failed (Internal::ResendRequests);
     return;
+  }
   gst_pad_add_probe (
       pad.get (), GST_PAD_PROBE_TYPE_EVENT_UPSTREAM,
       [] (GstPad *, GstPadProbeInfo *info, gpointer data) {
@@ -94,12 +99,14 @@ on_element (GstBin *, GstBin *, GstElement *element, SharedHooks *hooks)
   GstElementFactory *factory = gst_element_get_factory (element);
   const char *name = factory ? GST_OBJECT_NAME (factory) : "";
   if (g_str_equal (name, "rtpulpfecenc") || g_str_equal (name, "rtpredenc")) {
-    if (!(*hooks)->fec)
+    if (!(*hooks)->fec && internal_holds (Internal::WholeLists))
       keep_lists_whole (element);
   } else if (g_str_equal (name, "dtlsdec")) {
-    have_no_data_channel (element);
+    if (internal_holds (Internal::RejectedData))
+      have_no_data_channel (element);
   } else if (g_str_equal (name, "rtprtxsend")) {
-    watch_resends (element, *hooks);
+    if ((*hooks)->may_resend && internal_holds (Internal::ResendRequests))
+      watch_resends (element, *hooks);
   }
 }
 
@@ -116,13 +123,17 @@ configure_ice (GstElement *webrtc, const PeerSettings &settings)
       GST_WARNING_OBJECT (webrtc, "a TURN server was not understood");
   }
   g_autoptr (GObject) ice = nullptr;
-  g_object_get (webrtc, "ice-agent", &ice, nullptr);
+  if (internal_holds (Internal::IceAgent) ||
+      internal_holds (Internal::PortRange))
+    g_object_get (webrtc, "ice-agent", &ice, nullptr);
   if (!ice)
     return;
-  g_object_set (ice, "min-rtp-port", settings.min_rtp_port, "max-rtp-port",
-      settings.max_rtp_port, nullptr);
+  if (internal_holds (Internal::PortRange))
+    g_object_set (ice, "min-rtp-port", settings.min_rtp_port, "max-rtp-port",
+        settings.max_rtp_port, nullptr);
   g_autoptr (GObject) agent = nullptr;
-  g_object_get (ice, "agent", &agent, nullptr);
+  if (internal_holds (Internal::IceAgent))
+    g_object_get (ice, "agent", &agent, nullptr);
   // UPnP costs 200 ms a viewer and asks routers for holes; TCP candidates make
   // checks slower and reach nobody that UDP does not. A check each 5 ms, the
   // least that RFC 8445 allows: the last one, by which the robot knows that
@@ -158,10 +169,20 @@ make_webrtc (const PeerSettings &settings, WebrtcHooks hooks)
   return webrtc;
 }
 
+std::vector<NeededElement>
+webrtc_elements ()
+{
+  return {{"webrtcbin", "gstreamer1.0-plugins-bad"},
+      {"dtlsdec", "gstreamer1.0-plugins-bad"},
+      {"srtpenc", "gstreamer1.0-plugins-bad"}, {"nicesrc", "gstreamer1.0-nice"},
+      {"rtpbin", "gstreamer1.0-plugins-good"}};
+}
+
 void
 warm_dtls ()
 {
-  auto warm = sink (gst_element_factory_make ("dtlsdec", nullptr));
+  if (internal_holds (Internal::DtlsKey))
+    sink (gst_element_factory_make ("dtlsdec", nullptr));
 }
 
 } // namespace robotlive

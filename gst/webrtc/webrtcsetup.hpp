@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <gst/gst.h>
+#include <vector>
 
 namespace robotlive {
 
@@ -21,6 +22,14 @@ struct WebrtcHooks
 
 // Null where the element is missing.
 GPtr<GstElement> make_webrtc (const PeerSettings &settings, WebrtcHooks hooks);
+
+struct NeededElement
+{
+  const char *factory;
+  const char *package; // of Debian
+};
+// What webrtcbin is made of.
+std::vector<NeededElement> webrtc_elements ();
 
 // The process's DTLS key takes a quarter of a second to make, once. This waits
 // for it.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "webrtc/webrtcstop.hpp"
 #include "webrtc/findelement.hpp"
+#include "webrtc/internals.hpp"
 #include <chrono>
 #include <condition_variable>
 #include <initializer_list>
@@ -51,13 +52,18 @@ tell_idle (GstPad *, GstPadProbeInfo *, gpointer data)
 }
 
 // Nothing that comes from the peer goes further; what is on its way is through.
-void
+// False: nothing could come, or that cannot be stopped.
+bool
 stop_inbound (GstElement *webrtc)
 {
+  if (!internal_holds (Internal::IncomingPad))
+    return false;
   const auto source = find_element (webrtc, "nicesrc");
   if (!source)
-    return;
+    return false;
   auto pad = adopt (gst_element_get_static_pad (source.get (), "src"));
+  if (!pad)
+    return false;
   gst_pad_add_probe (pad.get (),
       static_cast<GstPadProbeType> (
           GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
@@ -72,6 +78,7 @@ stop_inbound (GstElement *webrtc)
   std::unique_lock<std::mutex> lock (idle->mutex);
   idle->changed.wait_for (lock, std::chrono::milliseconds (100),
       [&idle] () { return idle->reached; });
+  return true;
 }
 
 } // namespace
@@ -79,13 +86,21 @@ stop_inbound (GstElement *webrtc)
 void
 prepare_webrtc_for_null (GstElement *webrtc)
 {
-  stop_inbound (webrtc);
+  const bool has_transport = stop_inbound (webrtc);
+  if (!internal_holds (Internal::ReceivingBin))
+    return;
+  // From 1.28 on: ends all that could tell of another state.
+  const bool closes = g_signal_lookup ("close", G_OBJECT_TYPE (webrtc));
+  if (closes)
+    g_signal_emit_by_name (webrtc, "close", nullptr);
   GList *bins = nullptr;
   GST_OBJECT_LOCK (webrtc);
   for (GList *child = GST_BIN_CHILDREN (webrtc); child; child = child->next)
     if (g_str_equal (G_OBJECT_TYPE_NAME (child->data), "TransportReceiveBin"))
       bins = g_list_prepend (bins, gst_object_ref (child->data));
   GST_OBJECT_UNLOCK (webrtc);
+  if (has_transport && !closes && !bins)
+    internal_failed (Internal::ReceivingBin);
   g_autoptr (GArray) transceivers = nullptr;
   if (bins)
     g_signal_emit_by_name (webrtc, "get-transceivers", &transceivers);

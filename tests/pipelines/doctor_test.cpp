@@ -524,11 +524,13 @@ TEST_F (Doctor, ProgramPrintsEveryCheck)
     seen[json_object_get_string_member (check, "check")] = one;
   }
   json_node_unref (root);
-  for (const char *name : {"config", "plugin", "camera", "encoder", "clock",
-           "network", "token", "server", "turn"})
+  for (const char *name : {"config", "plugin", "internals", "camera", "encoder",
+           "clock", "network", "token", "server", "turn"})
     EXPECT_EQ (seen.count (name), 1u) << name;
   EXPECT_EQ (seen["config"], "ok");
   EXPECT_EQ (seen["plugin"], "ok");
+  EXPECT_NE (seen["internals"], "skipped");
+  EXPECT_NE (seen["internals"], "failed");
   EXPECT_EQ (seen["encoder"], "ok");
   EXPECT_EQ (seen["token"], "failed");
   EXPECT_EQ (seen["server"], "failed");
@@ -551,6 +553,29 @@ TEST_F (Doctor, ProgramPrintsEveryCheck)
   run ("--config", &status); // its value is missing
   EXPECT_EQ (status, 64);
   g_unlink (conf.c_str ());
+}
+
+TEST_F (Doctor, InternalsAreNamed)
+{
+  EXPECT_EQ (internals_of (nullptr).health, Health::Skipped);
+  g_auto (GValue) list = G_VALUE_INIT;
+  g_value_init (&list, GST_TYPE_LIST);
+  g_autoptr (GstStructure) stats = gst_structure_new_empty ("robotlive-stats");
+  EXPECT_EQ (internals_of (stats).health, Health::Skipped);
+  gst_structure_set_value (stats, "internals", &list);
+  EXPECT_EQ (internals_of (stats).health, Health::Ok);
+  for (const char *name : {"srtp-media", "rtp-pads"}) {
+    g_auto (GValue) one = G_VALUE_INIT;
+    g_value_init (&one, G_TYPE_STRING);
+    g_value_set_string (&one, name);
+    gst_value_list_append_value (&list, &one);
+  }
+  gst_structure_set_value (stats, "internals", &list);
+  const Check check = internals_of (stats);
+  EXPECT_EQ (check.health, Health::Warning);
+  EXPECT_NE (check.text.find (": srtp-media, rtp-pads"), std::string::npos)
+      << check.text;
+  EXPECT_NE (check.remedy, "");
 }
 
 TEST_F (Doctor, NetworkAndClockSaySomething)
