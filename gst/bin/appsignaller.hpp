@@ -2,7 +2,7 @@
 //
 // A Signaller for applications that carry the messages themselves: what the bin
 // sends leaves by its signal "send-message", what came in is taken by its
-// action "take-message". Structures: gst/README.md.
+// action "take-message". Structures: docs/embedding.md.
 #pragma once
 #include "client/signaller.hpp"
 #include <functional>

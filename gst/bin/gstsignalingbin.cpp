@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// The lines below are to be pasted.
+// clang-format off
 /**
  * SECTION:element-signalingbin
  * @title: signalingbin
@@ -10,25 +12,21 @@
  * server's grant is verified and the DTLS certificate is the one in the offer,
  * and shuts to the frame at the granted end.
  *
- * Properties, signals and messages: gst/README.md.
+ * Properties, signals and messages: docs/elements/signalingbin.md.
  *
  * ## Example launch lines
  * ```shell
- * gst-launch-1.0 -e videotestsrc is-live=true ! videoconvert ! x264enc
- * tune=zerolatency ! h264parse ! signalingbin
- * signaling-server=http://127.0.0.1:8080 robot-id=robot_1
- * token-file=/etc/robotlive/robot.token
+ * gst-launch-1.0 -e videotestsrc is-live=true ! videoconvert ! x264enc tune=zerolatency ! h264parse ! signalingbin signaling-server=http://127.0.0.1:8080 robot-id=robot_1 token-file=/etc/robotlive/robot.token
  * ```
  * Serves the test pattern to whoever has booked robot_1.
  * ```shell
- * gst-launch-1.0 -e videotestsrc is-live=true ! vp8enc deadline=1 !
- * signalingbin signaling-server=http://127.0.0.1:8080 robot-id=robot_1
- * session-policy=open
+ * gst-launch-1.0 -e videotestsrc is-live=true ! vp8enc deadline=1 ! signalingbin signaling-server=http://127.0.0.1:8080 robot-id=robot_1 session-policy=open
  * ```
  * On a bench, in VP8, to everyone.
  *
  * Since: 0.1
  */
+// clang-format on
 #include "bin/gstsignalingbin.h"
 #include "bin/appsignaller.hpp"
 #include "bin/signalingbinproperties.hpp"

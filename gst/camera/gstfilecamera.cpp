@@ -3,19 +3,24 @@
 // A pipeline whose file has ended has to be started anew, which throws every
 // viewer out. This bin reads the file again instead: what is behind it sees one
 // stream whose time goes on.
+//
+// The lines below are to be pasted.
+// clang-format off
 /**
  * SECTION:element-filecamera
  * @title: filecamera
+ * @short_description: The pictures of a video file, again and again
  *
- * The pictures of a video file, again and again, without an end.
+ * Without an end. Properties: docs/elements/filecamera.md.
  *
- * |[
- * gst-launch-1.0 filecamera location=clip.mp4 ! videoconvert ! clocksync !
- * fakesink
- * ]|
+ * ## Example launch line
+ * ```shell
+ * gst-launch-1.0 filecamera location=clip.mp4 ! videoconvert ! clocksync ! fakesink
+ * ```
  *
  * Since: 0.1
  */
+// clang-format on
 #include "camera/gstfilecamera.h"
 #include <algorithm>
 #include <string>

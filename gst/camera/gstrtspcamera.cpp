@@ -2,19 +2,24 @@
 //
 // rtspsrc takes a camera's password as a property: on a gst-launch-1.0 line it
 // would stand in the process list. This bin takes the name of a file.
+//
+// The lines below are to be pasted.
+// clang-format off
 /**
  * SECTION:element-rtspcamera
  * @title: rtspcamera
+ * @short_description: The H.264 of an IP camera, with a password from a file
  *
- * The H.264 of an IP camera, over RTSP and TCP, with a password from a file.
+ * Over RTSP and TCP. Properties: docs/elements/rtspcamera.md.
  *
- * |[
- * gst-launch-1.0 rtspcamera location=rtsp://192.168.1.9/stream \
- *   credentials-file=/etc/robotlive/robot.camera ! h264parse ! fakesink
- * ]|
+ * ## Example launch line
+ * ```shell
+ * gst-launch-1.0 rtspcamera location=rtsp://192.168.1.9/stream credentials-file=/etc/robotlive/robot.camera ! h264parse ! fakesink
+ * ```
  *
  * Since: 0.1
  */
+// clang-format on
 #include "camera/gstrtspcamera.h"
 #include "base/pasted.hpp"
 #include "base/readfile.hpp"

@@ -1,18 +1,32 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// SECTION:element-sessiongate
-// @title: sessiongate
-//
-// Lets a stream through while a session is open and drops it otherwise. What
-// it decides stands in gatecore.hpp, what it was given in gatesession.hpp, its
-// properties and signals in gatesettings.cpp, what it tells other gates in
-// gatechain.cpp; here are pads, states and the thread that tells. gst/README.md
-// is the element's reference.
+// What it decides stands in gatecore.hpp, what it was given in gatesession.hpp,
+// its properties and signals in gatesettings.cpp, what it tells other gates in
+// gatechain.cpp; here are pads, states and the thread that tells.
 //
 // Threads: the streaming thread decides for each buffer by the clock; nothing
 // that the timer does or fails to do opens or keeps open the gate. The timer's
 // work tells (messages, signals, notify, the key unit request, EOS or error
 // when no buffer comes), so that all is told once and in order.
+//
+// The lines below are to be pasted.
+// clang-format off
+/**
+ * SECTION:element-sessiongate
+ * @title: sessiongate
+ * @short_description: Lets a stream through while a session is open
+ *
+ * And drops it otherwise, to the buffer. Properties, signals and messages:
+ * docs/elements/sessiongate.md.
+ *
+ * ## Example launch line
+ * ```shell
+ * gst-launch-1.0 videotestsrc num-buffers=60 ! sessiongate expires-at=2099-01-01T00:00:00Z ! videoconvert ! fakesink
+ * ```
+ *
+ * Since: 0.1
+ */
+// clang-format on
 #include "gate/gategobject.hpp"
 #include <gst/video/video.h>
 

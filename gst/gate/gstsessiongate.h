@@ -50,7 +50,7 @@ void gst_session_gate_wake (GstSessionGate *self);
  *   "turn"     G_TYPE_UINT64 grows with each beginning
  * What waits between the two gates when the first one shuts is dropped. */
 #define GST_SESSION_GATE_TURN_NAME "robotlive-turn"
-/* The element message of both elements: fields in gst/README.md. */
+/* The element message of both elements: fields in docs/elements/sessiongate.md. */
 #define GST_SESSION_GATE_MESSAGE_NAME "robotlive-session"
 
 G_END_DECLS

@@ -146,7 +146,7 @@ public:
     return pad == picture_.source.pad || (audio_ && pad == audio_->source.pad);
   }
   const std::string &picture_pad () const { return picture_.source.pad; }
-  // "robotlive-viewer": fields in gst/README.md. Transfer full.
+  // "robotlive-viewer": fields in docs/elements/. Transfer full.
   GstStructure *stats (std::int64_t now_ns) const;
 
 private:

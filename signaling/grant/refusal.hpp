@@ -5,7 +5,7 @@
 namespace robotlive {
 
 // Why something was not done: a code for programs, of signaling/PROTOCOL.md or
-// gst/README.md, and one English sentence for people.
+// docs/elements/sessiongate.md, and one English sentence for people.
 struct Refusal
 {
   std::string code, message;

@@ -1,18 +1,100 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What gst-inspect-1.0 shows of our elements, and that gst/README.md names it.
+// What gst-inspect-1.0 shows of our elements, and that their pages in docs/ say
+// the same.
+#include <algorithm>
 #include <gst/check/gstcheck.h>
 #include <string>
+#include <vector>
 
 static std::string
-readme ()
+read (const std::string &name)
 {
   const std::string path =
-      std::string (g_getenv ("ROBOTLIVE_SOURCE_DIR")) + "/gst/README.md";
+      std::string (g_getenv ("ROBOTLIVE_SOURCE_DIR")) + "/docs/" + name;
   g_autofree gchar *text = nullptr;
   fail_unless (g_file_get_contents (path.c_str (), &text, nullptr, nullptr),
       "cannot read %s", path.c_str ());
   return text;
+}
+
+static std::string
+page_of (const std::string &element)
+{
+  std::string text = read ("elements/" + element + ".md");
+  if (element == "signalingbin")
+    text += read ("rate-control.md");
+  return text;
+}
+
+// The second cells of the rows whose first one names it: its type and default.
+static std::vector<std::string>
+rows_of (const std::string &text, const std::string &name)
+{
+  std::vector<std::string> rows;
+  for (size_t row = 0; (row = text.find ("\n| `", row)) != text.npos; ++row) {
+    const size_t cell = text.find (" | ", row);
+    const size_t next = text.find (" | ", cell + 1);
+    if (next != text.npos &&
+        text.substr (row, cell - row).find ("`" + name + "`") != text.npos)
+      rows.push_back (text.substr (cell + 3, next - cell - 3));
+  }
+  return rows;
+}
+
+static std::string
+shown (GParamSpec *pspec)
+{
+  if (G_IS_PARAM_SPEC_STRING (pspec)) {
+    const gchar *value = G_PARAM_SPEC_STRING (pspec)->default_value;
+    return value ? "\"" + std::string (value) + "\"" : "";
+  }
+  if (G_IS_PARAM_SPEC_BOOLEAN (pspec))
+    return G_PARAM_SPEC_BOOLEAN (pspec)->default_value ? "TRUE" : "FALSE";
+  if (G_IS_PARAM_SPEC_UINT (pspec))
+    return std::to_string (G_PARAM_SPEC_UINT (pspec)->default_value);
+  if (G_IS_PARAM_SPEC_UINT64 (pspec))
+    return std::to_string (G_PARAM_SPEC_UINT64 (pspec)->default_value);
+  if (!G_IS_PARAM_SPEC_ENUM (pspec))
+    return "";
+  const GParamSpecEnum *of = G_PARAM_SPEC_ENUM (pspec);
+  return "`" +
+         std::string (
+             g_enum_get_value (of->enum_class, of->default_value)->value_nick) +
+         "`";
+}
+
+static const gchar *
+type_word (GParamSpec *pspec)
+{
+  if (G_IS_PARAM_SPEC_ENUM (pspec))
+    return "";
+  if (G_IS_PARAM_SPEC_STRING (pspec))
+    return "string";
+  if (G_IS_PARAM_SPEC_OBJECT (pspec) || G_IS_PARAM_SPEC_BOXED (pspec))
+    return g_type_name (pspec->value_type);
+  return G_IS_PARAM_SPEC_UINT64 (pspec) ? "uint64"
+         : G_IS_PARAM_SPEC_UINT (pspec) ? "uint"
+                                        : "boolean";
+}
+
+// Type, and default of what can be set, as in its row.
+static void
+check_row (const gchar *element, GParamSpec *pspec, const std::string &text)
+{
+  const bool reads = pspec->flags & G_PARAM_READABLE;
+  const bool writes = pspec->flags & G_PARAM_WRITABLE;
+  const std::string wanted = !reads    ? "write-only"
+                             : !writes ? "read-only"
+                                       : shown (pspec);
+  const auto has = [&] (const std::string &row) {
+    return row.find (type_word (pspec)) != row.npos &&
+           row.find (wanted) != row.npos;
+  };
+  const auto rows = rows_of (text, pspec->name);
+  fail_unless (std::any_of (rows.begin (), rows.end (), has),
+      "%s:%s is in no table as a %s, %s", element, pspec->name,
+      type_word (pspec), wanted.c_str ());
 }
 
 static void
@@ -20,12 +102,13 @@ check_documented (const std::string &text, const gchar *element,
     const gchar *what, const gchar *name)
 {
   fail_unless (text.find ("`" + std::string (name) + "`") != text.npos,
-      "%s %s of %s is not in gst/README.md", what, name, element);
+      "%s %s of %s is not on its page", what, name, element);
 }
 
 static void
 check_property (GstElement *element, GParamSpec *pspec, const std::string &text)
 {
+  check_row (GST_OBJECT_NAME (gst_element_get_factory (element)), pspec, text);
   const gchar *name = pspec->name;
   const gchar *type = G_OBJECT_TYPE_NAME (element);
   fail_unless (strlen (g_param_spec_get_nick (pspec)) > 1);
@@ -68,7 +151,7 @@ check_element (const gchar *factory_name)
   GstElement *element = gst_element_factory_make (factory_name, nullptr);
   fail_unless (element != nullptr, "no element %s", factory_name);
   gst_object_ref_sink (element);
-  const std::string text = readme ();
+  const std::string text = page_of (factory_name);
   const GType type = G_OBJECT_TYPE (element);
 
   GstElementFactory *factory = gst_element_get_factory (element);

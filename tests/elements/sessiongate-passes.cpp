@@ -419,19 +419,19 @@ GST_START_TEST (test_a_flush_begins_again_after_eos)
 }
 GST_END_TEST;
 
-// The fields that gst/README.md documents, one by one, in messages of each
+// The fields that its page documents, one by one, in messages of each
 // kind.
 GST_START_TEST (test_every_message_has_every_field)
 {
-  gchar *path = g_build_filename (
-      g_getenv ("ROBOTLIVE_SOURCE_DIR"), "gst", "README.md", nullptr);
+  gchar *path = g_build_filename (g_getenv ("ROBOTLIVE_SOURCE_DIR"), "docs",
+      "elements", "sessiongate.md", nullptr);
   gchar *text = nullptr;
   fail_unless (g_file_get_contents (path, &text, nullptr, nullptr));
   g_free (path);
   std::string section = text;
   g_free (text);
-  section.erase (0, section.find ("### The message `robotlive-session`"));
-  section.erase (section.find ("\n### ", 1));
+  section.erase (0, section.find ("## The message `robotlive-session`"));
+  section.erase (section.find ("\n## ", 1));
   std::set<std::string> documented;
   for (size_t line = 0;
        (line = section.find ("\n| `", line)) != section.npos;) {
