@@ -466,21 +466,15 @@ install_properties (GObjectClass *object_class)
       static_cast<GParamFlags> (G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
 
   properties[PROP_NOT_BEFORE] = g_param_spec_string ("not-before", "Not before",
-      "Start of the session: RFC 3339 with a zone, or milliseconds since "
-      "1970-01-01T00:00:00Z; empty = at once; needs expires-at",
-      "", playing);
+      "Start of the session, RFC 3339 with a zone or ms since 1970", "",
+      playing);
   properties[PROP_EXPIRES_AT] = g_param_spec_string ("expires-at", "Expires at",
-      "End of the session, the first moment at which nothing passes: RFC 3339 "
-      "with a zone, or milliseconds since 1970-01-01T00:00:00Z; empty = none",
-      "", playing);
+      "End of the session, RFC 3339 with a zone or ms since 1970", "", playing);
   properties[PROP_GRANT] = g_param_spec_string ("grant", "Session grant",
-      "Signed session grant (JWT), checked against grant-key and robot-id; "
-      "checked at once in PAUSED and PLAYING, otherwise at the start",
-      "", write_only);
+      "Signed session grant (JWT), checked against grant-key and robot-id", "",
+      write_only);
   properties[PROP_GRANT_KEY] = g_param_spec_string ("grant-key", "Grant key",
-      "File with the key that grants are checked with: PEM or JWK (ES256, "
-      "RS256), or a secret that only owner and group may read (HS256); with a "
-      "key set, nothing passes without a valid grant",
+      "File with the key that grants are checked with: PEM, JWK or a secret",
       "", playing);
   properties[PROP_ROBOT_ID] = g_param_spec_string ("robot-id", "Robot id",
       "Id of this robot: a grant must name it as its audience", "", playing);
@@ -489,34 +483,27 @@ install_properties (GObjectClass *object_class)
       gst_session_gate_on_expiry_get_type (), DEFAULT_ON_EXPIRY, playing);
   properties[PROP_TIME_SOURCE] = g_param_spec_enum ("time-source",
       "Time source",
-      "Clock that not-before, expires-at and the times of a grant are compared "
-      "with once, when they arrive; from then on the monotonic clock counts",
+      "Clock that times are compared with once, when they arrive",
       gst_session_gate_time_source_get_type (), DEFAULT_TIME_SOURCE, playing);
-  properties[PROP_SERVER_TIME] = g_param_spec_string ("server-time",
-      "Server time",
-      "The server's time at the moment at which this is set, for "
-      "time-source=server-time: RFC 3339 with a zone, or milliseconds since "
-      "1970-01-01T00:00:00Z; empty = unknown",
-      "", playing);
-  properties[PROP_WARNING_TIME] = g_param_spec_uint64 ("warning-time",
-      "Warning time",
-      "How long before the end of the session it is told that it expires, in "
-      "nanoseconds",
-      0, G_MAXINT64, DEFAULT_WARNING_TIME, playing);
+  properties[PROP_SERVER_TIME] =
+      g_param_spec_string ("server-time", "Server time",
+          "The server's time at the moment at which this is set", "", playing);
+  properties[PROP_WARNING_TIME] =
+      g_param_spec_uint64 ("warning-time", "Warning time",
+          "How long before the end of the session that is told, in nanoseconds",
+          0, G_MAXINT64, DEFAULT_WARNING_TIME, playing);
   properties[PROP_STATE] = g_param_spec_enum ("state", "State",
-      "Whether the stream passes, or why not; notified of by a "
-      "thread of the gate's own",
-      GST_TYPE_SESSION_GATE_STATE, GST_SESSION_GATE_STATE_CLOSED, read_only);
+      "Whether the stream passes, or why not", GST_TYPE_SESSION_GATE_STATE,
+      GST_SESSION_GATE_STATE_CLOSED, read_only);
   properties[PROP_REMAINING] = g_param_spec_uint64 ("remaining", "Remaining",
-      "Nanoseconds until the end of the open session; 0 when it is not open, "
-      "18446744073709551615 when its end is out of reach",
-      0, G_MAXUINT64, 0, read_only);
+      "Nanoseconds until the end of the open session (0: it is not open)", 0,
+      G_MAXUINT64, 0, read_only);
   properties[PROP_PASSED] = g_param_spec_uint64 ("passed", "Passed",
-      "Buffers that passed since READY; those of a list count one by one", 0,
+      "Buffers that passed since READY, those of lists one by one", 0,
       G_MAXUINT64, 0, read_only);
   properties[PROP_DROPPED] = g_param_spec_uint64 ("dropped", "Dropped",
-      "Buffers that were dropped since READY; those of a list count one by one",
-      0, G_MAXUINT64, 0, read_only);
+      "Buffers that were dropped since READY, those of lists one by one", 0,
+      G_MAXUINT64, 0, read_only);
   g_object_class_install_properties (object_class, N_PROPERTIES, properties);
 }
 

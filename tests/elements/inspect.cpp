@@ -114,6 +114,10 @@ check_property (GstElement *element, GParamSpec *pspec, const std::string &text)
   fail_unless (strlen (g_param_spec_get_nick (pspec)) > 1);
   fail_unless (strlen (g_param_spec_get_blurb (pspec)) > 15,
       "%s:%s has no blurb", type, name);
+  // gst-inspect-1.0 shows it in one line: the page has the rest.
+  fail_unless (!strchr (g_param_spec_get_blurb (pspec), ';') &&
+                   strlen (g_param_spec_get_blurb (pspec)) < 100,
+      "%s:%s has a blurb of more than one clause", type, name);
   fail_unless (
       (pspec->flags & G_PARAM_STATIC_STRINGS) == G_PARAM_STATIC_STRINGS,
       "%s:%s", type, name);
