@@ -55,6 +55,11 @@ IcePath::look ()
   if (!agent_)
     return false;
   auto *agent = NICE_AGENT (agent_.get ());
+  // RFC 7675: the peer has taken back its consent, or is not there to give it.
+  // libnice lets nothing through then.
+  if (nice_agent_get_component_state (agent, stream_, component_) ==
+      NICE_COMPONENT_STATE_FAILED)
+    return false;
   auto socket =
       adopt (nice_agent_get_selected_socket (agent, stream_, component_));
   NiceCandidate *local = nullptr, *remote = nullptr;

@@ -22,8 +22,9 @@ public:
   // *encrypter*: an srtpenc, beside which webrtcbin has a nicesink. May be
   // called once all of that is there.
   void find (GstElement *encrypter);
-  // As libnice has selected it just now. False: it has not, or the path leads
-  // through a relay or a TCP connection, which is libnice's business.
+  // As libnice has selected it just now. False: it has not, the peer does not
+  // consent any more, or the path leads through a relay or a TCP connection,
+  // which is libnice's business.
   bool look ();
 
   // What look () found.
