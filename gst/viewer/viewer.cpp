@@ -367,7 +367,7 @@ Viewer::verify_and_open (GstWebRTCDTLSTransport *transport)
 void
 Viewer::open_gate ()
 {
-  shared_->end_at (terms_.ends_at);
+  shared_->packets.end_at (terms_.ends_at);
   if (paused_)
     return;
   for (const Lane *lane : lanes ())
@@ -389,6 +389,8 @@ Viewer::set_paused (bool paused)
   for (const Lane *lane : lanes ())
     if (paused_)
       gst_session_gate_revoke (GST_SESSION_GATE (lane->gate.get ()), "paused");
+  if (paused_)
+    shared_->packets.forget ();
 }
 
 void
@@ -438,7 +440,7 @@ Viewer::stop ()
   if (stopped_)
     return nullptr;
   stopped_ = true;
-  shared_->end_at (0);
+  shared_->packets.end_at (0);
   if (lookups_)
     g_cancellable_cancel (lookups_.get ());
   dump ("ended");

@@ -3,8 +3,9 @@
 // Viewer: one peer connection. Its branch of the pipeline, the answer to its
 // offer, its gate, its end.
 //
-//   tee ─► [ queue (leaky) ─ sessiongate ─ payloader ─ webrtcbin ]
-//            and the same for the sound, if there is any
+//   tee ─► [ thin ─ queue (leaky) ─ sessiongate ─ payloader ─ pace ─ webrtcbin
+//   ]
+//            and for the sound, if there is any, the same without thin and pace
 //
 // Lives on the signalling thread, which is also where every method runs.
 // webrtcbin's callbacks, on threads of its own, hop there before anything else.
@@ -13,22 +14,17 @@
 #include "base/eventloop.hpp"
 #include "base/glibptr.hpp"
 #include "gate/gstsessiongate.h"
-#include "media/packetgatherer.hpp"
-#include "media/thinner.hpp"
+#include "media/branchelements.hpp"
 #include "rate/bandwidthestimator.hpp"
-#include "rate/pacer.hpp"
-#include "rate/resendlimiter.hpp"
 #include "sdp/sdpguard.hpp"
 #include "transport/peersettings.hpp"
 #include "viewer/ssrcpool.hpp"
 #include "viewer/viewerend.hpp"
 #include "webrtc/liveness.hpp"
 #include <atomic>
-#include <condition_variable>
 #include <functional>
 #include <gio/gio.h>
 #include <memory>
-#include <mutex>
 #define GST_USE_UNSTABLE_API
 #include <gst/webrtc/webrtc.h>
 
@@ -48,8 +44,9 @@ struct Lane
   Source source;
   unsigned m_line = 0, payload_type = 0;
   SsrcLease ssrc;
-  // The viewer's branch's.
+  // The viewer's branch's, and where it begins and ends.
   GstElement *queue = nullptr, *payloader = nullptr;
+  GstElement *first = nullptr, *last = nullptr;
   GPtr<GstElement> gate;
   GPtr<GstPad> tee_pad;
 };
@@ -158,22 +155,7 @@ private:
     std::atomic<guint64> left{0}; // packets of the picture, or lists of them
     std::atomic<std::int64_t> first_frame_at{0}; // CLOCK_BOOTTIME; 0: none yet
     Thinner thinner;
-    ResendLimiter resends; // asked on the thread that reads RTCP
-    Pacer pacer;
-    // The next key frame is a new beginning: nothing before it is sent again.
-    std::atomic<bool> restarts{false};
-    bool key_frame = false; // streaming thread: one is about to leave
-    // Packets that were held back until then do not leave: ns, CLOCK_BOOTTIME.
-    // Under its lock, a leaf: who is held back waits for a change.
-    std::mutex end_mutex;
-    std::condition_variable end_changed;
-    std::int64_t ends_at = kNeverNs;
-    void end_at (std::int64_t time);
-
-    PacketGatherer gatherer; // streaming thread, as are these
-    GstPadProbeReturn send (GstPad *pad, GstPadProbeInfo *info);
-    // A packet's turn, and whether it may still leave.
-    GstPadProbeReturn pace (GstBuffer *packet);
+    PacketPath packets; // its resends are asked on the thread that reads RTCP
   };
   // What a callback needs to come back: nothing that keeps the viewer alive.
   struct Hop
@@ -205,7 +187,6 @@ private:
   GstCaps *picture_preference (GstCaps *caps) const;
   void connect_callbacks ();
   void watch_rate ();
-  void watch_packets ();
   void on_feedback (const std::vector<PacketReport> &packets);
   void watch_first_frame ();
   void watch_leaving ();

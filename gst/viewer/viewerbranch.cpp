@@ -73,11 +73,11 @@ take_all_of_list (GstPad *pad, GstObject *parent, GstBufferList *list)
 bool
 Viewer::build_webrtc (const PeerSettings &settings, std::string *error)
 {
-  webrtc_ = make_webrtc (
-      settings, {offer_.ulpfec_payload_type >= 0,
-                    [shared = shared_] (std::uint16_t number) {
-                      return shared->resends.allow (number, boot_now () / 1000);
-                    }});
+  webrtc_ = make_webrtc (settings,
+      {offer_.ulpfec_payload_type >= 0,
+          [shared = shared_] (std::uint16_t number) {
+            return shared->packets.resends.allow (number, boot_now () / 1000);
+          }});
   if (!webrtc_)
     *error = "the element for WebRTC cannot be made";
   return webrtc_ != nullptr;
@@ -109,7 +109,18 @@ Viewer::build_lane (Lane *lane, std::string *error)
   lane->gate = sink (gst_element_factory_make ("sessiongate", nullptr));
   lane->payloader =
       type ? gst_element_factory_make (type->payloader, nullptr) : nullptr;
-  for (GstElement *element : {lane->queue, lane->gate.get (), lane->payloader})
+  const bool picture = lane == &picture_;
+  lane->first =
+      picture ? make_thin ({shared_, &shared_->thinner}) : lane->queue;
+  lane->last =
+      picture ? make_pace ({shared_, &shared_->packets}) : lane->payloader;
+  std::vector<GstElement *> way = {
+      lane->queue, lane->gate.get (), lane->payloader};
+  if (picture) {
+    way.insert (way.begin (), lane->first);
+    way.push_back (lane->last);
+  }
+  for (GstElement *element : way)
     if (element)
       gst_bin_add (GST_BIN (branch_.get ()), element);
   if (!lane->queue || !lane->gate || !lane->payloader) {
@@ -134,9 +145,12 @@ Viewer::build_lane (Lane *lane, std::string *error)
     gst_util_set_object_arg (
         G_OBJECT (lane->payloader), "picture-id-mode", "15-bit");
   }
-  return gst_element_link_many (
-             lane->queue, lane->gate.get (), lane->payloader, nullptr) ||
-         (*error = "the viewer's branch does not link", false);
+  for (std::size_t i = 1; i < way.size (); i++)
+    if (!gst_element_link (way[i - 1], way[i])) {
+      *error = "the viewer's branch does not link";
+      return false;
+    }
+  return true;
 }
 
 // What the answer says of the picture: more than the packets' caps do.
@@ -181,7 +195,8 @@ Viewer::link_webrtc (const Lane &lane, std::string *error)
   const auto name = "sink_" + std::to_string (lane.m_line);
   auto pad =
       adopt (gst_element_request_pad_simple (webrtc_.get (), name.c_str ()));
-  if (!pad || gst_pad_link (source.get (), pad.get ()) != GST_PAD_LINK_OK) {
+  auto last = adopt (gst_element_get_static_pad (lane.last, "src"));
+  if (!pad || gst_pad_link (last.get (), pad.get ()) != GST_PAD_LINK_OK) {
     *error = "webrtcbin does not take the stream";
     return false;
   }
@@ -210,7 +225,7 @@ bool
 Viewer::add_branch (std::string *error)
 {
   for (const Lane *lane : lanes ()) {
-    auto sink_pad = adopt (gst_element_get_static_pad (lane->queue, "sink"));
+    auto sink_pad = adopt (gst_element_get_static_pad (lane->first, "sink"));
     GstPad *ghost = gst_ghost_pad_new (
         lane == &picture_ ? "sink" : "audio", sink_pad.get ());
     gst_pad_set_chain_function (ghost, take_all);

@@ -50,33 +50,15 @@ picture_format (const StreamCodec &codec)
 void
 Viewer::watch_rate ()
 {
-  watch_packets ();
-  shared_->thinner.set_format (picture_format (picture_.source.codec));
   // Before the queue: what is left out waits nowhere, and a key frame that
   // leaves slowly pushes nothing out.
-  auto branch = adopt (gst_element_get_static_pad (picture_.queue, "sink"));
-  gst_pad_add_probe (
-      branch.get (), GST_PAD_PROBE_TYPE_BUFFER,
-      [] (GstPad *, GstPadProbeInfo *info, gpointer data) {
-        return static_cast<Hop *> (data)->shared->thinner.pass (
-                   GST_PAD_PROBE_INFO_BUFFER (info))
-                   ? GST_PAD_PROBE_OK
-                   : GST_PAD_PROBE_DROP;
-      },
-      hop (), Hop::free);
+  shared_->thinner.set_format (picture_format (picture_.source.codec));
   auto stream = adopt (gst_element_get_static_pad (picture_.payloader, "sink"));
   gst_pad_add_probe (
       stream.get (), GST_PAD_PROBE_TYPE_BUFFER,
       [] (GstPad *, GstPadProbeInfo *info, gpointer data) {
-        auto &shared = *static_cast<Hop *> (data)->shared;
-        GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER (info);
-        shared.key_frame =
-            !GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT);
-        shared.pacer.begin (gst_buffer_get_size (buffer),
-            GST_BUFFER_DURATION_IS_VALID (buffer)
-                ? gint64 (GST_BUFFER_DURATION (buffer) / GST_USECOND)
-                : 0,
-            boot_now () / 1000);
+        static_cast<Hop *> (data)->shared->packets.begin (
+            GST_PAD_PROBE_INFO_BUFFER (info));
         return GST_PAD_PROBE_OK;
       },
       hop (), Hop::free);
@@ -152,11 +134,11 @@ Viewer::estimate (std::int64_t now, unsigned *rate, bool *limited)
   seen_bytes_ = bytes;
   seen_at_ = now;
   *rate = estimator_->target ();
-  shared_->resends.set_path (*rate, estimator_->round_trip ());
+  shared_->packets.resends.set_path (*rate, estimator_->round_trip ());
   mend_picture (now);
   const RateLimit limit = estimator_->limit (now);
   *limited = limit != RateLimit::None;
-  shared_->pacer.set_path (*rate,
+  shared_->packets.pacer.set_path (*rate,
       pacing_ && (*limited || estimator_->spreads_bursts ()),
       shared_->thinner.level () == Thinning::KeyFrames);
   GST_LOG_OBJECT (bin_, "viewer %s: estimate %u, received %u, loss %.3f, %s",
@@ -191,7 +173,7 @@ Viewer::measure_overrun (guint64 bytes, std::int64_t now)
 void
 Viewer::mend_picture (std::int64_t now)
 {
-  const auto given_up = shared_->resends.given_up ();
+  const auto given_up = shared_->packets.resends.given_up ();
   if (given_up != given_up_ && !broken_since_ &&
       now - restarted_at_ > kRestartInterval)
     broken_since_ = now;
@@ -201,7 +183,7 @@ Viewer::mend_picture (std::int64_t now)
     return;
   broken_since_ = 0;
   restarted_at_ = now;
-  shared_->restarts = true;
+  shared_->packets.begin_anew ();
   owner_->viewer_needs_key_frame (peer_id_);
 }
 
@@ -222,8 +204,8 @@ Viewer::drain (std::int64_t now)
   restarted_at_ = now;
   broken_since_ = 0;
   shared_->thinner.hold ();
-  shared_->resends.stop ();
-  shared_->restarts = true;
+  shared_->packets.resends.stop ();
+  shared_->packets.begin_anew ();
   drained_ = loop->after (
       static_cast<unsigned> (time / 1000), [viewer = weak_from_this ()] () {
         const auto self = viewer.lock ();
@@ -240,10 +222,11 @@ Viewer::set_thinning (Thinning level, bool often, std::int64_t now)
   auto &thinner = shared_->thinner;
   const bool less = level < thinner.level ();
   const auto patience =
-      often ? std::clamp (static_cast<std::int64_t> (
-                              kOften * double (shared_->pacer.spread ())),
-                  kLeastOften, kStill)
-            : kStill;
+      often
+          ? std::clamp (static_cast<std::int64_t> (
+                            kOften * double (shared_->packets.pacer.spread ())),
+                kLeastOften, kStill)
+          : kStill;
   thinner.set_level (level);
   if (!thinner.waits_for_key ()) {
     waits_since_ = now;
@@ -291,7 +274,7 @@ Viewer::add_rate_stats (GstStructure *stats, std::int64_t now) const
       G_TYPE_STRING, reported_ ? "transport-wide" : "receiver-reports",
       "thinning", G_TYPE_STRING, thinning_name (thinner.level ()), "thinned",
       G_TYPE_UINT64, thinner.thinned (), "resends-refused", G_TYPE_UINT64,
-      guint64 (shared_->resends.refused ()), nullptr);
+      guint64 (shared_->packets.resends.refused ()), nullptr);
 }
 
 } // namespace robotlive

@@ -227,7 +227,9 @@ GST_START_TEST (test_pictures_of_a_branch_tell_no_secrets)
     g_autofree char *text = nullptr;
     gsize size = 0;
     fail_unless (g_file_get_contents (file.c_str (), &text, &size, nullptr));
-    fail_unless (strstr (text, "GstWebRTCBin") != nullptr);
+    for (const char *element :
+        {"GstWebRTCBin", "RobotliveThin", "RobotlivePace"})
+      fail_unless (strstr (text, element) != nullptr, "no %s", element);
     for (const char *secret : {key.c_str (), kPassword, "PRIVATE KEY"})
       fail_unless (
           strstr (text, secret) == nullptr, "%s in %s", secret, file.c_str ());
