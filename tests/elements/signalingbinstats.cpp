@@ -476,8 +476,12 @@ GST_START_TEST (test_a_v4l2_encoder_gets_half_of_the_pictures)
     gboolean half = FALSE;
     return gst_structure_get_boolean (stats, "half-frame-rate", &half) && half;
   }));
+  // The encoder is told a moment after it has been decided.
   guint rate = 0;
-  g_object_get (pi.get (), "rate", &rate, nullptr);
+  fail_unless (robot.wait ([&] () {
+    g_object_get (pi.get (), "rate", &rate, nullptr);
+    return rate > 0;
+  }));
   fail_unless (rate >= 300000 && rate < 450000, "%u", rate);
   const unsigned all = before, half = after;
   fail_unless (robot.wait ([&] () { return before >= all + 20; }));
