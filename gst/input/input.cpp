@@ -15,6 +15,9 @@ namespace {
 // Key frames, which bring them, may be seldom. Viewers wait for 10 s.
 constexpr std::int64_t kParametersLimit = 9 * std::int64_t (1000000000);
 
+// In place of a parser's name: what should stand in front could not be made.
+constexpr char kMissing[] = "-";
+
 // Some encoders, x264 among them, begin each picture with a NAL unit that says
 // so (ITU-T H.264 section 7.3.2.4). RTP has its marker for that; to each viewer
 // it would be a packet of its own, which is a tenth of what a picture costs.
@@ -251,7 +254,10 @@ Input::fit_parser (const GstCaps *caps)
     auto filter = sink (gst_element_factory_make ("capsfilter", nullptr));
     if (!parser || !filter) {
       GST_ELEMENT_ERROR (bin_, CORE, MISSING_PLUGIN,
-          ("The element %s is missing.", wanted.c_str ()), (nullptr));
+          ("The element %s is missing.",
+              (parser ? "capsfilter" : wanted.c_str ())),
+          (nullptr));
+      parser_name_ = kMissing; // the next caps are another matter
       return;
     }
     // Kept when they are in the bin: what is kept is taken out of it again.

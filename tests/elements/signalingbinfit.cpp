@@ -4,6 +4,7 @@
 // application and to the viewer, with what to change.
 #include "bintest.hpp"
 #include "webrtc/findelement.hpp"
+#include <gst/check/gstharness.h>
 
 using namespace robotlive;
 using namespace robotlive::test;
@@ -151,6 +152,80 @@ GST_START_TEST (test_missing_parameter_sets_are_named)
 }
 GST_END_TEST
 
+namespace {
+
+struct Hidden
+{
+  explicit Hidden (const char *name)
+      : feature (gst_registry_lookup_feature (gst_registry_get (), name))
+  {
+    fail_unless (feature != nullptr);
+    gst_registry_remove_feature (gst_registry_get (), feature);
+  }
+  ~Hidden ()
+  {
+    gst_registry_add_feature (gst_registry_get (), feature);
+    gst_object_unref (feature);
+  }
+  GstPluginFeature *feature;
+};
+
+unsigned
+errors_on (GstBus *bus)
+{
+  unsigned count = 0;
+  while (GstMessage *message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR)) {
+    g_autoptr (GError) error = nullptr;
+    gst_message_parse_error (message, &error, nullptr);
+    fail_unless (
+        g_error_matches (error, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN));
+    gst_message_unref (message);
+    count++;
+  }
+  return count;
+}
+
+} // namespace
+
+// Half of what stands in front of the tee can be made: that is an error, and a
+// stream that needs neither goes on.
+GST_START_TEST (test_a_missing_element_in_front)
+{
+  static const char *const names[] = {"h264parse", "capsfilter"};
+  const char h264[] =
+      "video/x-h264, stream-format=(string)byte-stream, alignment=(string)au";
+  const auto bin = sink (gst_element_factory_make ("signalingbin", nullptr));
+  g_object_set (bin.get (), "robot-id", "robot_1", "application-signalling",
+      TRUE, nullptr);
+  gst_util_set_object_arg (G_OBJECT (bin.get ()), "session-policy", "open");
+  auto bus = adopt (gst_bus_new ());
+  gst_element_set_bus (bin.get (), bus.get ());
+  GstHarness *harness =
+      gst_harness_new_with_element (bin.get (), "sink", nullptr);
+  const auto push = [harness] () {
+    return gst_harness_push (harness, gst_harness_create_buffer (harness, 100));
+  };
+  {
+    const Hidden hidden (names[__i__]);
+    for (int i = 0; i < 2; i++) {
+      gst_harness_set_src_caps_str (harness, h264);
+      fail_unless (push () != GST_FLOW_OK);
+      fail_unless (errors_on (bus.get ()) > 0);
+      gst_harness_set_src_caps_str (harness, "video/x-vp8");
+      fail_unless_equals_int (GST_FLOW_OK, push ());
+      fail_unless_equals_int (0, errors_on (bus.get ()));
+    }
+  }
+  // And when it is there again it is taken.
+  gst_harness_set_src_caps_str (harness, h264);
+  fail_unless_equals_int (GST_FLOW_OK, push ());
+  fail_unless_equals_int (0, errors_on (bus.get ()));
+  gst_harness_teardown (harness);
+  gst_element_set_bus (bin.get (), nullptr);
+  gst_bus_set_flushing (bus.get (), TRUE);
+}
+GST_END_TEST
+
 static Suite *
 signalingbinfit_suite (void)
 {
@@ -163,6 +238,7 @@ signalingbinfit_suite (void)
   tcase_add_test (tc, test_none_of_a_stream_without_them);
   tcase_add_test (tc, test_another_chroma_format_is_named);
   tcase_add_test (tc, test_missing_parameter_sets_are_named);
+  tcase_add_loop_test (tc, test_a_missing_element_in_front, 0, 2);
   return s;
 }
 

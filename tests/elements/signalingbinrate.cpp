@@ -512,6 +512,43 @@ GST_START_TEST (test_what_is_left_is_decodable)
 }
 GST_END_TEST
 
+// It is what has come that is named, and not what was offered.
+GST_START_TEST (test_feedback_is_what_comes)
+{
+  Robot robot ("VP8", "session-policy=open");
+  const auto feedback = [&robot] (const char *peer_id) -> std::string {
+    g_autoptr (GstStructure) stats = robot.viewer_stats (peer_id);
+    const char *text =
+        stats ? gst_structure_get_string (stats, "feedback") : nullptr;
+    return text ? text : "";
+  };
+  // One that offers it and sends none.
+  ViewerOptions silent;
+  silent.edit_offer = [] (std::string sdp) {
+    return sdp + "a=extmap:3 " + kTwccUri + "\r\na=rtcp-fb:96 transport-cc\r\n";
+  };
+  silent.edit_answer = [] (std::string sdp) {
+    const auto at = sdp.find ("a=extmap:");
+    return at == std::string::npos
+               ? sdp
+               : sdp.erase (at, sdp.find ('\n', at) + 1 - at);
+  };
+  TestViewer ann (robot.link, "ann", "p1", silent);
+  fail_unless (ann.join ());
+  fail_unless (
+      robot.link->peer ("p1").answer.find (kTwccUri) != std::string::npos);
+  ViewerOptions sends;
+  sends.feedback = true;
+  TestViewer bob (robot.link, "bob", "p2", sends);
+  fail_unless (bob.join ());
+  fail_unless (
+      robot.wait ([&] () { return feedback ("p2") == "transport-wide"; }));
+  fail_unless (ann.wait_frames (20));
+  const auto told = feedback ("p1");
+  fail_unless_equals_string ("receiver-reports", told.c_str ());
+}
+GST_END_TEST
+
 static Suite *
 signalingbinrate_suite ()
 {
@@ -533,6 +570,7 @@ signalingbinrate_suite ()
   tcase_add_test (general, test_near_the_floor_half_of_the_pictures_are_sent);
   tcase_add_test (general, test_what_the_range_is);
   tcase_add_test (general, test_what_is_left_is_decodable);
+  tcase_add_test (general, test_feedback_is_what_comes);
   return suite;
 }
 

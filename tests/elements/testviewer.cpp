@@ -353,7 +353,9 @@ TestViewer::take_answer ()
   if (!link_->wait_answer (peer_id_))
     return false;
   GstSDPMessage *message = nullptr;
-  const auto answer = link_->peer (peer_id_).answer;
+  auto answer = link_->peer (peer_id_).answer;
+  if (options_.edit_answer)
+    answer = options_.edit_answer (answer);
   const auto text = options_.knows_sources ? answer : without_sources (answer);
   if (gst_sdp_message_new_from_text (text.c_str (), &message) != GST_SDP_OK)
     return false;

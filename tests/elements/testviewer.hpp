@@ -29,6 +29,8 @@ struct ViewerOptions
   bool decode = true;  // false: a frame is a packet
   // Changes the offer on its way to the bin.
   std::function<std::string (std::string)> edit_offer;
+  // Changes the answer on its way to the viewer.
+  std::function<std::string (std::string)> edit_answer;
 };
 
 class TestViewer
