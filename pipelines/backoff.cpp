@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "backoff.hpp"
+#include "base/readfile.hpp"
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <sstream>
 
 namespace robotlive::robot {
+
+constexpr std::size_t kMaxStateFile = 4096;
 
 unsigned
 next_delay (Backoff &state, long long now)
@@ -25,10 +29,13 @@ unsigned
 next_delay_file (const std::string &path, long long now)
 {
   Backoff state;
-  std::ifstream in (path);
-  if (!(in >> state.starts >> state.last))
-    state = Backoff ();
-  in.close ();
+  FileText file;
+  std::string why;
+  if (read_regular_file (path, kMaxStateFile, &file, &why)) {
+    std::istringstream in (file.text);
+    if (!(in >> state.starts >> state.last))
+      state = Backoff ();
+  }
   unsigned delay = next_delay (state, now);
   std::ofstream (path) << state.starts << ' ' << state.last << '\n';
   return delay;

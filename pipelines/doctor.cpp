@@ -2,9 +2,10 @@
 //
 // The checks that need this machine alone; doctor-server.cpp has the others.
 #include "doctor.hpp"
-#include "base/pasted.hpp"
+#include "base/secretfile.hpp"
 #include "plugins.hpp"
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <ctime>
 #include <glib/gstdio.h>
@@ -15,6 +16,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/timex.h>
+#include <unistd.h>
 
 namespace robotlive::robot {
 
@@ -154,11 +156,14 @@ Check
 check_ip_camera (const RobotConf &conf, const ProbeOptions &options)
 {
   const std::string credentials = credentials_file (conf);
-  GStatBuf info = {};
-  if (!credentials.empty () && g_stat (credentials.c_str (), &info) == 0 &&
-      (info.st_mode & 07))
-    return {"camera", Health::Warning,
-        "every user can read the camera's password in " + credentials,
+  Credentials login;
+  std::string why;
+  if (!credentials.empty () &&
+      !read_credentials_file (credentials, &login, &why))
+    return {"camera", Health::Failed, "credentials-file cannot be used: " + why,
+        "put user:password into its first line, chmod 0640 it"};
+  if (login.exposed)
+    return {"camera", Health::Warning, exposed_complaint (credentials),
         "chmod 0640 " + credentials};
   const std::string &location = conf.get ("camera.location");
   return from_trials ("camera",
@@ -297,22 +302,14 @@ check_token (const RobotConf &conf, long long now)
   const std::string make = "on the server: robotlive-signaling robot token " +
                            conf.get ("robot.id") +
                            ", and put what it prints into " + path;
-  gchar *contents = nullptr;
-  gsize size = 0;
-  GError *error = nullptr;
-  if (!g_file_get_contents (path.c_str (), &contents, &size, &error)) {
-    Check check = {"token", Health::Failed, error->message, make};
-    if (g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_ACCES))
-      check.remedy = "run this as root";
-    g_error_free (error);
-    return check;
-  }
-  const std::string token = pasted_token ({contents, size});
-  g_free (contents);
-  const std::string wrong = token_complaint (token);
-  if (!wrong.empty ())
-    return {
-        "token", Health::Failed, path + " holds no token: it " + wrong, make};
+  std::string why;
+  bool exposed = false;
+  const std::string token = read_token_file (path, &why, &exposed);
+  if (token.empty ())
+    return {"token", Health::Failed, why,
+        access (path.c_str (), R_OK) != 0 && errno == EACCES
+            ? "run this as root"
+            : make};
   JsonNode *node = claims (token);
   if (!node)
     return {"token", Health::Failed, path + " holds no token", make};
@@ -322,8 +319,6 @@ check_token (const RobotConf &conf, long long now)
   long long expires = strtoll (claim (object, "exp").c_str (), nullptr, 10);
   json_node_unref (node);
 
-  GStatBuf info = {};
-  g_stat (path.c_str (), &info);
   if (sub != conf.get ("robot.id"))
     return {"token", Health::Failed,
         "it was made for '" + sub + "', and [robot] id is '" +
@@ -334,8 +329,8 @@ check_token (const RobotConf &conf, long long now)
         make};
   if (expires && expires <= now)
     return {"token", Health::Failed, "it has expired", make};
-  if (info.st_mode & 07)
-    return {"token", Health::Warning, "every user can read " + path,
+  if (exposed)
+    return {"token", Health::Warning, exposed_complaint (path),
         "chmod 0640 " + path};
   if (expires && expires - now < 30 * 86400)
     return {"token", Health::Warning,

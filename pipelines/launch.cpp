@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "launch.hpp"
+#include "base/secretfile.hpp"
 #include <algorithm>
 #include <cctype>
 #include <cstring>
-#include <fstream>
 #include <glib.h>
 #include <map>
 #include <sstream>
@@ -13,17 +13,21 @@ namespace robotlive::robot {
 
 namespace {
 
+constexpr std::size_t kMaxLaunchFile = 64 * 1024;
+
 using Variables = std::map<std::string, std::string>;
 
 // A .launch file without its comments.
 std::string
 read_launch (const std::string &path)
 {
-  std::ifstream file (path);
-  if (!file)
-    throw std::runtime_error ("there is no pipeline file " + path);
+  FileText file;
+  std::string why;
+  if (!read_regular_file (path, kMaxLaunchFile, &file, &why))
+    throw std::runtime_error ("the pipeline file cannot be read: " + why);
+  std::istringstream stream{std::string (without_mark (file.text))};
   std::string text;
-  for (std::string line; std::getline (file, line);) {
+  for (std::string line; std::getline (stream, line);) {
     size_t first = line.find_first_not_of (" \t");
     if (first != std::string::npos && line[first] != '#')
       text += line + "\n";
@@ -312,14 +316,15 @@ credentials_file (const RobotConf &conf)
   if (!configured.empty ())
     return configured;
   // The unit's default for a camera without a password has no colon in it.
+  // What cannot be read is handed on: the camera says why.
   std::string handed_over = service_credential ("camera.credentials");
-  gchar *text = nullptr;
-  bool there =
-      !handed_over.empty () &&
-      g_file_get_contents (handed_over.c_str (), &text, nullptr, nullptr) &&
-      strchr (text, ':');
-  g_free (text);
-  return there ? handed_over : "";
+  FileText file;
+  std::string why;
+  const bool none =
+      handed_over.empty () ||
+      (read_regular_file (handed_over, kMaxCredentialsFile, &file, &why) &&
+          file.text.find (':') == std::string::npos);
+  return none ? "" : handed_over;
 }
 
 } // namespace robotlive::robot

@@ -5,14 +5,20 @@
 // The syntax is GKeyFile's without escapes and lists.
 #include "robotconf.hpp"
 #include "base/pasted.hpp"
+#include "base/readfile.hpp"
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <glib.h>
 #include <sstream>
 
 namespace robotlive::robot {
+
+namespace {
+
+constexpr std::size_t kMaxConfFile = 1024 * 1024;
+
+} // namespace
 
 const std::vector<Key> &
 known_keys ()
@@ -267,15 +273,13 @@ RobotConf::parse (const std::string &text, std::vector<Problem> &problems)
 RobotConf
 RobotConf::load (const std::string &path, std::vector<Problem> &problems)
 {
-  errno = 0;
-  std::ifstream file (path);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf ())) {
-    problems.push_back (
-        {0, "cannot read it: " + std::string (g_strerror (errno))});
+  FileText file;
+  std::string why;
+  if (!read_regular_file (path, kMaxConfFile, &file, &why)) {
+    problems.push_back ({0, "cannot read it: " + why});
     return RobotConf ();
   }
-  return parse (text.str (), problems);
+  return parse (file.text, problems);
 }
 
 const std::string &

@@ -37,12 +37,15 @@ struct Settings
 };
 
 // Why the settings cannot be used, one sentence; "" when they can. *error* is
-// the GstResourceError. Reads the files that they name.
-std::string check_settings (
-    const Settings &settings, bool own_signaller, int *error);
+// the GstResourceError. *warning*: a sentence without its full stop on what is
+// better changed. Reads the files that they name.
+std::string check_settings (const Settings &settings, bool own_signaller,
+    int *error, std::string *warning);
 
-// The JWT to register with; read anew each time it is asked for.
-std::string read_token (const Settings &settings, std::string *error);
+// The JWT to register with; read anew each time it is asked for. *exposed*:
+// everyone may read its file.
+std::string read_token (
+    const Settings &settings, std::string *error, bool *exposed = nullptr);
 
 const char *link_name (LinkState state);
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // What the bin's properties must be, and what is read from the files they name.
-#include "base/pasted.hpp"
-#include "base/readfile.hpp"
+#include "base/secretfile.hpp"
 #include "base/tlsfile.hpp"
 #include "bin/controller.hpp"
 #include "grant/keyfile.hpp"
@@ -12,8 +11,6 @@
 namespace robotlive {
 
 namespace {
-
-constexpr std::size_t kMaxTokenBytes = 16 * 1024;
 
 bool
 has_scheme (const std::string &uri, std::initializer_list<const char *> schemes)
@@ -26,28 +23,26 @@ has_scheme (const std::string &uri, std::initializer_list<const char *> schemes)
 } // namespace
 
 std::string
-read_token (const Settings &settings, std::string *error)
+read_token (const Settings &settings, std::string *error, bool *exposed)
 {
-  FileText file;
-  file.text = settings.token;
-  const bool named = !settings.token_file.empty ();
-  if (named &&
-      !read_regular_file (settings.token_file, kMaxTokenBytes, &file, error)) {
-    *error = "The token file cannot be read: " + *error;
-    return "";
+  if (!settings.token_file.empty ()) {
+    const auto token = read_token_file (settings.token_file, error, exposed);
+    if (token.empty ())
+      *error += ".";
+    return token;
   }
-  // As it was meant: people paste it, and editors add to it.
-  const std::string token = pasted_token (file.text);
+  // As it was meant: people paste it.
+  const std::string token = pasted_token (settings.token);
   const std::string wrong = token_complaint (token);
   if (wrong.empty () || token.empty ())
     return token;
-  *error = (named ? "The token file " + settings.token_file : "The token") +
-           " holds no token: it " + wrong + ".";
+  *error = "The value of token is no token: it " + wrong + ".";
   return "";
 }
 
 std::string
-check_settings (const Settings &settings, bool own_signaller, int *error)
+check_settings (const Settings &settings, bool own_signaller, int *error,
+    std::string *warning)
 {
   *error = GST_RESOURCE_ERROR_SETTINGS;
   if (!own_signaller && settings.signaling_server.empty ())
@@ -66,12 +61,14 @@ check_settings (const Settings &settings, bool own_signaller, int *error)
   }
   if (!settings.token.empty () && !settings.token_file.empty ())
     return "token and token-file are both set; set one.";
-  if (read_token (settings, &why).empty () &&
-      (!why.empty () || !settings.token_file.empty ())) {
+  bool exposed = false;
+  if (read_token (settings, &why, &exposed).empty () && !why.empty ()) {
     if (!settings.token_file.empty ())
       *error = GST_RESOURCE_ERROR_NOT_FOUND;
-    return why.empty () ? "The token file is empty." : why;
+    return why;
   }
+  if (exposed)
+    *warning = exposed_complaint (settings.token_file);
   if (settings.min_rtp_port > settings.max_rtp_port)
     return "min-rtp-port is greater than max-rtp-port.";
   if (settings.rate.min > settings.rate.max)

@@ -35,9 +35,14 @@ static gboolean
 check_properties (GstSignalingBin *self)
 {
   int error = 0;
+  std::string warning;
   const auto settings = self->state->copy_settings ();
   const auto why = check_settings (settings,
-      self->state->own_signaller || settings.application_signalling, &error);
+      self->state->own_signaller || settings.application_signalling, &error,
+      &warning);
+  if (!warning.empty ())
+    GST_ELEMENT_WARNING (
+        self, RESOURCE, OPEN_READ, ("%s.", warning.c_str ()), (nullptr));
   if (why.empty ())
     return TRUE;
   gst_element_message_full (GST_ELEMENT (self), GST_MESSAGE_ERROR,

@@ -21,8 +21,7 @@
  */
 // clang-format on
 #include "camera/gstrtspcamera.h"
-#include "base/pasted.hpp"
-#include "base/readfile.hpp"
+#include "base/secretfile.hpp"
 #include <cstring>
 #include <string>
 
@@ -46,8 +45,6 @@ enum
   PROP_LATENCY
 };
 
-const gsize CREDENTIALS_MAX = 4096;
-
 GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src", GST_PAD_SRC,
     GST_PAD_ALWAYS,
     GST_STATIC_CAPS ("video/x-h264, stream-format = (string) { byte-stream, "
@@ -69,33 +66,6 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (GstRtspCamera, gst_rtsp_camera, GST_TYPE_BIN,
         gst_rtsp_camera_debug, "rtspcamera", 0, "IP cameras"))
 GST_ELEMENT_REGISTER_DEFINE (
     rtspcamera, "rtspcamera", GST_RANK_NONE, GST_TYPE_RTSP_CAMERA)
-
-// "user:password" in the first line of *path*.
-static gboolean
-read_credentials (const std::string &path, std::string *user,
-    std::string *password, std::string *why)
-{
-  robotlive::FileText file;
-  if (!robotlive::read_regular_file (path, CREDENTIALS_MAX, &file, why))
-    return FALSE;
-  if (robotlive::is_utf16 (file.text)) {
-    *why = path + " is UTF-16 text: save it as UTF-8";
-    return FALSE;
-  }
-  // Blanks around, a byte order mark and quotes are an editor's and a hand's.
-  const auto text = robotlive::without_mark (file.text);
-  const std::string line (robotlive::without_quotes (robotlive::trimmed_blanks (
-      text.substr (0, text.find_first_of ("\r\n")))));
-  const size_t colon = line.find (':');
-  if (colon == line.npos || colon == 0 ||
-      !g_utf8_validate (line.data (), gssize (line.size ()), nullptr)) {
-    *why = "'" + path + "' does not hold user:password in its first line";
-    return FALSE;
-  }
-  *user = line.substr (0, colon);
-  *password = line.substr (colon + 1);
-  return TRUE;
-}
 
 // Of what the camera offers, the H.264 alone: no sound that nothing takes.
 static gboolean
@@ -163,15 +133,20 @@ put_together (GstRtspCamera *self)
         self, RESOURCE, SETTINGS, ("location is not set."), (nullptr));
     return FALSE;
   }
-  std::string user;
-  std::string password;
+  robotlive::Credentials login;
   std::string why;
   if (!settings.credentials_file.empty () &&
-      !read_credentials (settings.credentials_file, &user, &password, &why)) {
+      !robotlive::read_credentials_file (
+          settings.credentials_file, &login, &why)) {
     GST_ELEMENT_ERROR (self, RESOURCE, OPEN_READ,
         ("credentials-file cannot be used: %s", why.c_str ()), (nullptr));
     return FALSE;
   }
+  if (login.exposed)
+    GST_ELEMENT_WARNING (self, RESOURCE, OPEN_READ,
+        ("%s.",
+            robotlive::exposed_complaint (settings.credentials_file).c_str ()),
+        (nullptr));
   g_autoptr (GstElement) source = make (self, "rtspsrc");
   g_autoptr (GstElement) depayloader = make (self, "rtph264depay");
   for (GstElement *element : {source, depayloader})
@@ -183,9 +158,9 @@ put_together (GstRtspCamera *self)
   g_object_set (source, "location", settings.location.c_str (), "latency",
       settings.latency, nullptr);
   gst_util_set_object_arg (G_OBJECT (source), "protocols", "tcp");
-  if (!user.empty ())
-    g_object_set (source, "user-id", user.c_str (), "user-pw",
-        password.c_str (), nullptr);
+  if (!login.user.empty ())
+    g_object_set (source, "user-id", login.user.c_str (), "user-pw",
+        login.password.c_str (), nullptr);
   g_signal_connect (source, "select-stream", G_CALLBACK (select_stream), self);
   g_signal_connect (source, "pad-added", G_CALLBACK (pad_added), self);
   gst_bin_add_many (GST_BIN (self), source, depayloader, nullptr);

@@ -90,6 +90,60 @@ GST_START_TEST (test_what_is_no_file_is_refused_at_once)
 }
 GST_END_TEST
 
+// What everyone may read: a key that makes grants is refused; a secret that
+// opens this robot alone is said and taken, each alike wherever it is named.
+GST_START_TEST (test_exposed_files)
+{
+  const auto &place = places[__i__];
+  const bool key = g_str_equal (place.property, "grant-key");
+  if (g_str_equal (place.property, "tls-ca-file"))
+    return; // no secret
+  g_autofree char *made = g_dir_make_tmp ("named-XXXXXX", nullptr);
+  folder = made;
+  const std::string path = folder + "/secret";
+  for (const int mode : {0644, 0604, 0640, 0600}) {
+    const bool exposed = mode & 07;
+    g_assert_true (g_file_set_contents (path.c_str (),
+        key ? "0123456789abcdef0123456789abcdef\n" : "user:password\n", -1,
+        nullptr));
+    g_assert_cmpint (chmod (path.c_str (), mode_t (mode)), ==, 0);
+    const std::string text = std::string (place.element) + " " + place.others +
+                             " " + place.property + "=" + path;
+    g_autoptr (GError) error = nullptr;
+    GstElement *element = gst_parse_launch (text.c_str (), &error);
+    g_assert_no_error (error);
+    GstBus *bus = gst_bus_new ();
+    gst_element_set_bus (element, bus);
+    const auto changed = gst_element_set_state (
+        // sessiongate reads its key a state later.
+        element, g_str_equal (place.element, "sessiongate") ? GST_STATE_PAUSED
+                                                            : GST_STATE_READY);
+    fail_unless ((changed == GST_STATE_CHANGE_FAILURE) == (key && exposed),
+        "%s %o", text.c_str (), unsigned (mode));
+    GstMessage *message = gst_bus_pop_filtered (
+        bus, key ? GST_MESSAGE_ERROR : GST_MESSAGE_WARNING);
+    fail_unless ((message != nullptr) == exposed, "%s %o", text.c_str (),
+        unsigned (mode));
+    if (message) {
+      g_autoptr (GError) said = nullptr;
+      if (key)
+        gst_message_parse_error (message, &said, nullptr);
+      else
+        gst_message_parse_warning (message, &said, nullptr);
+      fail_unless (strstr (said->message, path.c_str ()) != nullptr,
+          "which file? \"%s\"", said->message);
+      gst_message_unref (message);
+    }
+    gst_element_set_state (element, GST_STATE_NULL);
+    gst_element_set_bus (element, nullptr);
+    gst_object_unref (bus);
+    gst_object_unref (element);
+    unlink (path.c_str ());
+  }
+  rmdir (folder.c_str ());
+}
+GST_END_TEST
+
 static Suite *
 namedfiles_suite (void)
 {
@@ -99,6 +153,7 @@ namedfiles_suite (void)
   suite_add_tcase (s, tc);
   tcase_add_loop_test (tc, test_what_is_no_file_is_refused_at_once, 0,
       G_N_ELEMENTS (places) * G_N_ELEMENTS (kinds));
+  tcase_add_loop_test (tc, test_exposed_files, 0, G_N_ELEMENTS (places));
   return s;
 }
 

@@ -13,6 +13,7 @@
 #include <json-glib/json-glib.h>
 #include <libsoup/soup.h>
 #include <map>
+#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -228,6 +229,48 @@ TEST_F (Doctor, ATokenAsPeoplePasteIt)
         << token_check ().text;
     EXPECT_EQ (token_check ().text.find (text), std::string::npos);
   }
+}
+
+// What a configuration names and is no file that can be read to its end.
+TEST_F (Doctor, RefusesWhatIsNoFile)
+{
+  const std::string fifo = folder_ + "/fifo", large = folder_ + "/large";
+  ASSERT_EQ (mkfifo (fifo.c_str (), 0600), 0);
+  std::ofstream (large) << "x";
+  ASSERT_EQ (truncate (large.c_str (), off_t (1) << 30), 0); // takes no room
+  FakeServer server;
+  server.start ();
+  conf_.set ("signaling.server", server.url ());
+  ProbeOptions options;
+  options.folder = PIPELINES_DIR;
+  conf_.set ("camera.source", "rtsp");
+  conf_.set ("camera.location", "rtsp://127.0.0.1:1/cam");
+  for (const std::string &path :
+      {fifo, large, folder_, folder_ + "/none", std::string ("/dev/zero")}) {
+    conf_.set ("signaling.token-file", path);
+    Check check = token_check ();
+    EXPECT_EQ (check.health, Health::Failed) << path;
+    EXPECT_NE (check.text.find (path), std::string::npos) << check.text;
+    check_server (conf_);
+    EXPECT_EQ (server.authorization, "") << path;
+
+    conf_.set ("signaling.grant-key", path);
+    check = check_grant_key (conf_);
+    EXPECT_EQ (check.health, Health::Failed) << path;
+    EXPECT_NE (check.text.find (path), std::string::npos) << check.text;
+    conf_.set ("signaling.grant-key", "");
+
+    conf_.set ("camera.credentials-file", path);
+    check = check_camera (conf_, options);
+    EXPECT_EQ (check.health, Health::Failed) << path;
+    EXPECT_NE (check.text.find (path), std::string::npos) << check.text;
+    conf_.set ("camera.credentials-file", "");
+
+    RobotConf read;
+    EXPECT_EQ (check_config (path, read).health, Health::Failed) << path;
+  }
+  g_unlink (fifo.c_str ());
+  g_unlink (large.c_str ());
 }
 
 // The robot's key against the server's.

@@ -29,6 +29,7 @@ sources ()
     for (const auto &entry : std::filesystem::recursive_directory_iterator (
              std::string (SOURCE_DIR "/") + folder))
       if (entry.path ().extension () == ".cpp" ||
+          entry.path ().extension () == ".hpp" ||
           entry.path ().extension () == ".js")
         all += contents (entry.path ());
   return std::regex_replace (all, std::regex ("\"\\s*\n\\s*\""), "");

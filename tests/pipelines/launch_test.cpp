@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 #include <memory>
 #include <stdexcept>
+#include <sys/stat.h>
 #include <unistd.h>
 
 using namespace robotlive::robot;
@@ -307,6 +308,35 @@ TEST_F (Launch, CameraPasswordComesFromAFile)
   EXPECT_NE (text.find ("credentials-file=/etc/robotlive/other.camera"),
       std::string::npos)
       << text;
+}
+
+// Pipelines of the owner's own and what systemd hands over: no FIFO, device or
+// file without end holds the robot up.
+TEST_F (Launch, WhatIsNoFileIsRefused)
+{
+  options_.sink = SINK;
+  const std::string fifo = folder_ + "/own.launch";
+  g_unlink (fifo.c_str ());
+  ASSERT_EQ (mkfifo (fifo.c_str (), 0600), 0);
+  const std::string device = folder_ + "/zero.launch";
+  ASSERT_EQ (symlink ("/dev/zero", device.c_str ()), 0);
+  for (const std::string &path : {fifo, device}) {
+    try {
+      line ({path, "", ""});
+      ADD_FAILURE () << path << " was read";
+    } catch (const std::runtime_error &error) {
+      EXPECT_NE (std::string (error.what ()).find (path), std::string::npos)
+          << error.what ();
+    }
+  }
+  // The camera says what is wrong with it.
+  ASSERT_EQ (
+      g_rename (fifo.c_str (), (folder_ + "/camera.credentials").c_str ()), 0);
+  g_setenv ("CREDENTIALS_DIRECTORY", folder_.c_str (), TRUE);
+  EXPECT_EQ (credentials_file (conf_), folder_ + "/camera.credentials");
+  g_unsetenv ("CREDENTIALS_DIRECTORY");
+  g_unlink ((folder_ + "/camera.credentials").c_str ());
+  g_unlink (device.c_str ());
 }
 
 // A value is a value, whatever is in it: it neither becomes an element nor
