@@ -5,6 +5,7 @@
  */
 #include <glib-unix.h>
 #include <gst/gst.h>
+#include <gst/robotlive/robotlive.h>
 #include <stdlib.h>
 
 typedef struct
@@ -17,16 +18,20 @@ typedef struct
 static void
 on_element_message (const GstStructure *s)
 {
-  const gchar *peer = gst_structure_get_string (s, "peer-id");
+  const gchar *peer = gst_structure_get_string (s, ROBOTLIVE_FIELD_PEER_ID);
 
-  if (gst_structure_has_name (s, "robotlive-link"))
-    g_print ("signalling: %s\n", gst_structure_get_string (s, "state"));
-  else if (gst_structure_has_name (s, "robotlive-viewer-added"))
-    g_print ("%s watches (%s)\n", gst_structure_get_string (s, "user"), peer);
-  else if (gst_structure_has_name (s, "robotlive-viewer-removed"))
-    g_print ("%s is gone: %s\n", peer, gst_structure_get_string (s, "reason"));
-  else if (gst_structure_has_name (s, "robotlive-viewer-refused"))
-    g_print ("refused %s: %s\n", peer, gst_structure_get_string (s, "message"));
+  if (gst_structure_has_name (s, ROBOTLIVE_MESSAGE_LINK))
+    g_print ("signalling: %s\n",
+        gst_structure_get_string (s, ROBOTLIVE_FIELD_STATE));
+  else if (gst_structure_has_name (s, ROBOTLIVE_MESSAGE_VIEWER_ADDED))
+    g_print ("%s watches (%s)\n",
+        gst_structure_get_string (s, ROBOTLIVE_FIELD_USER), peer);
+  else if (gst_structure_has_name (s, ROBOTLIVE_MESSAGE_VIEWER_REMOVED))
+    g_print ("%s is gone: %s\n", peer,
+        gst_structure_get_string (s, ROBOTLIVE_FIELD_REASON));
+  else if (gst_structure_has_name (s, ROBOTLIVE_MESSAGE_VIEWER_REFUSED))
+    g_print ("refused %s: %s\n", peer,
+        gst_structure_get_string (s, ROBOTLIVE_FIELD_MESSAGE));
 }
 
 static gboolean

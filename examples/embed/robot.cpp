@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <glib-unix.h>
 #include <gst/gst.h>
+#include <gst/robotlive/robotlive.h>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -103,17 +104,17 @@ private:
       return std::string (text ? text : "");
     };
     const std::string name = gst_structure_get_name (s);
-    if (name == "robotlive-link")
-      std::cout << "signalling: " << field ("state") << std::endl;
-    else if (name == "robotlive-viewer-added")
-      std::cout << field ("user") << " watches (" << field ("peer-id") << ")"
-                << std::endl;
-    else if (name == "robotlive-viewer-removed")
-      std::cout << field ("peer-id") << " is gone: " << field ("reason")
-                << std::endl;
-    else if (name == "robotlive-viewer-refused")
-      std::cout << "refused " << field ("peer-id") << ": " << field ("message")
-                << std::endl;
+    if (name == ROBOTLIVE_MESSAGE_LINK)
+      std::cout << "signalling: " << field (ROBOTLIVE_FIELD_STATE) << std::endl;
+    else if (name == ROBOTLIVE_MESSAGE_VIEWER_ADDED)
+      std::cout << field (ROBOTLIVE_FIELD_USER) << " watches ("
+                << field (ROBOTLIVE_FIELD_PEER_ID) << ")" << std::endl;
+    else if (name == ROBOTLIVE_MESSAGE_VIEWER_REMOVED)
+      std::cout << field (ROBOTLIVE_FIELD_PEER_ID)
+                << " is gone: " << field (ROBOTLIVE_FIELD_REASON) << std::endl;
+    else if (name == ROBOTLIVE_MESSAGE_VIEWER_REFUSED)
+      std::cout << "refused " << field (ROBOTLIVE_FIELD_PEER_ID) << ": "
+                << field (ROBOTLIVE_FIELD_MESSAGE) << std::endl;
   }
 
   struct UnrefLoop

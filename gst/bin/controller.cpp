@@ -3,6 +3,7 @@
 #include "bin/appsignaller.hpp"
 #include "bin/errors.hpp"
 #include "client/socketioclient.hpp"
+#include "robotlive.h"
 #include "transport/iceservers.hpp"
 #include <algorithm>
 
@@ -217,8 +218,8 @@ Controller::on_link_state (LinkState state)
     return;
   link_ = state;
   GST_INFO_OBJECT (element_, "signalling link: %s", link_name (state));
-  post (gst_structure_new (
-      "robotlive-link", "state", G_TYPE_STRING, link_name (state), nullptr));
+  post (gst_structure_new (ROBOTLIVE_MESSAGE_LINK, ROBOTLIVE_FIELD_STATE,
+      G_TYPE_STRING, link_name (state), nullptr));
   link_progress ();
 }
 
@@ -237,10 +238,11 @@ Controller::refuse (
 {
   GST_WARNING_OBJECT (element_, "refused viewer %s (%s): %s: %s", from.c_str (),
       peer_id.c_str (), refusal.code.c_str (), refusal.message.c_str ());
-  post (gst_structure_new ("robotlive-viewer-refused", "peer-id", G_TYPE_STRING,
-      peer_id.c_str (), "user", G_TYPE_STRING, from.c_str (), "code",
-      G_TYPE_STRING, refusal.code.c_str (), "message", G_TYPE_STRING,
-      refusal.message.c_str (), nullptr));
+  post (gst_structure_new (ROBOTLIVE_MESSAGE_VIEWER_REFUSED,
+      ROBOTLIVE_FIELD_PEER_ID, G_TYPE_STRING, peer_id.c_str (),
+      ROBOTLIVE_FIELD_USER, G_TYPE_STRING, from.c_str (), ROBOTLIVE_FIELD_CODE,
+      G_TYPE_STRING, refusal.code.c_str (), ROBOTLIVE_FIELD_MESSAGE,
+      G_TYPE_STRING, refusal.message.c_str (), nullptr));
   if (refusal.code == kGrantRefused)
     warn_of_keys (refusal);
   send ([=] (Signaller &link) {
@@ -389,11 +391,13 @@ Controller::answer (const std::string &peer_id, Pending pending)
     ask_latency (*chosen.input);
   for (const auto &candidate : pending.candidates)
     viewer->add_candidate (candidate);
-  post (gst_structure_new ("robotlive-viewer-added", "peer-id", G_TYPE_STRING,
-      peer_id.c_str (), "user", G_TYPE_STRING, pending.from.c_str (), "role",
-      G_TYPE_STRING, pending.terms.role.c_str (), nullptr));
+  post (gst_structure_new (ROBOTLIVE_MESSAGE_VIEWER_ADDED,
+      ROBOTLIVE_FIELD_PEER_ID, G_TYPE_STRING, peer_id.c_str (),
+      ROBOTLIVE_FIELD_USER, G_TYPE_STRING, pending.from.c_str (),
+      ROBOTLIVE_FIELD_ROLE, G_TYPE_STRING, pending.terms.role.c_str (),
+      nullptr));
   announce_sessions ();
-  progress (GST_PROGRESS_TYPE_COMPLETE, "viewer",
+  progress (GST_PROGRESS_TYPE_COMPLETE, ROBOTLIVE_PROGRESS_VIEWER,
       "Viewer " + pending.from + " watches");
   emit ("viewer-added", peer_id, pending.from);
 }

@@ -4,6 +4,7 @@
 // robot that has found its server says so.
 #include "base/uri.hpp"
 #include "bin/controller.hpp"
+#include "robotlive.h"
 
 namespace robotlive {
 
@@ -31,7 +32,7 @@ Controller::link_progress ()
                                 : redacted_uri (settings_.signaling_server);
   if (link_ == LinkState::Registered) {
     connecting_told_ = false;
-    progress (GST_PROGRESS_TYPE_COMPLETE, "connect",
+    progress (GST_PROGRESS_TYPE_COMPLETE, ROBOTLIVE_PROGRESS_CONNECT,
         "Registered as " + settings_.robot_id + " at " + where);
     return;
   }
@@ -40,14 +41,16 @@ Controller::link_progress ()
   if (state != GST_STATE_PLAYING || connecting_told_)
     return;
   connecting_told_ = true;
-  progress (GST_PROGRESS_TYPE_START, "connect", "Connecting to " + where);
+  progress (GST_PROGRESS_TYPE_START, ROBOTLIVE_PROGRESS_CONNECT,
+      "Connecting to " + where);
 }
 
 void
 Controller::end_progress ()
 {
   if (connecting_told_)
-    progress (GST_PROGRESS_TYPE_CANCELED, "connect", "Stopped");
+    progress (
+        GST_PROGRESS_TYPE_CANCELED, ROBOTLIVE_PROGRESS_CONNECT, "Stopped");
   connecting_told_ = false;
 }
 

@@ -4,6 +4,7 @@
 // and encoders upstream are told, what is known of them.
 #include "bin/controller.hpp"
 #include "bin/signalingbinpad.hpp"
+#include "robotlive.h"
 #include "webrtc/internals.hpp"
 #include <algorithm>
 
@@ -40,13 +41,15 @@ is_linked (const Stream &stream)
 GstStructure *
 stream_stats (const Stream &stream)
 {
-  GstStructure *stats = gst_structure_new ("robotlive-stream", "pad",
-      G_TYPE_STRING, stream.pad.c_str (), "codec", G_TYPE_STRING,
-      stream.codec.encoding_name.c_str (), nullptr);
+  GstStructure *stats =
+      gst_structure_new (ROBOTLIVE_STRUCTURE_STREAM, ROBOTLIVE_FIELD_PAD,
+          G_TYPE_STRING, stream.pad.c_str (), ROBOTLIVE_FIELD_CODEC,
+          G_TYPE_STRING, stream.codec.encoding_name.c_str (), nullptr);
   if (stream.rate)
-    gst_structure_set (stats, "key-frames", G_TYPE_STRING,
+    gst_structure_set (stats, ROBOTLIVE_FIELD_KEY_FRAMES, G_TYPE_STRING,
         key_frames_name (stream.input->encoder ().key_frames ()),
-        "target-bitrate", G_TYPE_UINT, stream.rate->target (), nullptr);
+        ROBOTLIVE_FIELD_TARGET_BITRATE, G_TYPE_UINT, stream.rate->target (),
+        nullptr);
   return stats;
 }
 
@@ -332,10 +335,11 @@ Controller::announce_sessions (Stream *stream, bool again)
   outbox_->add ([input = stream->input, ends, opens, count] () {
     gst_pad_push_event (input->sink_pad (),
         gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM,
-            gst_structure_new (GST_SESSION_GATE_EVENT_NAME, "ends-at",
-                G_TYPE_INT64, gint64 (ends), "opens-at", G_TYPE_INT64,
-                gint64 (count ? opens : 0), "viewers", G_TYPE_UINT, count,
-                nullptr)));
+            gst_structure_new (ROBOTLIVE_EVENT_SESSIONS,
+                ROBOTLIVE_FIELD_ENDS_AT, G_TYPE_INT64, gint64 (ends),
+                ROBOTLIVE_FIELD_OPENS_AT, G_TYPE_INT64,
+                gint64 (count ? opens : 0), ROBOTLIVE_FIELD_VIEWERS,
+                G_TYPE_UINT, count, nullptr)));
   });
 }
 
@@ -452,11 +456,12 @@ Controller::stats () const
 {
   const auto now = boot_now ();
   const auto known = pictures ();
-  GstStructure *stats = gst_structure_new ("robotlive-stats", "link",
-      G_TYPE_STRING, link_name (link_), "codec", G_TYPE_STRING,
+  GstStructure *stats = gst_structure_new (ROBOTLIVE_MESSAGE_STATS,
+      ROBOTLIVE_FIELD_LINK, G_TYPE_STRING, link_name (link_),
+      ROBOTLIVE_FIELD_CODEC, G_TYPE_STRING,
       known.empty () ? "" : known.front ()->codec.encoding_name.c_str (),
-      "target-bitrate", G_TYPE_UINT, target_bitrate (), "half-frame-rate",
-      G_TYPE_BOOLEAN,
+      ROBOTLIVE_FIELD_TARGET_BITRATE, G_TYPE_UINT, target_bitrate (),
+      ROBOTLIVE_FIELD_HALF_FRAME_RATE, G_TYPE_BOOLEAN,
       std::any_of (streams_.begin (), streams_.end (),
           [] (const auto &stream) {
             return stream->rate && stream->rate->half_frame_rate ();
@@ -466,14 +471,14 @@ Controller::stats () const
   for (const auto &stream : streams_)
     if (stream->known ())
       items.push_back (stream_stats (*stream));
-  take_list (stats, "streams", items);
+  take_list (stats, ROBOTLIVE_FIELD_STREAMS, items);
   items.clear ();
   for (const auto &[peer_id, viewer] : viewers_) {
     items.push_back (viewer->stats (now));
-    gst_structure_set (items.back (), "controller", G_TYPE_BOOLEAN,
-        gboolean (controls (*viewer)), nullptr);
+    gst_structure_set (items.back (), ROBOTLIVE_FIELD_CONTROLLER,
+        G_TYPE_BOOLEAN, gboolean (controls (*viewer)), nullptr);
   }
-  take_list (stats, "viewers", items);
+  take_list (stats, ROBOTLIVE_FIELD_VIEWERS, items);
   add_internals (stats);
   return stats;
 }

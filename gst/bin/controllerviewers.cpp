@@ -2,6 +2,7 @@
 //
 // Controller's part for its viewers: what they ask for, and how they go.
 #include "bin/controller.hpp"
+#include "robotlive.h"
 #include <algorithm>
 
 GST_DEBUG_CATEGORY_EXTERN (gst_signaling_bin_debug);
@@ -124,11 +125,12 @@ Controller::gone (const std::string &peer_id, const std::string &user,
 {
   ending_.erase (peer_id);
   GST_INFO_OBJECT (element_, "viewer %s removed", peer_id.c_str ());
-  post (gst_structure_new ("robotlive-viewer-removed", "peer-id", G_TYPE_STRING,
-      peer_id.c_str (), "user", G_TYPE_STRING, user.c_str (), "reason",
-      G_TYPE_STRING, reason.c_str (), "message", G_TYPE_STRING,
-      message.c_str (), nullptr));
-  progress (GST_PROGRESS_TYPE_COMPLETE, "viewer",
+  post (gst_structure_new (ROBOTLIVE_MESSAGE_VIEWER_REMOVED,
+      ROBOTLIVE_FIELD_PEER_ID, G_TYPE_STRING, peer_id.c_str (),
+      ROBOTLIVE_FIELD_USER, G_TYPE_STRING, user.c_str (),
+      ROBOTLIVE_FIELD_REASON, G_TYPE_STRING, reason.c_str (),
+      ROBOTLIVE_FIELD_MESSAGE, G_TYPE_STRING, message.c_str (), nullptr));
+  progress (GST_PROGRESS_TYPE_COMPLETE, ROBOTLIVE_PROGRESS_VIEWER,
       "Viewer " + user + " has gone: " + (message.empty () ? reason : message));
   emit ("viewer-removed", peer_id, reason);
   proceed_all (); // who waits for the place

@@ -31,6 +31,7 @@
 #include "bin/appsignaller.hpp"
 #include "bin/signalingbinproperties.hpp"
 #include "bin/signalingbinstate.hpp"
+#include "robotlive.h"
 #include "webrtc/internals.hpp"
 #include "webrtc/opensslexit.hpp"
 
@@ -105,7 +106,7 @@ gst_signaling_bin_handle_message (GstBin *bin, GstMessage *message)
   auto *self = GST_SIGNALING_BIN (bin);
   // The viewers' gates: whoever listens is told by robotlive-viewer-removed,
   // and must not take theirs for those of a gate of the application's.
-  if (gst_message_has_name (message, GST_SESSION_GATE_MESSAGE_NAME)) {
+  if (gst_message_has_name (message, ROBOTLIVE_MESSAGE_SESSION)) {
     gst_message_unref (message);
     return;
   }
@@ -189,7 +190,7 @@ gst_signaling_bin_get_property (
     state->look (
         [&stats] (Controller &controller) { stats = controller.stats (); });
     if (!stats) {
-      stats = gst_structure_new_empty ("robotlive-stats");
+      stats = gst_structure_new_empty (ROBOTLIVE_MESSAGE_STATS);
       add_internals (stats);
     }
     g_value_take_boxed (value, stats);
@@ -317,7 +318,7 @@ gst_signaling_bin_class_init (GstSignalingBinClass *klass)
    *
    * Since: 0.1
    */
-  signals[SIGNAL_VIEWER_ADDED] = g_signal_new ("viewer-added",
+  signals[SIGNAL_VIEWER_ADDED] = g_signal_new (ROBOTLIVE_SIGNAL_VIEWER_ADDED,
       G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, nullptr, nullptr,
       nullptr, G_TYPE_NONE, 2, G_TYPE_STRING, G_TYPE_STRING);
   /**
@@ -332,9 +333,10 @@ gst_signaling_bin_class_init (GstSignalingBinClass *klass)
    *
    * Since: 0.1
    */
-  signals[SIGNAL_VIEWER_REMOVED] = g_signal_new ("viewer-removed",
-      G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, nullptr, nullptr,
-      nullptr, G_TYPE_NONE, 2, G_TYPE_STRING, G_TYPE_STRING);
+  signals[SIGNAL_VIEWER_REMOVED] =
+      g_signal_new (ROBOTLIVE_SIGNAL_VIEWER_REMOVED, G_TYPE_FROM_CLASS (klass),
+          G_SIGNAL_RUN_LAST, 0, nullptr, nullptr, nullptr, G_TYPE_NONE, 2,
+          G_TYPE_STRING, G_TYPE_STRING);
   /**
    * GstSignalingBin::end-viewer:
    * @peer_id: as in viewer-added
@@ -347,11 +349,11 @@ gst_signaling_bin_class_init (GstSignalingBinClass *klass)
    *
    * Since: 0.1
    */
-  signals[SIGNAL_END_VIEWER] =
-      g_signal_new_class_handler ("end-viewer", G_TYPE_FROM_CLASS (klass),
-          static_cast<GSignalFlags> (G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION),
-          G_CALLBACK (gst_signaling_bin_end_viewer), nullptr, nullptr, nullptr,
-          G_TYPE_BOOLEAN, 1, G_TYPE_STRING);
+  signals[SIGNAL_END_VIEWER] = g_signal_new_class_handler (
+      ROBOTLIVE_ACTION_END_VIEWER, G_TYPE_FROM_CLASS (klass),
+      static_cast<GSignalFlags> (G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION),
+      G_CALLBACK (gst_signaling_bin_end_viewer), nullptr, nullptr, nullptr,
+      G_TYPE_BOOLEAN, 1, G_TYPE_STRING);
   /**
    * GstSignalingBin::pause-viewer:
    * @peer_id: as in viewer-added
@@ -363,11 +365,11 @@ gst_signaling_bin_class_init (GstSignalingBinClass *klass)
    *
    * Since: 0.1
    */
-  signals[SIGNAL_PAUSE_VIEWER] =
-      g_signal_new_class_handler ("pause-viewer", G_TYPE_FROM_CLASS (klass),
-          static_cast<GSignalFlags> (G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION),
-          G_CALLBACK (gst_signaling_bin_pause_viewer), nullptr, nullptr,
-          nullptr, G_TYPE_BOOLEAN, 1, G_TYPE_STRING);
+  signals[SIGNAL_PAUSE_VIEWER] = g_signal_new_class_handler (
+      ROBOTLIVE_ACTION_PAUSE_VIEWER, G_TYPE_FROM_CLASS (klass),
+      static_cast<GSignalFlags> (G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION),
+      G_CALLBACK (gst_signaling_bin_pause_viewer), nullptr, nullptr, nullptr,
+      G_TYPE_BOOLEAN, 1, G_TYPE_STRING);
   /**
    * GstSignalingBin::resume-viewer:
    * @peer_id: as in viewer-added
@@ -378,11 +380,11 @@ gst_signaling_bin_class_init (GstSignalingBinClass *klass)
    *
    * Since: 0.1
    */
-  signals[SIGNAL_RESUME_VIEWER] =
-      g_signal_new_class_handler ("resume-viewer", G_TYPE_FROM_CLASS (klass),
-          static_cast<GSignalFlags> (G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION),
-          G_CALLBACK (gst_signaling_bin_resume_viewer), nullptr, nullptr,
-          nullptr, G_TYPE_BOOLEAN, 1, G_TYPE_STRING);
+  signals[SIGNAL_RESUME_VIEWER] = g_signal_new_class_handler (
+      ROBOTLIVE_ACTION_RESUME_VIEWER, G_TYPE_FROM_CLASS (klass),
+      static_cast<GSignalFlags> (G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION),
+      G_CALLBACK (gst_signaling_bin_resume_viewer), nullptr, nullptr, nullptr,
+      G_TYPE_BOOLEAN, 1, G_TYPE_STRING);
   /**
    * GstSignalingBin::list-viewers:
    *
@@ -390,11 +392,11 @@ gst_signaling_bin_class_init (GstSignalingBinClass *klass)
    *
    * Since: 0.1
    */
-  signals[SIGNAL_LIST_VIEWERS] =
-      g_signal_new_class_handler ("list-viewers", G_TYPE_FROM_CLASS (klass),
-          static_cast<GSignalFlags> (G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION),
-          G_CALLBACK (gst_signaling_bin_list_viewers), nullptr, nullptr,
-          nullptr, G_TYPE_STRV, 0);
+  signals[SIGNAL_LIST_VIEWERS] = g_signal_new_class_handler (
+      ROBOTLIVE_ACTION_LIST_VIEWERS, G_TYPE_FROM_CLASS (klass),
+      static_cast<GSignalFlags> (G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION),
+      G_CALLBACK (gst_signaling_bin_list_viewers), nullptr, nullptr, nullptr,
+      G_TYPE_STRV, 0);
 
   /**
    * GstSignalingBin::send-message:
@@ -405,7 +407,7 @@ gst_signaling_bin_class_init (GstSignalingBinClass *klass)
    *
    * Since: 0.1
    */
-  signals[SIGNAL_SEND_MESSAGE] = g_signal_new ("send-message",
+  signals[SIGNAL_SEND_MESSAGE] = g_signal_new (ROBOTLIVE_SIGNAL_SEND_MESSAGE,
       G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, nullptr, nullptr,
       nullptr, G_TYPE_NONE, 1, GST_TYPE_STRUCTURE | G_SIGNAL_TYPE_STATIC_SCOPE);
   /**
@@ -419,8 +421,8 @@ gst_signaling_bin_class_init (GstSignalingBinClass *klass)
    *
    * Since: 0.1
    */
-  signals[SIGNAL_TAKE_MESSAGE] = g_signal_new_class_handler ("take-message",
-      G_TYPE_FROM_CLASS (klass),
+  signals[SIGNAL_TAKE_MESSAGE] = g_signal_new_class_handler (
+      ROBOTLIVE_ACTION_TAKE_MESSAGE, G_TYPE_FROM_CLASS (klass),
       static_cast<GSignalFlags> (G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION),
       G_CALLBACK (gst_signaling_bin_take_message), nullptr, nullptr, nullptr,
       G_TYPE_BOOLEAN, 1, GST_TYPE_STRUCTURE | G_SIGNAL_TYPE_STATIC_SCOPE);

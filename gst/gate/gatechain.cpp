@@ -4,6 +4,7 @@
 // over (GateChain in gatecore.hpp). The beginning is a sticky event, which no
 // queue loses, not even a leaky one; the end is an event that overtakes.
 #include "gate/gategobject.hpp"
+#include "robotlive.h"
 #include <atomic>
 #include <utility>
 
@@ -26,8 +27,9 @@ push_turn (GstSessionGate *self, GstEventType type, guint64 turn)
   GST_DEBUG_OBJECT (self, "turn %" G_GUINT64_FORMAT " %s", turn,
       type == GST_EVENT_CUSTOM_DOWNSTREAM_OOB ? "is over" : "begins");
   gst_pad_push_event (self->srcpad,
-      gst_event_new_custom (type, gst_structure_new (GST_SESSION_GATE_TURN_NAME,
-                                      "turn", G_TYPE_UINT64, turn, nullptr)));
+      gst_event_new_custom (
+          type, gst_structure_new (ROBOTLIVE_EVENT_TURN, ROBOTLIVE_FIELD_TURN,
+                    G_TYPE_UINT64, turn, nullptr)));
 }
 
 guint64
@@ -84,9 +86,8 @@ gate_take_turn_event (GstSessionGate *self, GstEvent *event)
 {
   const GstStructure *structure = gst_event_get_structure (event);
   guint64 turn = 0;
-  if (!structure ||
-      !gst_structure_has_name (structure, GST_SESSION_GATE_TURN_NAME) ||
-      !gst_structure_get_uint64 (structure, "turn", &turn))
+  if (!structure || !gst_structure_has_name (structure, ROBOTLIVE_EVENT_TURN) ||
+      !gst_structure_get_uint64 (structure, ROBOTLIVE_FIELD_TURN, &turn))
     return false;
   GateData &data = *self->data;
   guint64 over = 0;

@@ -4,6 +4,7 @@
 #include "base/pasted.hpp"
 #include "gate/gategobject.hpp"
 #include "grant/keyfile.hpp"
+#include "robotlive.h"
 
 #define GST_CAT_DEFAULT gst_session_gate_debug
 
@@ -524,9 +525,9 @@ install_signals (GType type)
    * Returns: %TRUE when it was accepted
    * Since: 0.1
    */
-  signals[SIGNAL_GRANT] = g_signal_new_class_handler ("grant", type, action,
-      G_CALLBACK (grant_action), nullptr, nullptr, nullptr, G_TYPE_BOOLEAN, 1,
-      G_TYPE_STRING);
+  signals[SIGNAL_GRANT] = g_signal_new_class_handler (ROBOTLIVE_ACTION_GRANT,
+      type, action, G_CALLBACK (grant_action), nullptr, nullptr, nullptr,
+      G_TYPE_BOOLEAN, 1, G_TYPE_STRING);
   /**
    * GstSessionGate::extend:
    * @object: the #sessiongate
@@ -537,9 +538,9 @@ install_signals (GType type)
    * Returns: %FALSE when there is no session, or a grant would be widened
    * Since: 0.1
    */
-  signals[SIGNAL_EXTEND] = g_signal_new_class_handler ("extend", type, action,
-      G_CALLBACK (extend_action), nullptr, nullptr, nullptr, G_TYPE_BOOLEAN, 1,
-      G_TYPE_INT64);
+  signals[SIGNAL_EXTEND] = g_signal_new_class_handler (ROBOTLIVE_ACTION_EXTEND,
+      type, action, G_CALLBACK (extend_action), nullptr, nullptr, nullptr,
+      G_TYPE_BOOLEAN, 1, G_TYPE_INT64);
   /**
    * GstSessionGate::revoke:
    * @object: the #sessiongate
@@ -549,9 +550,9 @@ install_signals (GType type)
    *
    * Since: 0.1
    */
-  signals[SIGNAL_REVOKE] = g_signal_new_class_handler ("revoke", type, action,
-      G_CALLBACK (revoke_action), nullptr, nullptr, nullptr, G_TYPE_NONE, 1,
-      G_TYPE_STRING);
+  signals[SIGNAL_REVOKE] = g_signal_new_class_handler (ROBOTLIVE_ACTION_REVOKE,
+      type, action, G_CALLBACK (revoke_action), nullptr, nullptr, nullptr,
+      G_TYPE_NONE, 1, G_TYPE_STRING);
   /**
    * GstSessionGate::session-event:
    * @object: the #sessiongate
@@ -563,9 +564,9 @@ install_signals (GType type)
    *
    * Since: 0.1
    */
-  signals[SIGNAL_SESSION_EVENT] = g_signal_new ("session-event", type,
-      static_cast<GSignalFlags> (G_SIGNAL_RUN_LAST | G_SIGNAL_DETAILED), 0,
-      nullptr, nullptr, nullptr, G_TYPE_NONE, 1,
+  signals[SIGNAL_SESSION_EVENT] = g_signal_new (ROBOTLIVE_SIGNAL_SESSION_EVENT,
+      type, static_cast<GSignalFlags> (G_SIGNAL_RUN_LAST | G_SIGNAL_DETAILED),
+      0, nullptr, nullptr, nullptr, G_TYPE_NONE, 1,
       GST_TYPE_STRUCTURE | G_SIGNAL_TYPE_STATIC_SCOPE);
 }
 

@@ -28,6 +28,7 @@
  */
 // clang-format on
 #include "gate/gategobject.hpp"
+#include "robotlive.h"
 #include <gst/video/video.h>
 
 GST_DEBUG_CATEGORY (gst_session_gate_debug);
@@ -128,17 +129,20 @@ session_structure (GstSessionGate *self, const char *event, const char *reason,
                      source == GateSource::Signaling ||
                      source == GateSource::Window;
   const SessionInfo info = named ? data.session.info : SessionInfo ();
-  return gst_structure_new (GST_SESSION_GATE_MESSAGE_NAME, "event",
-      G_TYPE_STRING, event, "state", GST_TYPE_SESSION_GATE_STATE,
-      static_cast<gint> (state), "source", G_TYPE_STRING, source_name (source),
-      "reason", G_TYPE_STRING, reason, "text", G_TYPE_STRING, text, "viewer",
-      G_TYPE_STRING, info.viewer.c_str (), "peer-id", G_TYPE_STRING,
-      info.peer_id.c_str (), "role", G_TYPE_STRING, info.role.c_str (),
-      "robot-id", G_TYPE_STRING, data.session.robot_id ().c_str (),
-      "not-before", G_TYPE_INT64, info.not_before, "expires-at", G_TYPE_INT64,
-      info.expires_at, "remaining", G_TYPE_UINT64, gate_remaining (data, now),
-      "passed", G_TYPE_UINT64, data.passed, "dropped", G_TYPE_UINT64,
-      data.dropped, nullptr);
+  return gst_structure_new (ROBOTLIVE_MESSAGE_SESSION, ROBOTLIVE_FIELD_EVENT,
+      G_TYPE_STRING, event, ROBOTLIVE_FIELD_STATE, GST_TYPE_SESSION_GATE_STATE,
+      static_cast<gint> (state), ROBOTLIVE_FIELD_SOURCE, G_TYPE_STRING,
+      source_name (source), ROBOTLIVE_FIELD_REASON, G_TYPE_STRING, reason,
+      ROBOTLIVE_FIELD_TEXT, G_TYPE_STRING, text, ROBOTLIVE_FIELD_VIEWER,
+      G_TYPE_STRING, info.viewer.c_str (), ROBOTLIVE_FIELD_PEER_ID,
+      G_TYPE_STRING, info.peer_id.c_str (), ROBOTLIVE_FIELD_ROLE, G_TYPE_STRING,
+      info.role.c_str (), ROBOTLIVE_FIELD_ROBOT_ID, G_TYPE_STRING,
+      data.session.robot_id ().c_str (), ROBOTLIVE_FIELD_NOT_BEFORE,
+      G_TYPE_INT64, info.not_before, ROBOTLIVE_FIELD_EXPIRES_AT, G_TYPE_INT64,
+      info.expires_at, ROBOTLIVE_FIELD_REMAINING, G_TYPE_UINT64,
+      gate_remaining (data, now), ROBOTLIVE_FIELD_PASSED, G_TYPE_UINT64,
+      data.passed, ROBOTLIVE_FIELD_DROPPED, G_TYPE_UINT64, data.dropped,
+      nullptr);
 }
 
 // Takes *structure*; no lock held.
@@ -472,10 +476,10 @@ take_downstream_sessions (GstSessionGate *self, GstEvent *event)
   gint64 opens_at = 0, ends_at = 0;
   guint viewers = 0;
   if (!structure ||
-      !gst_structure_has_name (structure, GST_SESSION_GATE_EVENT_NAME) ||
-      !gst_structure_get (structure, "opens-at", G_TYPE_INT64, &opens_at,
-          "ends-at", G_TYPE_INT64, &ends_at, "viewers", G_TYPE_UINT, &viewers,
-          nullptr))
+      !gst_structure_has_name (structure, ROBOTLIVE_EVENT_SESSIONS) ||
+      !gst_structure_get (structure, ROBOTLIVE_FIELD_OPENS_AT, G_TYPE_INT64,
+          &opens_at, ROBOTLIVE_FIELD_ENDS_AT, G_TYPE_INT64, &ends_at,
+          ROBOTLIVE_FIELD_VIEWERS, G_TYPE_UINT, &viewers, nullptr))
     return false;
   GateData &data = *self->data;
   {

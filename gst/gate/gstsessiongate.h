@@ -36,21 +36,4 @@ void gst_session_gate_set_clocks (
     GstSessionGate *self, const GstSessionGateClocks *clocks);
 void gst_session_gate_wake (GstSessionGate *self);
 
-/* The upstream event by which signalingbin tells a gate in the main path what
- * its viewers' sessions add up to: GST_EVENT_CUSTOM_UPSTREAM with a structure
- * of this name and the fields
- *   "ends-at"  G_TYPE_INT64  CLOCK_BOOTTIME ns of the last end; 0 = nobody now
- *   "opens-at" G_TYPE_INT64  CLOCK_BOOTTIME ns of the first start
- *   "viewers"  G_TYPE_UINT   how many sessions are open
- * A gate that has a session or grant of its own ignores it. */
-#define GST_SESSION_GATE_EVENT_NAME "robotlive-sessions"
-/* The downstream events by which a gate tells the gates behind it that its
- * stream begins (GST_EVENT_CUSTOM_DOWNSTREAM_STICKY) or is over
- * (GST_EVENT_CUSTOM_DOWNSTREAM_OOB): a structure of this name with the field
- *   "turn"     G_TYPE_UINT64 grows with each beginning
- * What waits between the two gates when the first one shuts is dropped. */
-#define GST_SESSION_GATE_TURN_NAME "robotlive-turn"
-/* The element message of both elements: fields in docs/elements/sessiongate.md. */
-#define GST_SESSION_GATE_MESSAGE_NAME "robotlive-session"
-
 G_END_DECLS

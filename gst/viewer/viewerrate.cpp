@@ -2,6 +2,7 @@
 //
 // Viewer's part in rate control: what its peer reports of the path, and what is
 // left out of its stream when the path is narrower than the others'.
+#include "robotlive.h"
 #include "viewer/viewer.hpp"
 #include "webrtc/twccfeedback.hpp"
 #include "webrtc/viewerstats.hpp"
@@ -267,13 +268,16 @@ Viewer::add_rate_stats (GstStructure *stats, std::int64_t now) const
   if (!estimator_)
     return;
   const auto &thinner = shared_->thinner;
-  gst_structure_set (stats, "estimate", G_TYPE_UINT, estimator_->target (),
-      "received-rate", G_TYPE_UINT, estimator_->received_rate (), "loss",
-      G_TYPE_DOUBLE, estimator_->loss (), "limit", G_TYPE_STRING,
-      rate_limit_name (estimator_->limit (now / 1000)), "feedback",
-      G_TYPE_STRING, reported_ ? "transport-wide" : "receiver-reports",
-      "thinning", G_TYPE_STRING, thinning_name (thinner.level ()), "thinned",
-      G_TYPE_UINT64, thinner.thinned (), "resends-refused", G_TYPE_UINT64,
+  gst_structure_set (stats, ROBOTLIVE_FIELD_ESTIMATE, G_TYPE_UINT,
+      estimator_->target (), ROBOTLIVE_FIELD_RECEIVED_RATE, G_TYPE_UINT,
+      estimator_->received_rate (), ROBOTLIVE_FIELD_LOSS, G_TYPE_DOUBLE,
+      estimator_->loss (), ROBOTLIVE_FIELD_LIMIT, G_TYPE_STRING,
+      rate_limit_name (estimator_->limit (now / 1000)),
+      ROBOTLIVE_FIELD_FEEDBACK, G_TYPE_STRING,
+      reported_ ? "transport-wide" : "receiver-reports",
+      ROBOTLIVE_FIELD_THINNING, G_TYPE_STRING, thinning_name (thinner.level ()),
+      ROBOTLIVE_FIELD_THINNED, G_TYPE_UINT64, thinner.thinned (),
+      ROBOTLIVE_FIELD_RESENDS_REFUSED, G_TYPE_UINT64,
       guint64 (shared_->packets.resends.refused ()), nullptr);
 }
 

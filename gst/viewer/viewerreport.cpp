@@ -2,6 +2,7 @@
 //
 // Viewer's part for those who look on: the structure of its statistics, and
 // pictures of its branch for GST_DEBUG_DUMP_DOT_DIR.
+#include "robotlive.h"
 #include "viewer/viewer.hpp"
 #include "webrtc/candidatepair.hpp"
 #include "webrtc/rtpbinhooks.hpp"
@@ -107,27 +108,31 @@ Viewer::measure_frames (std::int64_t now)
 GstStructure *
 Viewer::stats (std::int64_t now) const
 {
-  GstStructure *stats = gst_structure_new ("robotlive-viewer", "peer-id",
-      G_TYPE_STRING, peer_id_.c_str (), "user", G_TYPE_STRING, user_.c_str (),
-      "role", G_TYPE_STRING, terms_.role.c_str (), "state", G_TYPE_STRING,
-      viewer_state_name (state_), "codec", G_TYPE_STRING,
-      picture_.source.codec.encoding_name.c_str (), "remaining", G_TYPE_INT64,
+  GstStructure *stats = gst_structure_new (ROBOTLIVE_STRUCTURE_VIEWER,
+      ROBOTLIVE_FIELD_PEER_ID, G_TYPE_STRING, peer_id_.c_str (),
+      ROBOTLIVE_FIELD_USER, G_TYPE_STRING, user_.c_str (), ROBOTLIVE_FIELD_ROLE,
+      G_TYPE_STRING, terms_.role.c_str (), ROBOTLIVE_FIELD_STATE, G_TYPE_STRING,
+      viewer_state_name (state_), ROBOTLIVE_FIELD_CODEC, G_TYPE_STRING,
+      picture_.source.codec.encoding_name.c_str (), ROBOTLIVE_FIELD_REMAINING,
+      G_TYPE_INT64,
       terms_.ends_at == kNeverNs
           ? gint64 (-1)
           : std::max<gint64> (terms_.ends_at - now, 0) / kMillisecond,
-      "since", G_TYPE_UINT64, guint64 (now - created_at_) / kMillisecond,
-      "paused", G_TYPE_BOOLEAN, gboolean (paused_), "queue-overruns",
-      G_TYPE_UINT64, shared_->queue_drops.load (), "frames", G_TYPE_UINT64,
-      frames_passed (), "fps", G_TYPE_DOUBLE, fps_, "dropped", G_TYPE_UINT64,
-      counter (picture_, "dropped"), nullptr);
+      ROBOTLIVE_FIELD_SINCE, G_TYPE_UINT64,
+      guint64 (now - created_at_) / kMillisecond, ROBOTLIVE_FIELD_PAUSED,
+      G_TYPE_BOOLEAN, gboolean (paused_), ROBOTLIVE_FIELD_QUEUE_OVERRUNS,
+      G_TYPE_UINT64, shared_->queue_drops.load (), ROBOTLIVE_FIELD_FRAMES,
+      G_TYPE_UINT64, frames_passed (), ROBOTLIVE_FIELD_FPS, G_TYPE_DOUBLE, fps_,
+      ROBOTLIVE_FIELD_DROPPED, G_TYPE_UINT64, counter (picture_, "dropped"),
+      nullptr);
   if (const auto first = shared_->first_frame_at.load ())
-    gst_structure_set (stats, "first-frame", G_TYPE_UINT64,
+    gst_structure_set (stats, ROBOTLIVE_FIELD_FIRST_FRAME, G_TYPE_UINT64,
         guint64 (first - created_at_) / kMillisecond, nullptr);
   if (state_ == ViewerState::Streaming) {
     const bool waits = !paused_ && (frames_passed () == frames_at_opening_ ||
                                        shared_->thinner.waits_for_key ());
-    gst_structure_set (stats, "waits-for-key-frame", G_TYPE_BOOLEAN,
-        gboolean (waits), nullptr);
+    gst_structure_set (stats, ROBOTLIVE_FIELD_WAITS_FOR_KEY_FRAME,
+        G_TYPE_BOOLEAN, gboolean (waits), nullptr);
     add_rtp_stats (stats, webrtc_.get (), picture_.ssrc, 90000, "");
     if (audio_)
       add_rtp_stats (stats, webrtc_.get (), audio_->ssrc, 48000, "audio-");

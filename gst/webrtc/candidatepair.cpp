@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "webrtc/candidatepair.hpp"
 #include "base/glibptr.hpp"
+#include "robotlive.h"
 #include "webrtc/findelement.hpp"
 #include "webrtc/internals.hpp"
 #include <gst/gst.h>
@@ -59,9 +60,9 @@ add_candidate_pair (GstStructure *stats, GstElement *webrtc)
   if (!agent || !nice_agent_get_selected_pair (
                     NICE_AGENT (agent), stream, component, &local, &remote))
     return;
-  gst_structure_set (stats, "local-candidate", G_TYPE_STRING,
-      describe (*local).c_str (), "remote-candidate", G_TYPE_STRING,
-      describe (*remote).c_str (), nullptr);
+  gst_structure_set (stats, ROBOTLIVE_FIELD_LOCAL_CANDIDATE, G_TYPE_STRING,
+      describe (*local).c_str (), ROBOTLIVE_FIELD_REMOTE_CANDIDATE,
+      G_TYPE_STRING, describe (*remote).c_str (), nullptr);
 }
 
 } // namespace robotlive

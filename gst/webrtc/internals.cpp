@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "webrtc/internals.hpp"
+#include "robotlive.h"
 #include <atomic>
 #include <cstdint>
 
@@ -219,7 +220,7 @@ add_internals (GstStructure *stats)
     g_value_set_string (&one, name.c_str ());
     gst_value_list_append_value (&list, &one);
   }
-  gst_structure_set_value (stats, "internals", &list);
+  gst_structure_set_value (stats, ROBOTLIVE_FIELD_INTERNALS, &list);
 }
 
 void

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "webrtc/viewerstats.hpp"
 #include "base/glibptr.hpp"
+#include "robotlive.h"
 #include "webrtc/internals.hpp"
 #include <gst/gst.h>
 #include <string>
@@ -28,11 +29,11 @@ add_sender (GstStructure *stats, const GstStructure *source, const char *prefix)
   gst_structure_get (source, "bitrate", G_TYPE_UINT64, &bitrate, nullptr);
   gst_structure_get (source, "recv-nack-count", G_TYPE_UINT, &nack, nullptr);
   gst_structure_get (source, "recv-pli-count", G_TYPE_UINT, &pli, nullptr);
-  set (stats, prefix, "packets", G_TYPE_UINT64, packets);
-  set (stats, prefix, "bytes", G_TYPE_UINT64, bytes);
-  set (stats, prefix, "bitrate", G_TYPE_UINT64, bitrate);
-  set (stats, prefix, "nack", G_TYPE_UINT, nack);
-  set (stats, prefix, "pli", G_TYPE_UINT, pli);
+  set (stats, prefix, ROBOTLIVE_FIELD_PACKETS, G_TYPE_UINT64, packets);
+  set (stats, prefix, ROBOTLIVE_FIELD_BYTES, G_TYPE_UINT64, bytes);
+  set (stats, prefix, ROBOTLIVE_FIELD_BITRATE, G_TYPE_UINT64, bitrate);
+  set (stats, prefix, ROBOTLIVE_FIELD_NACK, G_TYPE_UINT, nack);
+  set (stats, prefix, ROBOTLIVE_FIELD_PLI, G_TYPE_UINT, pli);
 }
 
 void
@@ -45,10 +46,13 @@ add_report (GstStructure *stats, const GstStructure *source, guint clock_rate,
       "rb-packetslost", G_TYPE_INT, &lost, "rb-jitter", G_TYPE_UINT, &jitter,
       "rb-round-trip", G_TYPE_UINT, &rtt, nullptr);
   // RFC 3550 section 6.4.1: 1/256, clock rate units, 1/65536 s.
-  set (stats, prefix, "fraction-lost", G_TYPE_DOUBLE, fraction / 256.0);
-  set (stats, prefix, "packets-lost", G_TYPE_INT, lost);
-  set (stats, prefix, "jitter", G_TYPE_DOUBLE, jitter / double (clock_rate));
-  set (stats, prefix, "round-trip-time", G_TYPE_DOUBLE, rtt / 65536.0);
+  set (stats, prefix, ROBOTLIVE_FIELD_FRACTION_LOST, G_TYPE_DOUBLE,
+      fraction / 256.0);
+  set (stats, prefix, ROBOTLIVE_FIELD_PACKETS_LOST, G_TYPE_INT, lost);
+  set (stats, prefix, ROBOTLIVE_FIELD_JITTER, G_TYPE_DOUBLE,
+      jitter / double (clock_rate));
+  set (stats, prefix, ROBOTLIVE_FIELD_ROUND_TRIP_TIME, G_TYPE_DOUBLE,
+      rtt / 65536.0);
 }
 
 // Calls *visit* with each source of the session's statistics.

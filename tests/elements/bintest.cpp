@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "bintest.hpp"
+#include "robotlive.h"
 #include <algorithm>
 #include <glib/gstdio.h>
 
@@ -213,7 +214,7 @@ Robot::removal (const char *peer_id)
 {
   drain_bus ();
   for (GstStructure *message : messages_)
-    if (gst_structure_has_name (message, "robotlive-viewer-removed") &&
+    if (gst_structure_has_name (message, ROBOTLIVE_MESSAGE_VIEWER_REMOVED) &&
         g_str_equal (gst_structure_get_string (message, "peer-id"), peer_id))
       return std::string (gst_structure_get_string (message, "reason")) + ": " +
              gst_structure_get_string (message, "message");

@@ -4,6 +4,7 @@
 // when the first one shuts does not pass any more.
 #include "gatetest.hpp"
 #include "handover.hpp"
+#include "robotlive.h"
 #include <gst/video/video.h>
 
 using robotlive::test::handed;
@@ -239,14 +240,14 @@ GST_START_TEST (test_forgets_with_the_stream)
     f.push ();
     return f.left () == 0;
   };
-  fail_if (over (gst_structure_new_empty (GST_SESSION_GATE_TURN_NAME)));
+  fail_if (over (gst_structure_new_empty (ROBOTLIVE_EVENT_TURN)));
   fail_if (over (gst_structure_new (
-      GST_SESSION_GATE_TURN_NAME, "turn", G_TYPE_STRING, "1", nullptr)));
+      ROBOTLIVE_EVENT_TURN, "turn", G_TYPE_STRING, "1", nullptr)));
   fail_if (over (gst_structure_new (
       "other", "turn", G_TYPE_UINT64, guint64 (1), nullptr)));
   const auto turn = [] (guint64 number) {
     return gst_structure_new (
-        GST_SESSION_GATE_TURN_NAME, "turn", G_TYPE_UINT64, number, nullptr);
+        ROBOTLIVE_EVENT_TURN, "turn", G_TYPE_UINT64, number, nullptr);
   };
   fail_unless (over (turn (5)));
   gst_harness_push_event (f.harness, gst_event_new_flush_start ());

@@ -3,6 +3,7 @@
 // The gate in pipelines that build and change themselves, as players do, and in
 // front of an encoder.
 #include "gatetest.hpp"
+#include "robotlive.h"
 #include <glib/gstdio.h>
 
 // Two seconds of VP8 and Opus in a file that goes away with its owner.
@@ -262,11 +263,11 @@ GST_START_TEST (test_the_encoder_idles_behind_a_shut_gate)
   in.watch (encoder, "sink");
   out.watch (encoder, "src");
   const auto tell = [sink_pad] (gint64 ends_at, guint viewers) {
-    fail_unless (gst_pad_push_event (sink_pad,
-        gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM,
-            gst_structure_new (GST_SESSION_GATE_EVENT_NAME, "opens-at",
-                G_TYPE_INT64, gint64 (0), "ends-at", G_TYPE_INT64, ends_at,
-                "viewers", G_TYPE_UINT, viewers, nullptr))));
+    fail_unless (gst_pad_push_event (
+        sink_pad, gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM,
+                      gst_structure_new (ROBOTLIVE_EVENT_SESSIONS, "opens-at",
+                          G_TYPE_INT64, gint64 (0), "ends-at", G_TYPE_INT64,
+                          ends_at, "viewers", G_TYPE_UINT, viewers, nullptr))));
   };
   const auto wait_dropped = [gate] (guint64 more) {
     const guint64 target = Player::number (gate, "dropped") + more;

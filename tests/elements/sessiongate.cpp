@@ -2,6 +2,7 @@
 //
 // The gate's data flow, by a clock that the test moves.
 #include "gatetest.hpp"
+#include "robotlive.h"
 #include <gst/video/video.h>
 #include <thread>
 
@@ -361,11 +362,11 @@ GST_START_TEST (test_downstream_sessions)
   Fixture f;
   f.start ();
   const auto tell = [&f] (gint64 opens_at, gint64 ends_at, guint viewers) {
-    return gst_harness_push_upstream_event (f.harness,
-        gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM,
-            gst_structure_new (GST_SESSION_GATE_EVENT_NAME, "opens-at",
-                G_TYPE_INT64, opens_at, "ends-at", G_TYPE_INT64, ends_at,
-                "viewers", G_TYPE_UINT, viewers, nullptr)));
+    return gst_harness_push_upstream_event (
+        f.harness, gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM,
+                       gst_structure_new (ROBOTLIVE_EVENT_SESSIONS, "opens-at",
+                           G_TYPE_INT64, opens_at, "ends-at", G_TYPE_INT64,
+                           ends_at, "viewers", G_TYPE_UINT, viewers, nullptr)));
   };
   fail_unless (tell (0, f.clocks.boot + kSecond, 2));
   fail_unless_equals_int (f.state (), kOpen);
@@ -376,7 +377,7 @@ GST_START_TEST (test_downstream_sessions)
   // Hostile or old: ignored, forwarded.
   gst_harness_push_upstream_event (
       f.harness, gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM,
-                     gst_structure_new (GST_SESSION_GATE_EVENT_NAME, "ends-at",
+                     gst_structure_new (ROBOTLIVE_EVENT_SESSIONS, "ends-at",
                          G_TYPE_STRING, "never", nullptr)));
   fail_unless_equals_int (f.state (), GST_SESSION_GATE_STATE_CLOSED);
   tell (0, f.clocks.boot + kSecond, 1);

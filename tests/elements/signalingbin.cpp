@@ -4,6 +4,7 @@
 // longer does.
 #include "base/glibptr.hpp"
 #include "bintest.hpp"
+#include "robotlive.h"
 #include "webrtc/findelement.hpp"
 #include <gst/gst.h>
 #include <set>
@@ -18,7 +19,7 @@ GST_START_TEST (test_vp8_viewer_sees_the_picture)
   fail_unless (viewer.join ());
   fail_unless (viewer.wait_frames (20));
   fail_unless (viewer.first_was_key ());
-  fail_unless (robot.wait_message ("robotlive-viewer-added"));
+  fail_unless (robot.wait_message (ROBOTLIVE_MESSAGE_VIEWER_ADDED));
 }
 GST_END_TEST
 
@@ -286,7 +287,7 @@ GST_START_TEST (test_the_picture_ends_with_the_grant)
   g_usleep (300 * 1000);
   fail_unless_equals_int (at_end, viewer.frames ());
   fail_unless_equals_int (0, robot.viewer_count ());
-  fail_if (robot.has_message ("robotlive-session"));
+  fail_if (robot.has_message (ROBOTLIVE_MESSAGE_SESSION));
 }
 GST_END_TEST
 
@@ -521,7 +522,7 @@ GST_START_TEST (test_link_loss_leaves_viewers_alone)
     listener.on_link_state (LinkState::Disconnected);
     listener.on_error ("link-lost", "The server closed.", false);
   });
-  fail_unless (robot.wait_message ("robotlive-link"));
+  fail_unless (robot.wait_message (ROBOTLIVE_MESSAGE_LINK));
   fail_unless (viewer.wait_frames (20));
 }
 GST_END_TEST
@@ -544,7 +545,7 @@ GST_START_TEST (test_actions_and_stats)
                stats, "packets", G_TYPE_UINT64, &packets, nullptr) &&
            packets > 10;
   }));
-  fail_unless (robot.wait_message ("robotlive-stats"));
+  fail_unless (robot.wait_message (ROBOTLIVE_MESSAGE_STATS));
   gboolean ended = FALSE;
   g_signal_emit_by_name (robot.bin, "end-viewer", "nobody", &ended);
   fail_if (ended);

@@ -7,6 +7,7 @@
 #include "bin/signalingbinstate.hpp"
 // Its macro "fail" is a method's name in the above.
 #include "bintest.hpp"
+#include "robotlive.h"
 #include <gst/video/video.h>
 
 using namespace robotlive;
@@ -167,7 +168,7 @@ is_key_frame_request (GstEvent *event)
 bool
 is_session (GstEvent *event)
 {
-  return gst_event_has_name (event, GST_SESSION_GATE_EVENT_NAME);
+  return gst_event_has_name (event, ROBOTLIVE_EVENT_SESSIONS);
 }
 
 template <bool (*matches) (GstEvent *)>
@@ -225,17 +226,18 @@ const Caller callers[] = {
     {"the encoder's property", on_encoder},
     {"session event", on_event<is_session>},
     {"key frame event", on_event<is_key_frame_request>},
-    {"robotlive-link", [] (Scene &s) { on_message (s, "robotlive-link"); }},
-    {"robotlive-viewer-added",
-        [] (Scene &s) { on_message (s, "robotlive-viewer-added"); }},
-    {"robotlive-viewer-removed",
-        [] (Scene &s) { on_message (s, "robotlive-viewer-removed"); }},
-    {"robotlive-viewer-refused",
-        [] (Scene &s) { on_message (s, "robotlive-viewer-refused"); }},
-    {"robotlive-stats",
+    {ROBOTLIVE_MESSAGE_LINK,
+        [] (Scene &s) { on_message (s, ROBOTLIVE_MESSAGE_LINK); }},
+    {ROBOTLIVE_MESSAGE_VIEWER_ADDED,
+        [] (Scene &s) { on_message (s, ROBOTLIVE_MESSAGE_VIEWER_ADDED); }},
+    {ROBOTLIVE_MESSAGE_VIEWER_REMOVED,
+        [] (Scene &s) { on_message (s, ROBOTLIVE_MESSAGE_VIEWER_REMOVED); }},
+    {ROBOTLIVE_MESSAGE_VIEWER_REFUSED,
+        [] (Scene &s) { on_message (s, ROBOTLIVE_MESSAGE_VIEWER_REFUSED); }},
+    {ROBOTLIVE_MESSAGE_STATS,
         [] (Scene &s) {
           g_object_set (s.robot.bin, "stats-interval", 1000, nullptr);
-          on_message (s, "robotlive-stats");
+          on_message (s, ROBOTLIVE_MESSAGE_STATS);
         }},
     {"answer", [] (Scene &s) { on_send (s, "answer"); }},
     {"ice-candidate", [] (Scene &s) { on_send (s, "ice-candidate"); }},

@@ -8,6 +8,7 @@
 #include "base/readfile.hpp"
 #include "bintest.hpp"
 #include "grant/keyfile.hpp"
+#include "robotlive.h"
 #include "webrtc/findelement.hpp"
 #include <gio/gio.h>
 
@@ -179,8 +180,8 @@ GST_START_TEST (test_who_ends_it_waits_alone)
   plug.let_go ();
   application.join ();
   fail_unless (found);
-  fail_unless (robot.has_message ("robotlive-viewer-removed") ||
-               robot.wait_message ("robotlive-viewer-removed"));
+  fail_unless (robot.has_message (ROBOTLIVE_MESSAGE_VIEWER_REMOVED) ||
+               robot.wait_message (ROBOTLIVE_MESSAGE_VIEWER_REMOVED));
 }
 GST_END_TEST
 
