@@ -161,6 +161,7 @@ read_candidate (Reader &outer, Signal *out, std::string *error)
   reader.string (
       "candidate", &out->candidate.candidate, max_candidate_length, false);
   reader.string ("sdpMid", &out->candidate.sdp_mid, max_id_length, false);
+  reader.string ("usernameFragment", max_reason_length, false);
   element index;
   std::uint64_t number = 0;
   if (reader.find ("sdpMLineIndex", &index)) {
@@ -170,7 +171,34 @@ read_candidate (Reader &outer, Signal *out, std::string *error)
   }
 }
 
-// What is relayed is what was read: the member's own text.
+// The members that are relayed, and the bytes of their values; nothing if there
+// are others, or one twice.
+std::optional<std::size_t>
+named_bytes (
+    const element &value, std::initializer_list<std::string_view> names)
+{
+  simdjson::dom::object members;
+  if (value.get (members))
+    return std::nullopt;
+  std::size_t bytes = 0, found = 0;
+  for (std::string_view name : names) {
+    element member;
+    std::string_view text;
+    if (members[name].get (member))
+      continue;
+    found++;
+    if (!member.get (text))
+      bytes += text.size ();
+    else if (member.is_object () || member.is_array ())
+      return std::nullopt;
+  }
+  return found == members.size () ? std::optional<std::size_t> (bytes)
+                                  : std::nullopt;
+}
+
+// What is relayed is what was read: the member's own text, or without a body
+// what Signal has of it. Own text with other members, or blown up by blanks and
+// escapes, is not passed on: it would be bounded by the packet alone.
 void
 read_body (Reader &reader, std::string_view json, const char *name, Signal *out)
 {
@@ -179,11 +207,24 @@ read_body (Reader &reader, std::string_view json, const char *name, Signal *out)
     out->body = "null";
     return;
   }
+  const bool candidate = out->kind == SignalKind::Candidate;
   auto text = json_member (json, name);
-  if (text)
+  auto bytes =
+      candidate ? named_bytes (value, {"candidate", "sdpMid", "sdpMLineIndex",
+                                          "usernameFragment"})
+                : named_bytes (value, {"type", "sdp"});
+  if (!text)
+    return reader.fail ("the names of members have escapes");
+  if (bytes && text->size () <= 2 * *bytes + 256) {
     out->body = *text;
-  else
-    reader.fail ("the names of members have escapes");
+    return;
+  }
+  if (candidate)
+    return;
+  std::string_view sdp;
+  if (value["sdp"].get (sdp) || json_string (sdp).size () > 2 * max_sdp_length)
+    return reader.fail ("\"sdp\" is too long");
+  out->sdp = sdp;
 }
 
 void

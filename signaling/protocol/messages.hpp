@@ -79,7 +79,7 @@ struct Signal
   std::string limit;                   // picture-limit
   std::optional<SessionTerms> session; // offer from the server
   // To be forwarded: the JSON of the offer, answer or candidate. Points into
-  // the message that it came with.
+  // the message that it came with. Empty: made from *sdp* or *candidate*.
   std::string_view body;
 };
 
@@ -177,8 +177,9 @@ bool parse_join_room (
     std::string_view json, std::string *room_id, std::string *error);
 bool parse_signal (
     SignalKind kind, std::string_view json, Signal *out, std::string *error);
-// The same for a server, which looks at no description and forwards it: leaves
-// Signal::sdp empty and fills in Signal::body. *parsed* is what a parser made
+// The same for a server, which looks at no description and forwards it: fills in
+// Signal::body and leaves Signal::sdp empty, or the other way round if the text
+// has more than what is relayed. *parsed* is what a parser made
 // of *json*, or null.
 bool parse_relayed_signal (SignalKind kind, std::string_view json,
     const simdjson::dom::element *parsed, Signal *out, std::string *error);

@@ -38,6 +38,7 @@ LLVMFuzzerTestOneInput (const std::uint8_t *data, std::size_t size)
     std::string why;
     if (parse_relayed_signal (kind, json, nullptr, &relayed, &why))
       REQUIRE (json_valid (signal_payload (relayed)) &&
+               signal_payload (relayed).size () < 2 * max_sdp_length + 8192 &&
                relayed.peer_id == signal.peer_id && relayed.to == signal.to);
     REQUIRE (signal.sdp.size () <= max_sdp_length);
     REQUIRE (signal.peer_id.size () <= max_id_length);

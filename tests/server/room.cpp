@@ -28,6 +28,69 @@ TEST (Room, RelaysWhatItHasRead)
       std::string::npos);
 }
 
+// Whatever stands beside them, in whatever spelling, stays here.
+TEST (Room, RelaysNamedMembersAlone)
+{
+  World w;
+  SocketId r = w.join ("robot", "r1");
+  SocketId v = w.join ("viewer", "v");
+  w.book ("v", -1000, 60000);
+  const std::string fat (900 * 1000, 'x');
+  const std::string blanks (900 * 1000, ' ');
+  const std::string sdp = R"("type":"offer","sdp":"v=0\r\ns=-\u00e4\"")";
+  const std::string clean = R"("offer":{"type":"offer","sdp":"v=0\r\ns=-)"
+                            "\xc3\xa4\\\"\"}";
+  for (const std::string &object : {"{" + sdp + R"(,"more":")" + fat + "\"}",
+           "{" + blanks + sdp + "}", "{" + sdp + R"(,"sdp":"v=1"})",
+           "{" + sdp + R"(,"a":{"b":[1]}})", R"({"\u0061":1,)" + sdp + "}"}) {
+    w.sockets.sent.clear ();
+    w.send (v, "offer",
+        R"({"to":"r1","x":[")" + fat + R"("],"offer":)" + object + "}");
+    ASSERT_EQ (w.sockets.of (r, "offer").size (), 1u) << object.substr (0, 99);
+    const std::string got = w.sockets.of (r, "offer")[0];
+    EXPECT_NE (got.find (clean), std::string::npos) << got.substr (0, 200);
+    EXPECT_LT (got.size (), 1000u);
+  }
+  auto candidate = [&] (const std::string &value) {
+    w.sockets.sent.clear ();
+    w.send (v, "ice-candidate", R"({"to":"r1","candidate":)" + value + "}");
+    auto got = w.sockets.of (r, "ice-candidate");
+    if (got.empty ())
+      return w.last_code (v);
+    std::string text = got[0].substr (got[0].find ("\"candidate\":") + 12);
+    return text.substr (0, text.find (",\"peerId\""));
+  };
+  const std::string named = R"({"candidate":"c","sdpMid":"0",)"
+                            R"("sdpMLineIndex":0,"usernameFragment":"u"})";
+  EXPECT_EQ (candidate (named), named);
+  EXPECT_EQ (candidate (R"({"sdpMid":null,"candidate":"c"})"),
+      R"({"sdpMid":null,"candidate":"c"})");
+  EXPECT_EQ (candidate ("null"), "null");
+  EXPECT_EQ (candidate ("\"\""), "null");
+  const std::string bare = R"({"candidate":"c","sdpMLineIndex":0})";
+  EXPECT_EQ (candidate (R"({"candidate":"c","x":")" + fat + "\"}"), bare);
+  EXPECT_EQ (candidate (R"({"candidate":"c","sdpMid":[1]})"), "bad-message");
+  EXPECT_EQ (candidate ("{" + blanks + R"("candidate":"c"})"), bare);
+  EXPECT_EQ (candidate (R"({"candidate":"c","candidate":"d"})"), bare);
+  EXPECT_EQ (
+      candidate (R"({"candidate":"c","usernameFragment":")" + fat + "\"}"),
+      "bad-message");
+  // The other way round as well.
+  w.sockets.sent.clear ();
+  w.send (r, "answer",
+      R"({"to":"v","answer":{"type":"answer","sdp":"v=0","more":")" + fat +
+          "\"}}");
+  ASSERT_EQ (w.sockets.of (v, "answer").size (), 1u);
+  EXPECT_LT (w.sockets.of (v, "answer")[0].size (), 300u);
+  // An SDP that only escapes make long.
+  std::string escapes;
+  for (int i = 0; i < 100 * 1000; i++)
+    escapes += "\\u0001";
+  w.send (v, "offer",
+      R"({"to":"r1","offer":{"type":"offer","sdp":")" + escapes + "\"}}");
+  EXPECT_EQ (w.last_code (v), "bad-message");
+}
+
 TEST (Room, TellsAViewerWhatLimitsItsPicture)
 {
   World w;

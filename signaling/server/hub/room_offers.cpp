@@ -308,6 +308,7 @@ Room::admit (Peer &peer, const Message &message, const Signal &signal,
   forward.peer_id = session.entry.peer_id;
   forward.offer_id = session.entry.offer_id;
   forward.body = signal.body;
+  forward.sdp = signal.sdp;
   forward.session = terms (session, now, true);
   emit (link (session.entry), signal_payload (forward));
   if (!message.ack_id)
