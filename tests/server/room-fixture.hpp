@@ -23,6 +23,7 @@ struct FakeSockets final : SocketServer
   std::vector<Sent> sent;
   std::vector<SocketId> accepted, rejected, disconnected;
   std::set<SocketId> trusted;
+  std::set<SocketId> slow; // their links
   std::vector<Sent> acks;
 
   void accept (SocketId s) override { accepted.push_back (s); }
@@ -36,6 +37,7 @@ struct FakeSockets final : SocketServer
     EXPECT_TRUE (json_valid (*p)) << *p;
     sent.push_back ({s, *p});
   }
+  bool strained (SocketId s) const override { return slow.count (s) > 0; }
   void ack (SocketId s, std::uint64_t, std::string_view p) override
   {
     EXPECT_TRUE (json_valid (p)) << p;

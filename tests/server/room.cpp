@@ -91,6 +91,50 @@ TEST (Room, RelaysNamedMembersAlone)
   EXPECT_EQ (w.last_code (v), "bad-message");
 }
 
+// A link that is slow is its owner's bad luck, and nobody's weapon.
+TEST (Room, RefusesWhoFloodsASlowLinkAndKeepsWhoHasIt)
+{
+  World w;
+  SocketId r = w.join ("robot", "r1");
+  SocketId v = w.join ("viewer", "v");
+  SocketId root = w.join ("admin", "root");
+  w.book ("v", -1000, 60000);
+  w.offer (v, "r1");
+  const std::string candidate = R"({"to":"r1","candidate":{"candidate":"c"}})";
+  w.sockets.slow = {r};
+  w.sockets.sent.clear ();
+  w.send (v, "ice-candidate", candidate);
+  EXPECT_EQ (w.last_code (v), "busy");
+  w.offer (v, "r1");
+  EXPECT_EQ (w.last_code (v), "busy");
+  w.offer (root, "r1");
+  EXPECT_EQ (w.last_code (root), "busy");
+  EXPECT_TRUE (w.sockets.of (r, "offer").empty ());
+  EXPECT_EQ (w.room->sessions ().size (), 1u);
+  // What the robot says goes on, and so does a good-bye.
+  w.send (r, "ice-candidate", R"({"to":"v","candidate":null})");
+  EXPECT_EQ (w.sockets.of (v, "ice-candidate").size (), 1u);
+  // When it is quick again nothing is held against anybody.
+  for (int n = 0; n < 3; n++) {
+    w.sockets.slow = {r};
+    for (int i = 0; i < 150; i++)
+      w.send (v, "ice-candidate", candidate);
+    w.sockets.slow.clear ();
+    w.send (v, "ice-candidate", candidate);
+  }
+  EXPECT_EQ (w.sockets.of (r, "ice-candidate").size (), 3u);
+  EXPECT_TRUE (w.sockets.disconnected.empty ());
+  w.sockets.slow = {r};
+  for (int i = 0; i < 201; i++)
+    w.send (v, "ice-candidate", candidate);
+  EXPECT_EQ (w.sockets.disconnected, std::vector<SocketId>{v});
+  w.sockets.slow = {v};
+  w.send (r, "ice-candidate", R"({"to":"v","candidate":{"candidate":"c"}})");
+  EXPECT_EQ (w.last_code (r), "busy");
+  w.send (v, "leave", R"({"to":"r1"})");
+  EXPECT_EQ (w.sockets.of (r, "leave").size (), 1u);
+}
+
 TEST (Room, TellsAViewerWhatLimitsItsPicture)
 {
   World w;

@@ -200,6 +200,7 @@ private:
     bool busy = false;              // waits for the backend
     std::deque<Message> waiting;
     std::size_t waiting_bytes = 0;
+    std::size_t pressed = 0; // messages for a link that is too slow for them
     std::shared_ptr<bool> place; // one of its user's, counted by its owners
     TimeMs connected_at = 0;
     std::vector<Booking> bookings; // a viewer's, for presence
@@ -341,6 +342,9 @@ private:
   void end_process_sessions (const std::string &robot_id,
       const std::string &instance, const char *reason, TimeMs now);
 
+  // Replies "busy" and is true if *to* cannot take more of what peers send.
+  bool too_slow (
+      Peer &peer, const Message &message, const Signal &signal, SocketId to);
   // room_presence.cpp
   bool may_watch (const Peer &viewer, const std::string &robot_id,
       TimeMs now) const; // of whatever type it has here

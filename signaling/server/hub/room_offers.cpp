@@ -22,6 +22,9 @@ new_id ()
   return text;
 }
 
+// Refused in a row, of one peer.
+constexpr std::size_t kMaxPressed = 200;
+
 const char kRobotPrefix[] = "robot_"; // "to" of a robot by its type
 
 } // namespace
@@ -72,6 +75,10 @@ Room::on_signal (
     succeed (peer, message);
     return on_leave (peer, *session, signal, now);
   }
+  const SocketId to =
+      peer.robot ? session->viewer_socket : link (session->entry);
+  if (too_slow (peer, message, signal, to))
+    return;
   if (peer.robot && kind == SignalKind::Answer)
     trusts_grants (peer);
   // The same message, from whom it is and without what only the server reads.
@@ -80,9 +87,26 @@ Room::on_signal (
   signal.from = peer.user_id;
   signal.peer_id = session->entry.peer_id;
   ++counters_.relayed;
-  emit (peer.robot ? session->viewer_socket : link (session->entry),
-      signal_payload (signal));
+  emit (to, signal_payload (signal));
   succeed (peer, message);
+}
+
+// Whoever floods a slow link is refused, and in the end cut; who has it is not.
+bool
+Room::too_slow (
+    Peer &peer, const Message &message, const Signal &signal, SocketId to)
+{
+  if (!sockets_.strained (to)) {
+    peer.pressed = 0;
+    return false;
+  }
+  ErrorMessage error{"busy", "the other side's link is slow"};
+  error.to = signal.to;
+  error.retry_after_ms = 1000;
+  fail (peer, message, error);
+  if (++peer.pressed > kMaxPressed)
+    sockets_.disconnect (peer.socket);
+  return true;
 }
 
 void
@@ -293,6 +317,10 @@ Room::admit (Peer &peer, const Message &message, const Signal &signal,
   const char *full = watches ? nullptr : no_place (peer, robot_id);
   if (full)
     return fail (peer, message, {"busy", full, "", signal.to});
+  auto chosen = robots_.find (robot_id);
+  if (chosen != robots_.end () &&
+      too_slow (peer, message, signal, chosen->second.holder.socket))
+    return;
   Session &session =
       open_session (peer, robot_id, signal.peer_id, *window, now);
   ++counters_.offers_admitted;

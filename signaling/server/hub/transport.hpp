@@ -74,6 +74,9 @@ public:
   // *payload*: the JSON array ["event", …]. One buffer may go to many sockets.
   virtual void emit (
       SocketId socket, std::shared_ptr<const std::string> payload) = 0;
+  // Half of what may wait for it does: what others send it and can be refused
+  // should be, since beyond the whole it is disconnected.
+  virtual bool strained (SocketId) const { return false; }
   // *payload*: the JSON array of arguments.
   virtual void ack (
       SocketId socket, std::uint64_t ack_id, std::string_view payload) = 0;

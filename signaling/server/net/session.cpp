@@ -384,11 +384,25 @@ Session::send (OutPacket out)
   }
 }
 
+std::size_t
+Session::waiting_bytes () const
+{
+  return queued_bytes_ + (websocket_ ? websocket_->unsent () : 0);
+}
+
+bool
+Session::strained () const
+{
+  const ServerOptions &options = context_.options;
+  return queue_.size () > options.max_queued_messages / 2 ||
+         waiting_bytes () > options.max_queued_bytes / 2;
+}
+
 void
 Session::check_queue ()
 {
   const ServerOptions &options = context_.options;
-  std::size_t bytes = queued_bytes_ + (websocket_ ? websocket_->unsent () : 0);
+  std::size_t bytes = waiting_bytes ();
   // One message alone may be as large as it likes.
   if (state_ != State::open || queue_.empty () ||
       (queue_.size () <= options.max_queued_messages &&

@@ -86,6 +86,8 @@ public:
   // Queued; leaves at the end of the present turn of the event loop.
   void send (OutPacket packet);
   void flush ();
+  // Half of what may wait does.
+  bool strained () const;
   // Ends it after what is queued. Says "close" to a polling client. *reason*
   // is what socket.io calls it: "ping timeout", "transport close", …
   void close (std::string_view reason);
@@ -133,6 +135,7 @@ private:
   Timer timer_;
   std::vector<OutPacket> queue_;
   std::size_t queued_bytes_ = 0;
+  std::size_t waiting_bytes () const;
   std::size_t max_payload_;
   std::shared_ptr<Connection> websocket_; // the transport, once upgraded
   std::shared_ptr<Connection> probe_;

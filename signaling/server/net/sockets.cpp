@@ -304,6 +304,13 @@ Sockets::emit (SocketId id, std::shared_ptr<const std::string> payload)
   socket->session->send (std::move (out));
 }
 
+bool
+Sockets::strained (SocketId id) const
+{
+  auto it = sockets_.find (id);
+  return it != sockets_.end () && it->second.session->strained ();
+}
+
 void
 Sockets::ack (SocketId id, std::uint64_t ack_id, std::string_view payload)
 {

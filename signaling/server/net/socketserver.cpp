@@ -280,6 +280,12 @@ NetworkServer::emit (
   impl_->sockets.emit (socket, std::move (payload));
 }
 
+bool
+NetworkServer::strained (SocketId socket) const
+{
+  return impl_->sockets.strained (socket);
+}
+
 void
 NetworkServer::ack (
     SocketId socket, std::uint64_t ack_id, std::string_view payload)

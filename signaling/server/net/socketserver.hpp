@@ -175,6 +175,7 @@ public:
   void reject (SocketId socket, std::string_view data) override;
   void emit (
       SocketId socket, std::shared_ptr<const std::string> payload) override;
+  bool strained (SocketId socket) const override;
   void ack (
       SocketId socket, std::uint64_t ack_id, std::string_view payload) override;
   void disconnect (SocketId socket) override;
