@@ -8,6 +8,9 @@
 #include <filesystem>
 #include <gtest/gtest.h>
 #include <mutex>
+#include <set>
+#include <soci/soci.h>
+#include <soci/sqlite3/soci-sqlite3.h>
 #include <vector>
 
 using namespace robotlive;
@@ -206,6 +209,29 @@ TEST (Fairness, TwoTabsAreTwoRows)
   EXPECT_EQ (rows[1].peer_id, "a");
   EXPECT_EQ (rows[1].started_at, 5000);
   EXPECT_EQ (rows[1].ended_at, 9000);
+}
+
+// While the database is away: of more sessions than are kept, the newest are.
+TEST (Fairness, TheOldestUnwrittenSessionIsForgotten)
+{
+  Audit audit;
+  audit.backend->keep_unwritten (3);
+  soci::session sql (soci::sqlite3, (audit.folder / "x.db").string ());
+  sql << "ALTER TABLE sessions RENAME TO away";
+  // By name the oldest is the last one. "c" has news in between.
+  TimeMs at = 5000;
+  for (const char *peer : {"e", "c", "d", "c", "b", "a"}) {
+    audit.backend->session_changed (
+        audit.entry (peer, at, 0, "r1", std::string ("viewer of ") + peer));
+    at += 1000;
+    audit.settle ();
+  }
+  sql << "ALTER TABLE away RENAME TO sessions";
+  audit.backend->write_again ();
+  std::set<std::string> peers;
+  for (const auto &row : audit.rows ())
+    peers.insert (row.peer_id);
+  EXPECT_EQ (peers, (std::set<std::string>{"a", "b", "c"}));
 }
 
 } // namespace

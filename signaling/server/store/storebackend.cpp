@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/store/storebackend.hpp"
 #include "server/app/times.hpp"
+#include <algorithm>
 
 namespace robotlive::server {
 
@@ -8,7 +9,6 @@ namespace {
 
 constexpr std::size_t kMaxQueue = 20000;
 constexpr std::size_t kMaxLane = 256;
-constexpr std::size_t kMaxUnwritten = 10000;
 // A session that follows the one before within so long is the same row.
 constexpr TimeMs kAnew = 1000;
 constexpr std::size_t kMaxNames = 16;
@@ -149,8 +149,13 @@ StoreBackend::session_changed (const SessionEntry &given)
   bool older = row.peer_id != entry.peer_id && entry.ended_at != 0;
   if (!older)
     row = {entry.peer_id, entry.started_at, entry.ended_at};
-  if (unwritten_.size () >= kMaxUnwritten && !unwritten_.count (entry.peer_id))
-    unwritten_.erase (unwritten_.begin ());
+  // The one of which there has been no news for longest goes.
+  if (unwritten_.size () >= most_unwritten_ &&
+      !unwritten_.count (entry.peer_id))
+    unwritten_.erase (std::min_element (unwritten_.begin (), unwritten_.end (),
+        [] (const auto &one, const auto &other) {
+          return one.second.version < other.second.version;
+        }));
   // What it replaces need not be written any more; where it is on its way, or
   // could not be written, the row has its name or the one before.
   auto before =

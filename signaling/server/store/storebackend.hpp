@@ -73,6 +73,9 @@ public:
   bool take_missed () { return std::exchange (missed_, false); }
   // The last question was answered.
   bool healthy () const { return healthy_; }
+  // For tests: of the sessions that the database has not taken yet, the newest
+  // so many are kept.
+  void keep_unwritten (std::size_t most) { most_unwritten_ = most; }
 
 private:
   template <typename Result>
@@ -136,6 +139,7 @@ private:
   Post post_;
   Log &log_;
   std::map<std::string, Unwritten> unwritten_; // by peer id, the newest state
+  std::size_t most_unwritten_ = 10000;
   std::uint64_t last_version_ = 0;
   std::size_t writing_ = 0;
   std::atomic<bool> healthy_{true};
