@@ -6,6 +6,7 @@ their end where they have one, else for a second in PLAYING."""
 import glob
 import os
 import re
+import subprocess
 import sys
 import tempfile
 
@@ -109,6 +110,22 @@ for where, line in lines + sources:
     print(f"running: {line}", flush=True)
     run(pipeline, "num-buffers" in line or "on-expiry=eos" in line)
     ran += 1
+# What a user sees: gst-launch-1.0 prints our progress as it does rtspsrc's.
+line = ("gst-launch-1.0 -e videotestsrc is-live=true num-buffers=30 ! "
+        "vp8enc deadline=1 ! signalingbin application-signalling=true "
+        "session-policy=open robot-id=robot_1")
+done = subprocess.run(GLib.shell_parse_argv(line)[1], capture_output=True,
+                      text=True, timeout=120, check=False)
+assert done.returncode == 0, done.stderr
+assert "Progress: (connect) Registered as robot_1" in done.stdout, done.stdout
+line = line.replace("application-signalling=true",
+                    "signaling-server=http://127.0.0.1:9")
+done = subprocess.run(GLib.shell_parse_argv(line)[1], capture_output=True,
+                      text=True, timeout=120, check=False)
+assert done.returncode == 0, done.stderr
+assert "Progress: (connect) Connecting to http://127.0.0.1:9" in done.stdout, \
+    done.stdout
+
 print(f"{len(lines)} lines and {len(sources)} in sources, {ran} run, "
       f"{missing} with elements not installed")
 assert ran >= 8
