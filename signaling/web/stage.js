@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The stage: the picture and all that must be seen with it, in full screen as
-// well: state, time left, warnings and reasons, controls. What a picture in
-// picture cannot show stands in the title of the tab.
+// The stage: the picture and all that must be seen with it, in full screen and
+// in a small window as well: state, time left, warnings and reasons, controls.
+// Where a picture in picture is that of a <video>, it shows none of it: then it
+// stands in the title of the tab.
 
 import * as text from './text.js';
+import { closeSmallWindow, find, hasSmallWindow, openSmallWindow, smallWindow }
+  from './window.js';
 
 const STATES = {
   idle: 'Not connected',
@@ -26,8 +29,9 @@ const CURTAINS = {
 const BUSY = ['connecting', 'waiting', 'reconnecting'];
 const QUIET = 3000; // ms until what lies on a live picture fades
 
-export const $ = id => document.getElementById(id);
+export const $ = find;
 const video = $('video');
+const stage = $('stage');
 
 const shown = { state: 'idle', left: null, robot: null };
 let warnedOf = null; // the end that the warning shows, ms since the epoch
@@ -115,7 +119,7 @@ export function showState(state) {
     badge.dataset.state = state;
     badge.textContent = STATES[state];
   }
-  $('stage').dataset.state = state;
+  stage.dataset.state = state;
   drawCurtain();
   $('controls').hidden = state !== 'live';
   if (state !== 'live') {
@@ -123,6 +127,8 @@ export function showState(state) {
     $('away').hidden = true;
     if (state === 'ended' || state === 'refused')
       leavePictureInPicture();
+    if (state === 'idle')
+      closeSmallWindow();
   }
   drawTitle();
 }
@@ -147,6 +153,8 @@ function drawTitle() {
   if (document.title === title)
     return;
   document.title = title;
+  if (smallWindow())
+    smallWindow().document.title = title;
   // What the system says of a picture in picture and of sound.
   if ('mediaSession' in navigator)
     navigator.mediaSession.metadata = running ? new MediaMetadata({ title })
@@ -207,20 +215,54 @@ function toggleSound() {
 }
 
 function toggleFullScreen() {
+  if (smallWindow())
+    return; // no browser lets it fill the screen
   const change = document.fullscreenElement
-    ? document.exitFullscreen() : $('stage').requestFullscreen();
+    ? document.exitFullscreen() : stage.requestFullscreen();
   change.catch(() => {}); // the user may forbid it
 }
 
-function togglePictureInPicture() {
-  const change = document.pictureInPictureElement
-    ? document.exitPictureInPicture() : video.requestPictureInPicture();
-  change.catch(() => {});
+async function togglePictureInPicture() {
+  try {
+    if (smallWindow())
+      closeSmallWindow();
+    else if (document.pictureInPictureElement)
+      await document.exitPictureInPicture();
+    else if (hasSmallWindow())
+      await openSmallWindow(stage, $('elsewhere'), stageMoved);
+    else
+      await video.requestPictureInPicture();
+  } catch {
+    // The user may forbid it.
+  }
+}
+
+// Into the small window, or back. A picture that moves may stop; and the focus
+// that was on the stage stays behind.
+function stageMoved() {
+  const small = smallWindow();
+  labelPictureInPicture(small !== null);
+  showFullScreen();
+  small?.addEventListener('resize', fitMessages);
+  fitMessages();
+  if (video.srcObject)
+    play();
+  if (small)
+    $('bring-back').focus();
+  else if (document.activeElement === document.body)
+    (($('controls').hidden || $('viewer').hidden) ? $('connect') : $('pip'))
+      .focus();
+}
+
+const labelPictureInPicture = on =>
+  label('pip', on ? 'Exit picture in picture' : 'Picture in picture');
+
+function showFullScreen() {
+  $('fullscreen').hidden = !document.fullscreenEnabled || smallWindow() !== null;
 }
 
 // What lies on the picture goes when nobody moves, and comes back.
 function setUpQuiet() {
-  const stage = $('stage');
   let timer;
   const stir = () => {
     delete stage.dataset.quiet;
@@ -233,11 +275,12 @@ function setUpQuiet() {
 }
 
 export function setUpStage() {
-  $('pip').hidden = !document.pictureInPictureEnabled;
-  $('fullscreen').hidden = !document.fullscreenEnabled;
+  $('pip').hidden = !document.pictureInPictureEnabled && !hasSmallWindow();
+  showFullScreen();
   // Browsers start a picture by themselves only while it is muted.
   $('sound').addEventListener('click', toggleSound);
   $('pip').addEventListener('click', togglePictureInPicture);
+  $('bring-back').addEventListener('click', closeSmallWindow);
   $('fullscreen').addEventListener('click', toggleFullScreen);
   $('play').addEventListener('click', play);
   for (const event of ['play', 'pause', 'playing'])
@@ -249,13 +292,13 @@ export function setUpStage() {
   for (const [event, on] of [['enterpictureinpicture', true],
     ['leavepictureinpicture', false]]) {
     video.addEventListener(event, () => {
-      label('pip', on ? 'Exit picture in picture' : 'Picture in picture');
+      labelPictureInPicture(on);
       if (captions)
         video.textTracks[0].mode = on ? 'showing' : 'hidden';
     });
   }
   // Only with the focus on the stage: single letters are no one's elsewhere.
-  $('stage').addEventListener('keydown', event => {
+  stage.addEventListener('keydown', event => {
     if (event.ctrlKey || event.altKey || event.metaKey)
       return;
     if (event.key === 'f' && !$('fullscreen').hidden)

@@ -192,14 +192,17 @@ export class Stack {
     return this.ask(email, 'GET', where);
   }
 
-  async ask(email, method, where) {
+  async ask(email, method, where, body) {
     this.#tokens[email] ??= (await (await fetch(`${this.origin}/auth/login`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify({ email, password: PASSWORD }),
     })).json()).access_token;
+    const headers = { Authorization: `Bearer ${this.#tokens[email]}` };
+    if (body)
+      headers['Content-Type'] = 'application/json';
     const answer = await fetch(this.origin + where,
-      { method, headers: { Authorization: `Bearer ${this.#tokens[email]}` } });
+      { method, headers, body: body && JSON.stringify(body) });
     return answer.json();
   }
 
