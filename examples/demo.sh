@@ -11,7 +11,7 @@ usage() {
 Usage: examples/demo.sh [--seconds N] [--duration 10m] [--file F] [--port P]
                         [--no-install]
 
-Installs what is needed (apt), builds, starts the signalling server with an
+Installs what is needed (apt), builds, starts the signaling server with an
 embedded store, a viewer whose booking is open now, an administrator, and a
 robot as a gst-launch-1.0 pipeline; prints the address and who can log in.
 Ctrl-C ends all of it.

@@ -11,8 +11,8 @@
  * messages whose structure has one of these names. The pages in docs/elements/
  * say what each field holds.
  *
- * An application's own signalling has no interface to implement either: with
- * the property application-signalling, signalingbin sends what it has to say by
+ * An application's own signaling has no interface to implement either: with
+ * the property application-signaling, signalingbin sends what it has to say by
  * the signal #ROBOTLIVE_SIGNAL_SEND_MESSAGE and takes what came by the action
  * #ROBOTLIVE_ACTION_TAKE_MESSAGE, both as structures (docs/embedding.md).
  *
@@ -68,7 +68,7 @@
 #define ROBOTLIVE_ACTION_LIST_VIEWERS "list-viewers"
 #define ROBOTLIVE_ACTION_TAKE_MESSAGE "take-message"
 
-/* Structures of application-signalling */
+/* Structures of application-signaling */
 #define ROBOTLIVE_CALL_OFFER "offer"
 #define ROBOTLIVE_CALL_ANSWER "answer"
 #define ROBOTLIVE_CALL_ICE_CANDIDATE "ice-candidate"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// How the doctor asks the signalling server.
+// How the doctor asks the signaling server.
 #pragma once
 #include "robotconf.hpp"
 #include <glib.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The checks that ask the signalling server, and the STUN and TURN servers
+// The checks that ask the signaling server, and the STUN and TURN servers
 // that it names.
 #include "base/secretfile.hpp"
 #include "base/tlsfile.hpp"
@@ -127,7 +127,7 @@ judge_health (const std::string &base, const Answer &answer)
       answer.body.find ("webrtc-signaling") == std::string::npos)
     return {"server", Health::Failed,
         base + " answers " + std::to_string (answer.status) +
-            ", but is no signalling server",
+            ", but is no signaling server",
         "a proxy must pass on / and /socket.io/: see the operator's guide"};
   gint64 skew = g_get_real_time () / G_USEC_PER_SEC - answer.date;
   if (answer.date && std::llabs (skew) > 60)

@@ -148,7 +148,7 @@ complaint (const Key &key, const std::string &value)
   if (value.find ("://") != std::string::npos && has_credentials (value))
     return "has a user name or password in it, which every user of this "
            "machine could read in the process list. Take a TURN server's "
-           "from the signalling server (it makes short-lived ones); name a "
+           "from the signaling server (it makes short-lived ones); name a "
            "file with an RTSP camera's in 'credentials-file'";
   switch (key.kind) {
     case Key::Kind::Integer: {

@@ -14,7 +14,7 @@ Usage: tests/run.sh [--quick] [--no-install] [SUITE…]
 Builds in \$BUILD_DIR (default: build) and runs the named suites, or all:
   unit      pure C++: sessions, grants, codecs, estimators
   elements  sessiongate and signalingbin under gst-check
-  server    the signalling server: rooms, stores, HTTP, hostile sockets
+  server    the signaling server: rooms, stores, HTTP, hostile sockets
   interop   npm socket.io-client against our server, our robot against npm
             socket.io, protocol conformance
   e2e       real server, real gst-launch-1.0 robot, real Chromium on our page

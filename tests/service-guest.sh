@@ -105,7 +105,7 @@ systemctl start robotlive-signaling
 check "the server is there again: the robot registers by itself" until_true \
   200 server_logged 'robot-registered.*robot_1'
 check "... and says so in its journal" until_true 20 logged \
-  'signalling link: registered'
+  'signaling link: registered'
 pid=$(property "$unit" MainPID)
 check "... in the same process" test "$(cat "/proc/$pid/comm")" = gst-launch-1.0
 check "the token is in no command line; its copy is systemd's" bash -c "

@@ -21,7 +21,7 @@ on_element_message (const GstStructure *s)
   const gchar *peer = gst_structure_get_string (s, ROBOTLIVE_FIELD_PEER_ID);
 
   if (gst_structure_has_name (s, ROBOTLIVE_MESSAGE_LINK))
-    g_print ("signalling: %s\n",
+    g_print ("signaling: %s\n",
         gst_structure_get_string (s, ROBOTLIVE_FIELD_STATE));
   else if (gst_structure_has_name (s, ROBOTLIVE_MESSAGE_VIEWER_ADDED))
     g_print ("%s watches (%s)\n",

@@ -105,7 +105,7 @@ private:
     };
     const std::string name = gst_structure_get_name (s);
     if (name == ROBOTLIVE_MESSAGE_LINK)
-      std::cout << "signalling: " << field (ROBOTLIVE_FIELD_STATE) << std::endl;
+      std::cout << "signaling: " << field (ROBOTLIVE_FIELD_STATE) << std::endl;
     else if (name == ROBOTLIVE_MESSAGE_VIEWER_ADDED)
       std::cout << field (ROBOTLIVE_FIELD_USER) << " watches ("
                 << field (ROBOTLIVE_FIELD_PEER_ID) << ")" << std::endl;

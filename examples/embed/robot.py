@@ -66,7 +66,7 @@ class Robot:
     def on_element_message(s):
         name = s.get_name()
         if name == "robotlive-link":
-            print("signalling:", s.get_value("state"), flush=True)
+            print("signaling:", s.get_value("state"), flush=True)
         elif name == "robotlive-viewer-added":
             print(f"{s.get_value('user')} watches ({s.get_value('peer-id')})", flush=True)
         elif name == "robotlive-viewer-removed":

@@ -72,7 +72,7 @@ Admission::admit_grant (const std::string &from, const std::string &peer_id,
 {
   if (terms.grant.empty ()) {
     *refusal = {"forbidden",
-        "The signalling server sent no grant for this viewer; a server that "
+        "The signaling server sent no grant for this viewer; a server that "
         "knows no grants needs session-policy=trust-server."};
     return false;
   }

@@ -3,7 +3,7 @@
 // GrantKeys: the keys that grants are checked with. From the file that
 // grant-key names, else from the server's /.well-known/jwks.json over verified
 // TLS or from this machine. They have a life: when a grant comes that none of
-// them signed, the set is asked for again. Signalling thread only; never
+// them signed, the set is asked for again. Signaling thread only; never
 // blocks.
 #pragma once
 #include "base/eventloop.hpp"

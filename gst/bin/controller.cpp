@@ -75,7 +75,7 @@ Controller::start (
   settings_ = settings;
   if (signaller)
     signaller_ = std::move (signaller);
-  else if (settings.application_signalling)
+  else if (settings.application_signaling)
     signaller_ = make_app_signaller (element_);
   else
     signaller_ = make_signaller (settings);
@@ -175,7 +175,7 @@ Controller::send (std::function<void (Signaller &)> message)
     message (*signaller);
   };
   // The application's messages are signals like the others.
-  if (settings_.application_signalling)
+  if (settings_.application_signaling)
     outbox_->add (std::move (effect));
   else
     outbox_->add_send (std::move (effect));
@@ -217,7 +217,7 @@ Controller::on_link_state (LinkState state)
   if (state == link_)
     return;
   link_ = state;
-  GST_INFO_OBJECT (element_, "signalling link: %s", link_name (state));
+  GST_INFO_OBJECT (element_, "signaling link: %s", link_name (state));
   post (gst_structure_new (ROBOTLIVE_MESSAGE_LINK, ROBOTLIVE_FIELD_STATE,
       G_TYPE_STRING, link_name (state), nullptr));
   link_progress ();
@@ -450,7 +450,7 @@ Controller::on_error (
     gst_element_message_full (element,
         fatal ? GST_MESSAGE_ERROR : GST_MESSAGE_WARNING, GST_RESOURCE_ERROR,
         resource_error_of (code), g_strdup (message.c_str ()),
-        g_strdup (("signalling: " + code).c_str ()), __FILE__, G_STRFUNC,
+        g_strdup (("signaling: " + code).c_str ()), __FILE__, G_STRFUNC,
         __LINE__);
   });
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Controller: what signalingbin does on its signalling thread. Listens to the
+// Controller: what signalingbin does on its signaling thread. Listens to the
 // signaller, admits viewers, keeps them, and tells the pipeline about them.
 #pragma once
 #include "access/admission.hpp"
@@ -22,7 +22,7 @@ struct Settings
   std::string signaling_server, robot_id, robot_type, rooms;
   std::string token, token_file; // never logged
   std::string grant_key, tls_ca_file;
-  bool application_signalling = false;  // instead of a signaling_server
+  bool application_signaling = false;   // instead of a signaling_server
   std::string stun_server, turn_server; // turn_server holds credentials
   SessionPolicy policy = SessionPolicy::RequireGrant;
   bool relay_only = false;
@@ -58,7 +58,7 @@ public:
       std::shared_ptr<Outbox> outbox);
   ~Controller () override;
 
-  // Signalling thread from here on.
+  // Signaling thread from here on.
   void start (const Settings &settings, std::shared_ptr<Signaller> signaller);
   // Ends every viewer and the link; the signaller comes back for a next start.
   // The caller sees to what is under way with the reaper, and then to what is

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What goes wrong with the signalling link, in GStreamer's terms.
+// What goes wrong with the signaling link, in GStreamer's terms.
 #pragma once
 #include <gst/gst.h>
 #include <string>

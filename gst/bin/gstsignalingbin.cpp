@@ -6,7 +6,7 @@
  * @title: signalingbin
  * @short_description: Serves a video stream to WebRTC viewers
  *
- * Registers with a Socket.IO signalling server as a robot and answers each
+ * Registers with a Socket.IO signaling server as a robot and answers each
  * viewer's offer with a webrtcbin of its own. Encodes nothing: the stream comes
  * in encoded once and goes to all. Each viewer has a gate, which opens when the
  * server's grant is verified and the DTLS certificate is the one in the offer,
@@ -61,7 +61,7 @@ guint signals[LAST_SIGNAL];
 G_DEFINE_FINAL_TYPE_WITH_CODE (
     GstSignalingBin, gst_signaling_bin, GST_TYPE_BIN,
     GST_DEBUG_CATEGORY_INIT (gst_signaling_bin_debug, "signalingbin", 0,
-        "Signalling and WebRTC viewers");
+        "Signaling and WebRTC viewers");
     G_IMPLEMENT_INTERFACE (
         GST_TYPE_CHILD_PROXY, signaling_bin_child_proxy_init))
 GST_ELEMENT_REGISTER_DEFINE (
@@ -266,7 +266,7 @@ gst_signaling_bin_take_message (
     GstSignalingBin *self, const GstStructure *message)
 {
   SignalingBinState *state = self->state;
-  if (!message || !state->copy_settings ().application_signalling ||
+  if (!message || !state->copy_settings ().application_signaling ||
       !state->current_loop ())
     return FALSE;
   auto call = read_app_message (message);
@@ -313,7 +313,7 @@ gst_signaling_bin_class_init (GstSignalingBinClass *klass)
    * @peer_id: names the peer connection
    * @user: the viewer's id
    *
-   * A viewer was admitted and is being answered. Emitted on the signalling
+   * A viewer was admitted and is being answered. Emitted on the signaling
    * thread; a handler returns soon.
    *
    * Since: 0.1
@@ -328,7 +328,7 @@ gst_signaling_bin_class_init (GstSignalingBinClass *klass)
    *     "fingerprint-mismatch", "replaced", "ended", "codec-changed",
    *     "robot-offline"
    *
-   * A viewer is gone and its branch with it. Emitted on the signalling thread,
+   * A viewer is gone and its branch with it. Emitted on the signaling thread,
    * or on the one that stops the bin.
    *
    * Since: 0.1
@@ -402,8 +402,8 @@ gst_signaling_bin_class_init (GstSignalingBinClass *klass)
    * GstSignalingBin::send-message:
    * @message: "answer", "ice-candidate", "leave" or "error" for a viewer
    *
-   * With application-signalling: the application carries it to its viewer.
-   * Emitted on the signalling thread; the structure is lent.
+   * With application-signaling: the application carries it to its viewer.
+   * Emitted on the signaling thread; the structure is lent.
    *
    * Since: 0.1
    */
@@ -415,7 +415,7 @@ gst_signaling_bin_class_init (GstSignalingBinClass *klass)
    * @message: "offer", "ice-candidate", "leave", "session-updated" or
    *     "session-ended" of a viewer
    *
-   * With application-signalling: what came from a viewer. Any thread.
+   * With application-signaling: what came from a viewer. Any thread.
    *
    * Returns: %TRUE when the message is one and will be looked at
    *
@@ -428,8 +428,8 @@ gst_signaling_bin_class_init (GstSignalingBinClass *klass)
       G_TYPE_BOOLEAN, 1, GST_TYPE_STRUCTURE | G_SIGNAL_TYPE_STATIC_SCOPE);
 
   gst_element_class_set_static_metadata (element_class,
-      "WebRTC viewers by Socket.IO signalling", "Sink/Network/WebRTC",
-      "Serves an encoded video stream to the viewers that a signalling server "
+      "WebRTC viewers by Socket.IO signaling", "Sink/Network/WebRTC",
+      "Serves an encoded video stream to the viewers that a signaling server "
       "lets through, each until its session ends",
       "The gst-robotlive developers");
   signaling_bin_add_pad_templates (element_class);

@@ -17,8 +17,8 @@ G_END_DECLS
 #include <memory>
 
 /* Replaces the Socket.IO client: for tests. Applications with a server of their
- * own have the property application-signalling. In NULL or READY. The bin calls
- * it on its signalling thread and destroys it with itself. */
+ * own have the property application-signaling. In NULL or READY. The bin calls
+ * it on its signaling thread and destroys it with itself. */
 void gst_signaling_bin_set_signaller (
     GstSignalingBin *self, std::unique_ptr<robotlive::Signaller> signaller);
 #endif

@@ -4,7 +4,7 @@
 // call back at once: end viewers, release pads, set the bin to NULL. So an
 // entry point of the hub changes its state and puts what follows from that in
 // here. It runs when the entry point has returned, in order, with copies.
-// Signalling thread, unless said otherwise.
+// Signaling thread, unless said otherwise.
 #pragma once
 #include "base/eventloop.hpp"
 #include <deque>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Reaper: does what may take long (the end of a viewer's branch, foreign
-// elements' answers) on threads of its own, so that the signalling thread waits
+// elements' answers) on threads of its own, so that the signaling thread waits
 // for nothing, and one that is stuck holds up no other.
 #pragma once
 #include "base/eventloop.hpp"

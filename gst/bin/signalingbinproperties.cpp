@@ -144,8 +144,8 @@ struct Property
 
 // What a property starts at is what Settings () has.
 const Property kProperties[] = {
-    {PROP_SIGNALING_SERVER, "signaling-server", "Signalling server",
-        "URI of the Socket.IO signalling server: http, https, ws or wss",
+    {PROP_SIGNALING_SERVER, "signaling-server", "Signaling server",
+        "URI of the Socket.IO signaling server: http, https, ws or wss",
         Text{in<&Settings::signaling_server>}},
     {PROP_ROBOT_ID, "robot-id", "Robot id",
         "The id to register with, and that grants must name",
@@ -171,10 +171,10 @@ const Property kProperties[] = {
     {PROP_TLS_CA_FILE, "tls-ca-file", "TLS CA file",
         "PEM file of the authorities to trust instead of the system's",
         Text{in<&Settings::tls_ca_file>}},
-    {PROP_APPLICATION_SIGNALLING, "application-signalling",
-        "Application signalling",
+    {PROP_APPLICATION_SIGNALING, "application-signaling",
+        "Application signaling",
         "The application carries the messages, and no server is connected",
-        Flag{in<&Settings::application_signalling>}},
+        Flag{in<&Settings::application_signaling>}},
     {PROP_STUN_SERVER, "stun-server", "STUN server",
         "stun://host:port, beside those that the server names",
         Text{in<&Settings::stun_server>}},

@@ -9,7 +9,7 @@
 
 namespace robotlive {
 
-// What lives on the signalling thread. Tasks on their way there keep it: they
+// What lives on the signaling thread. Tasks on their way there keep it: they
 // may come after the bin itself.
 struct SignalingHub
 {
@@ -56,7 +56,7 @@ struct SignalingBinState
     return loop;
   }
   using Task = std::function<void (Controller &)>;
-  // From a streaming thread: *task* on the signalling thread, if it runs.
+  // From a streaming thread: *task* on the signaling thread, if it runs.
   void post (Task task)
   {
     if (auto target = current_loop ())

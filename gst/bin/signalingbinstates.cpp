@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// signalingbin's states, and how others come onto its signalling thread and
+// signalingbin's states, and how others come onto its signaling thread and
 // wait for what they have asked for.
 #include "bin/signalingbinstate.hpp"
 #include "webrtc/webrtcsetup.hpp"
@@ -38,7 +38,7 @@ check_properties (GstSignalingBin *self)
   std::string warning;
   const auto settings = self->state->copy_settings ();
   const auto why = check_settings (settings,
-      self->state->own_signaller || settings.application_signalling, &error,
+      self->state->own_signaller || settings.application_signaling, &error,
       &warning);
   if (!warning.empty ())
     GST_ELEMENT_WARNING (
@@ -73,7 +73,7 @@ open_loop (GstSignalingBin *self)
   state->loop = std::move (loop);
 }
 
-// On the signalling thread, and not in one of our own handlers: somebody who
+// On the signaling thread, and not in one of our own handlers: somebody who
 // watches the pipeline has been called while the hub was at work.
 static bool
 amid_entry_point (SignalingBinState *state, const EventLoop &loop)
@@ -118,7 +118,7 @@ start_session (GstSignalingBin *self)
   });
 }
 
-// Signalling thread. The reaper has what is under way then; null when there was
+// Signaling thread. The reaper has what is under way then; null when there was
 // nothing to stop.
 static std::shared_ptr<Reaper>
 stop_controller (SignalingBinState *state)

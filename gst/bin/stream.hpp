@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Stream: what comes in at one of the bin's pads, as the signalling thread
+// Stream: what comes in at one of the bin's pads, as the signaling thread
 // knows it.
 #pragma once
 #include "base/eventloop.hpp"

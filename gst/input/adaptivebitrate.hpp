@@ -2,7 +2,7 @@
 //
 // AdaptiveBitrate: what the viewers' paths carry goes in, what the encoder is
 // asked for and whose stream is thinned comes out. Ties RateControl to the
-// encoder and to the stream. Signalling thread, unless said otherwise.
+// encoder and to the stream. Signaling thread, unless said otherwise.
 #pragma once
 #include "input/encodercontrol.hpp"
 #include "rate/ratecontrol.hpp"

@@ -37,7 +37,7 @@ public:
   // holds no lock.
   void request_key_frame ();
   // What the event alone does not do: v4l2h264enc before GStreamer 1.22.4
-  // ignores it and is told by its V4L2 control. Signalling thread.
+  // ignores it and is told by its V4L2 control. Signaling thread.
   void apply_key_frame ();
   KeyFrames key_frames () const;
 
@@ -45,7 +45,7 @@ public:
   // it runs vp8enc and vp9enc tell the one that they chose as if it were set.
   void look_at_default ();
   // The bit/s that the encoder is set to; 0 when that is its default, which
-  // nobody chose, or not known. Signalling thread, as the two below.
+  // nobody chose, or not known. Signaling thread, as the two below.
   guint configured_bitrate () const;
   // Sets the encoder's target in bit/s; false when there is no encoder whose
   // bitrate can be set while it runs.
@@ -77,8 +77,8 @@ private:
   GstPad *pad_;
   mutable std::mutex mutex_; // encoder_; never held across a call outward
   GPtr<GstElement> encoder_;
-  Saved saved_;   // signalling thread
-  Halved halved_; // signalling thread
+  Saved saved_;   // signaling thread
+  Halved halved_; // signaling thread
   std::atomic<bool> automatic_{false};
 };
 

@@ -51,7 +51,7 @@ public:
   GstPad *sink_pad () const { return sink_pad_.get (); }
   EncoderControl &encoder () { return encoder_; }
   KeyFrameLimiter &limiter () { return limiter_; }
-  // The time of a *key_frame_later* has come. Signalling thread.
+  // The time of a *key_frame_later* has come. Signaling thread.
   void ask_again ();
 
 private:

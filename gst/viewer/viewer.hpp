@@ -7,7 +7,7 @@
 //   ]
 //            and for the sound, if there is any, the same without thin and pace
 //
-// Lives on the signalling thread, which is also where every method runs.
+// Lives on the signaling thread, which is also where every method runs.
 // webrtcbin's callbacks, on threads of its own, hop there before anything else.
 #pragma once
 #include "access/admission.hpp"
@@ -63,7 +63,7 @@ const char *viewer_state_name (ViewerState state);
 // Object data of a branch: the peerId of its viewer.
 constexpr char kPeerIdKey[] = "robotlive-peer-id";
 
-// What a viewer asks of its owner. All on the signalling thread. After
+// What a viewer asks of its owner. All on the signaling thread. After
 // *remove* the viewer is gone.
 class ViewerOwner
 {
@@ -217,7 +217,7 @@ private:
       const std::string &message);
 
   Hop *hop ();
-  // A promise whose reply comes to *handler* on the signalling thread, with
+  // A promise whose reply comes to *handler* on the signaling thread, with
   // the SDP in field *sdp_field* if any, and the error's text or "".
   GstPromise *promise (const char *sdp_field,
       void (Viewer::*handler) (const std::string &, const std::string &));

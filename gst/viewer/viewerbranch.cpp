@@ -261,7 +261,7 @@ Viewer::webrtc_sink_pad (const Lane &lane) const
 
 // What a viewer's threads send upstream ends here. Elements of the
 // application's stand there, who may end this very viewer, which waits for
-// these threads. A key frame is asked for on the signalling thread; of the rest
+// these threads. A key frame is asked for on the signaling thread; of the rest
 // (QoS, feedback, RECONFIGURE) nothing is for a stream that others get as well.
 void
 Viewer::keep_events_in (const Lane &lane)

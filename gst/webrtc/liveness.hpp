@@ -10,7 +10,7 @@
 // has to answer for as long as it consents to receive (RFC 8445 section 11,
 // RFC 7675). One that answers none for 4 s is gone.
 //
-// Lives on the signalling thread, as do all its methods.
+// Lives on the signaling thread, as do all its methods.
 #pragma once
 #include "base/glibptr.hpp"
 #include <atomic>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// EventLoop: the signalling thread. One GMainContext with one thread that runs
-// it; all signalling and viewer state lives there and needs no lock.
+// EventLoop: the signaling thread. One GMainContext with one thread that runs
+// it; all signaling and viewer state lives there and needs no lock.
 #pragma once
 #include <deque>
 #include <functional>

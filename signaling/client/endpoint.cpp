@@ -20,7 +20,7 @@ std::optional<Endpoint>
 parse_endpoint (const std::string &url, std::string *error)
 {
   if (url.empty ()) {
-    *error = "No signalling server is set.";
+    *error = "No signaling server is set.";
     return std::nullopt;
   }
   // The URL itself is not quoted in the errors: it may hold a password.
@@ -28,7 +28,7 @@ parse_endpoint (const std::string &url, std::string *error)
       static_cast<GUriFlags> (G_URI_FLAGS_HAS_PASSWORD | G_URI_FLAGS_ENCODED);
   g_autoptr (GUri) uri = g_uri_parse (url.c_str (), flags, nullptr);
   if (!uri || !is_host (g_uri_get_host (uri))) {
-    *error = "The signalling server's URL cannot be read; expected is "
+    *error = "The signaling server's URL cannot be read; expected is "
              "wss://HOST:PORT or ws://HOST:PORT.";
     return std::nullopt;
   }
@@ -36,19 +36,19 @@ parse_endpoint (const std::string &url, std::string *error)
   Endpoint endpoint;
   endpoint.secure = scheme == "https" || scheme == "wss";
   if (!endpoint.secure && scheme != "http" && scheme != "ws") {
-    *error = "The signalling server's URL must begin with wss://, https://, "
+    *error = "The signaling server's URL must begin with wss://, https://, "
              "ws:// or http://.";
     return std::nullopt;
   }
   if (g_uri_get_userinfo (uri)) {
-    *error = "The signalling server's URL must not hold a user or password; "
+    *error = "The signaling server's URL must not hold a user or password; "
              "use a token.";
     return std::nullopt;
   }
 
   int port = g_uri_get_port (uri);
   if (port == 0) {
-    *error = "The signalling server's port must be 1 to 65535.";
+    *error = "The signaling server's port must be 1 to 65535.";
     return std::nullopt;
   }
   if (port < 0)

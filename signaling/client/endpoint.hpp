@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Where a signalling server listens, out of the URL that a user wrote. Pure.
+// Where a signaling server listens, out of the URL that a user wrote. Pure.
 #pragma once
 #include <optional>
 #include <string>

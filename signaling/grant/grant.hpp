@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Session grant: the JWT by which the signalling server tells a robot who may
+// Session grant: the JWT by which the signaling server tells a robot who may
 // watch it, and until when (signaling/PROTOCOL.md, "Session grant"). Pure
 // values here; signing and checking stand in jwt.hpp.
 #pragma once

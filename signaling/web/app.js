@@ -193,7 +193,7 @@ function onHashChange() {
   showButtons();
 }
 
-// Signalling
+// Signaling
 
 function showLink(state) {
   link = state;
@@ -219,7 +219,7 @@ function openSocket() {
   const mine = socket = new Socket(api.address('socket.io/'),
     () => ({ token: login.token }));
   feed = new Feed({
-    signalling: {
+    signaling: {
       // Until the server has answered "register" it may know of sessions that
       // an offer would run into.
       get connected() { return mine.connected && link === 'up'; },
@@ -297,7 +297,7 @@ function onRegistered(payload) {
     && sessions.find(session => session?.peerId === feed.peerId);
   if (mine)
     onRobotLink(mine.state !== 'robot-away');
-  feed.signallingUp(sessions);
+  feed.signalingUp(sessions);
   refresh();
 }
 

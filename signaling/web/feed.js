@@ -10,7 +10,7 @@
 //                    └────────────────────────────────┘ robot-available, timer
 //
 // The state is that of the media: "live" means that frames are decoded, never
-// that a player plays. The signalling link may come and go: a connection over
+// that a player plays. The signaling link may come and go: a connection over
 // which bytes flow is not given up for it. Only silence of the media, or the
 // server's word on the session, ends it. What is offered after a silence is
 // offered under the old peerId, so the session stays the same.
@@ -45,7 +45,7 @@ export class Feed extends EventTarget {
   stats = null;
   limit = null; // what the robot says keeps the picture down: delay, loss, …
 
-  #signalling;
+  #signaling;
   #iceServers;
   #serverNow;
   #endsAt;
@@ -67,14 +67,14 @@ export class Feed extends EventTarget {
   #doubtUntil = 0; // performance.now (): the other side may have gone
   #sessionLost = false; // the server has ended it, the robot perhaps not
 
-  // *signalling*: a Socket; *iceServers*: () => RTCIceServer[];
+  // *signaling*: a Socket; *iceServers*: () => RTCIceServer[];
   // *serverNow*: () => ms since the epoch by the server's clock;
   // *endsAt*: (session) => when the right to it ends by all that is known.
-  constructor({ signalling, iceServers, serverNow,
+  constructor({ signaling, iceServers, serverNow,
     endsAt = session => session.expiresAt,
     createPeer = config => new RTCPeerConnection(config) }) {
     super();
-    this.#signalling = signalling;
+    this.#signaling = signaling;
     this.#iceServers = iceServers;
     this.#serverNow = serverNow;
     this.#endsAt = endsAt;
@@ -123,7 +123,7 @@ export class Feed extends EventTarget {
 
   // Registered with the server (again). *sessions*: those that the server has
   // for this instance of the page; undefined from one that keeps no list.
-  signallingUp(sessions) {
+  signalingUp(sessions) {
     this.#doubt();
     if (Array.isArray(sessions))
       this.#takeUp(sessions);
@@ -149,7 +149,7 @@ export class Feed extends EventTarget {
           && robotId === this.#robotId && !this.#peer) {
         this.#resume = peerId; // of before a reload, or its answer was lost
       } else {
-        this.#signalling.emit('leave', { to: robotId, peerId });
+        this.#signaling.emit('leave', { to: robotId, peerId });
       }
     }
     if (this.#peerId !== null && !known)
@@ -285,9 +285,9 @@ export class Feed extends EventTarget {
 
   async #offer(state) {
     this.#hangUp();
-    if (!this.#signalling.connected) {
+    if (!this.#signaling.connected) {
       this.#set(state, { offline: true });
-      return; // signallingUp () will come
+      return; // signalingUp () will come
     }
     this.#set(state);
     const generation = this.#generation;
@@ -317,7 +317,7 @@ export class Feed extends EventTarget {
       await peer.setLocalDescription(offer);
       if (!current())
         return;
-      const ack = await this.#signalling.request('offer', {
+      const ack = await this.#signaling.request('offer', {
         to: this.#robotId,
         offer: { type: 'offer', sdp: peer.localDescription.sdp },
         ...(this.#resume !== null && { peerId: this.#resume }),
@@ -351,7 +351,7 @@ export class Feed extends EventTarget {
   // Those that cannot be sent now wait for the peerId, or for the link.
   #sendCandidate(candidate) {
     const sent = this.#peerId !== null
-      && this.#signalling.emit('ice-candidate', {
+      && this.#signaling.emit('ice-candidate', {
         to: this.#robotId,
         peerId: this.#peerId,
         candidate: candidate && candidate.candidate !== '' ? {
@@ -506,7 +506,7 @@ export class Feed extends EventTarget {
   #leave() {
     this.#hangUp();
     if (this.#resume !== null)
-      this.#signalling.emit('leave',
+      this.#signaling.emit('leave',
         { to: this.#robotId, peerId: this.#resume });
     this.#lastPeerId = this.#resume ?? this.#lastPeerId;
     this.#resume = null;

@@ -243,9 +243,9 @@ def short_gate(data):
 
 
 def short_signaling(data):
-    for kind, words in (("plain", "signalling, messages/s one at a time / four "
+    for kind, words in (("plain", "signaling, messages/s one at a time / four "
                                   "in one go, 3,000 sockets"),
-                        ("TLS", "signalling with TLS, the same")):
+                        ("TLS", "signaling with TLS, the same")):
         both = [r for r in data["rows"]
                 if r["sender"].endswith(f"3000 sockets, {kind}")]
         if len(both) == 2:
@@ -256,7 +256,7 @@ def short_signaling(data):
             if kind == "plain":
                 ours, node = (number(r["memory an idle socket, kB"]["median"],
                                      1) + " kB" for r in both)
-                yield ("signalling, memory an idle socket", ours,
+                yield ("signaling, memory an idle socket", ours,
                        "npm socket.io " + node)
 
 

@@ -21,7 +21,7 @@ Measures what is named, or all but the last three:
   fanout     CPU, memory and threads of the sender for 0 to 32 viewers
   join       offer to first presented frame, with 0, 1 and 8 viewers present
   expiry     end of a booking to the last frame, at the gate and at the viewer
-  signaling  the signalling server beside npm socket.io
+  signaling  the signaling server beside npm socket.io
   gate       sessiongate beside valve, identity and a bare pad
   loss       frozen time, fps and latency under loss, jitter and a narrow link
              (needs root: makes a network namespace)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The signalling server beside the official Node server with a plain console on
+// The signaling server beside the official Node server with a plain console on
 // it (tests/interop/console-server.js), in turns and under the same load
 // (signaling/load.cpp): 50 pairs of robot and viewer that relay answers of 3 kB,
 // among 100 and among 3,000 sockets, plain and with TLS. Ours checks tokens,

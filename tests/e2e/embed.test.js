@@ -47,7 +47,7 @@ for (const [language, [command, ...args]] of Object.entries(robots)) {
       const says = pattern => until(`"${pattern}"`, async () =>
         pattern.test(await readFile(robot.log, 'utf8')));
       try {
-        await says(/^signalling: registered$/m);
+        await says(/^signaling: registered$/m);
         await stack.untilOnline(ADMIN, id);
         const tab = await browser.newContext();
         t.after(() => tab.close());

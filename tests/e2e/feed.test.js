@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // When the page offers, waits, offers again and stops: the feed with a fake
-// peer connection and a fake signalling link. Where time counts it is a mock.
+// peer connection and a fake signaling link. Where time counts it is a mock.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import { Feed } from '../../signaling/web/feed.js';
@@ -54,7 +54,7 @@ let peers;
 let sent;
 let ack;
 let now;
-let signalling;
+let signaling;
 let feed;
 let states;
 
@@ -66,7 +66,7 @@ beforeEach(() => {
   ack = { ok: true, peerId: 'p1', robotId: 'r1',
     session: { role: 'viewer', notBefore: 0, expiresAt: 1600000,
       serverTime: now } };
-  signalling = {
+  signaling = {
     connected: true,
     emit: (event, payload) => sent.push([event, payload]),
     request: async (event, payload) => {
@@ -75,7 +75,7 @@ beforeEach(() => {
     },
   };
   feed = new Feed({
-    signalling,
+    signaling,
     iceServers: () => [{ urls: 'stun:x' }],
     serverNow: () => now,
     createPeer: config => {
@@ -133,7 +133,7 @@ test('offers to receive video and says leave at the end', async () => {
 
 test('candidates wait for the peerId and for the answer', async () => {
   let resolve;
-  signalling.request = (event, payload) => {
+  signaling.request = (event, payload) => {
     sent.push([event, payload]);
     return new Promise(done => { resolve = done; });
   };
@@ -177,7 +177,7 @@ for (const reason of ['expired', 'revoked']) {
     assert.deepEqual(last(), { state: 'ended', reason });
     assert.equal(peers[0].closed, true);
     assert.equal(feed.wanted, false);
-    feed.signallingUp();
+    feed.signalingUp();
     feed.onMessage('robot-available', { userId: 'r1' });
     await turn();
     assert.equal(peers.length, 1);
@@ -197,7 +197,7 @@ test('the end is kept without the server as well', async t => {
 test('a grant that ran out before the booking is asked for again', async t => {
   t.mock.method(performance, 'now', () => now);
   feed.stop();
-  feed = new Feed({ signalling, iceServers: () => [], serverNow: () => now,
+  feed = new Feed({ signaling, iceServers: () => [], serverNow: () => now,
     endsAt: () => 9e12, createPeer: () => peers[peers.push(new FakePeer()) - 1] });
   feed.addEventListener('state', event => states.push(event.detail));
   await goLive();
@@ -251,7 +251,7 @@ test('a robot that refuses the offer is quoted, one that fails is asked again',
   });
 
 test('an error event is as good as a negative acknowledgement', async () => {
-  signalling.request = () => new Promise(() => {});
+  signaling.request = () => new Promise(() => {});
   feed.start('r1');
   await turn();
   feed.onMessage('error', { code: 'internal', event: 'ice-candidate',
@@ -285,7 +285,7 @@ for (const sessions of [undefined, [{ peerId: 'p1', robotId: 'r1',
     feed.onMessage('robot-unavailable', { userId: 'r1' });
     peers[0].bytes = 5000;
     await feed.sample();
-    feed.signallingUp(sessions);
+    feed.signalingUp(sessions);
     if (sessions?.length === 0)
       feed.onMessage('session-ended', { peerId: 'p1', reason: 'unknown' });
     else
@@ -309,7 +309,7 @@ for (const reason of ['robot-restarted', 'robot-offline', 'viewer-left',
     assert.equal(peers.length, 1);
     await pass(7);
     assert.equal(feed.state, 'reconnecting');
-    feed.signallingUp([]);
+    feed.signalingUp([]);
     await turn();
     assert.equal(sent.at(-1)[1].peerId, undefined);
     feed.stop();
@@ -385,12 +385,12 @@ test('ICE that fails while the picture comes changes nothing', async t => {
 });
 
 test('sessions of before are taken up, or ended', async () => {
-  signalling.connected = false;
+  signaling.connected = false;
   feed.start('r1');
   await turn();
   assert.deepEqual(last(), { state: 'connecting', offline: true });
-  signalling.connected = true;
-  feed.signallingUp([null, { peerId: 4 }, { peerId: 'p9', robotId: 'r1' },
+  signaling.connected = true;
+  feed.signalingUp([null, { peerId: 4 }, { peerId: 'p9', robotId: 'r1' },
     { peerId: 'p8', robotId: 'r2' }, { peerId: 'p7', robotId: 'r1',
       state: 'ending' }]);
   await turn();
@@ -402,11 +402,11 @@ test('sessions of before are taken up, or ended', async () => {
 test('candidates that met a broken link are sent when it is back', async () => {
   feed.start('r1');
   await turn();
-  signalling.emit = () => false;
+  signaling.emit = () => false;
   peers[0].onicecandidate({ candidate: { candidate: 'c1', sdpMid: '0',
     sdpMLineIndex: 0 } });
-  signalling.emit = (event, payload) => sent.push([event, payload]);
-  feed.signallingUp([{ peerId: 'p1', robotId: 'r1', session: {} }]);
+  signaling.emit = (event, payload) => sent.push([event, payload]);
+  feed.signalingUp([{ peerId: 'p1', robotId: 'r1', session: {} }]);
   assert.deepEqual(names(), ['offer', 'ice-candidate']);
   assert.equal(peers.length, 1);
 });
@@ -473,7 +473,7 @@ test('media that fell silent is offered anew', async t => {
   assert.equal(feed.state, 'reconnecting');
   assert.equal(peers[0].closed, true);
   // The session is the same: no "leave", and an offer under its name.
-  feed.signallingUp([{ peerId: 'p1', robotId: 'r1', session: {} }]);
+  feed.signalingUp([{ peerId: 'p1', robotId: 'r1', session: {} }]);
   await turn();
   assert.deepEqual(sent.slice(1), [['offer', { to: 'r1', peerId: 'p1',
     offer: { type: 'offer', sdp: 'v=0 offer' } }]]);
@@ -493,12 +493,12 @@ test('a robot known to be away gets less patience', async t => {
 });
 
 test('without a link it offers as soon as there is one', async () => {
-  signalling.connected = false;
+  signaling.connected = false;
   feed.start('r1');
   await turn();
   assert.equal(peers.length, 0);
-  signalling.connected = true;
-  feed.signallingUp();
+  signaling.connected = true;
+  feed.signalingUp();
   await turn();
   assert.deepEqual(names(), ['offer']);
   feed.stop();
@@ -523,7 +523,7 @@ test('an unusable answer and a failed connection are tried again', async () => {
 test('the last words on one connection are not for the next', async () => {
   await goLive();
   let resolve;
-  signalling.request = () => new Promise(done => { resolve = done; });
+  signaling.request = () => new Promise(done => { resolve = done; });
   feed.start('r1');
   await turn();
   feed.onMessage('answer', { from: 'r1', peerId: 'p1',
@@ -544,7 +544,7 @@ test('the last words on one connection are not for the next', async () => {
 
 test('a message that comes after stop changes nothing', async () => {
   let resolve;
-  signalling.request = () => new Promise(done => { resolve = done; });
+  signaling.request = () => new Promise(done => { resolve = done; });
   feed.start('r1');
   await turn();
   feed.stop();
@@ -555,7 +555,7 @@ test('a message that comes after stop changes nothing', async () => {
 });
 
 test('a server that does not answer is told of', async () => {
-  signalling.request = async () => { throw new Error('timeout'); };
+  signaling.request = async () => { throw new Error('timeout'); };
   feed.start('r1');
   await turn();
   assert.deepEqual(last(), { state: 'reconnecting', reason: 'no-answer' });

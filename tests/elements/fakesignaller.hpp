@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // A Signaller without a network: what the bin sends is kept for the test, what
-// the test says reaches the bin on its signalling thread.
+// the test says reaches the bin on its signaling thread.
 #pragma once
 #include "client/signaller.hpp"
 #include "handover.hpp"
@@ -53,7 +53,7 @@ public:
   {
     return wait ([&] () { return !peers[id].error_code.empty (); });
   }
-  // Runs on the bin's signalling thread; false when the link is not up.
+  // Runs on the bin's signaling thread; false when the link is not up.
   bool call (std::function<void (SignallerListener &)> task)
   {
     struct Call

@@ -112,13 +112,13 @@ for where, line in lines + sources:
     ran += 1
 # What a user sees: gst-launch-1.0 prints our progress as it does rtspsrc's.
 line = ("gst-launch-1.0 -e videotestsrc is-live=true num-buffers=30 ! "
-        "vp8enc deadline=1 ! signalingbin application-signalling=true "
+        "vp8enc deadline=1 ! signalingbin application-signaling=true "
         "session-policy=open robot-id=robot_1")
 done = subprocess.run(GLib.shell_parse_argv(line)[1], capture_output=True,
                       text=True, timeout=120, check=False)
 assert done.returncode == 0, done.stderr
 assert "Progress: (connect) Registered as robot_1" in done.stdout, done.stdout
-line = line.replace("application-signalling=true",
+line = line.replace("application-signaling=true",
                     "signaling-server=http://127.0.0.1:9")
 done = subprocess.run(GLib.shell_parse_argv(line)[1], capture_output=True,
                       text=True, timeout=120, check=False)

@@ -3,7 +3,7 @@
 """Viewers that speak SCTP, real ones and hostile ones, before a real robot.
 
 The robot is a process of its own, with the element and an application that
-carries the signalling messages; the viewers are aiortc's. What they offer as a
+carries the signaling messages; the viewers are aiortc's. What they offer as a
 data channel is rejected, the picture comes, and what they send for one all the
 same meets nobody: the process lives, has no more threads and no SCTP element,
 and the picture of another viewer runs on.
@@ -23,7 +23,7 @@ ROBOT = """
     videotestsrc is-live=true pattern=ball
     ! video/x-raw,format=I420,width=160,height=120,framerate=30/1
     ! vp8enc deadline=1 cpu-used=16 keyframe-max-dist=30
-    ! signalingbin name=bin application-signalling=true robot-id=robot_1
+    ! signalingbin name=bin application-signaling=true robot-id=robot_1
       session-policy=open
 """
 

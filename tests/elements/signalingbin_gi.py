@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""An application in Python that carries the signalling messages itself.
+"""An application in Python that carries the signaling messages itself.
 
 The viewer is a webrtcbin of the same process; what passes between the two are
 the structures of send-message and take-message.
@@ -19,7 +19,7 @@ ROBOT = """
     videotestsrc is-live=true
     ! video/x-raw,format=I420,width=160,height=120,framerate=30/1
     ! vp8enc deadline=1 cpu-used=16
-    ! signalingbin name=bin application-signalling=true robot-id=robot_1
+    ! signalingbin name=bin application-signaling=true robot-id=robot_1
       session-policy=open
 """
 CAPS = """application/x-rtp, media=video, encoding-name=VP8, payload=96,

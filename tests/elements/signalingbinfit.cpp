@@ -195,7 +195,7 @@ GST_START_TEST (test_a_missing_element_in_front)
   const char h264[] =
       "video/x-h264, stream-format=(string)byte-stream, alignment=(string)au";
   const auto bin = sink (gst_element_factory_make ("signalingbin", nullptr));
-  g_object_set (bin.get (), "robot-id", "robot_1", "application-signalling",
+  g_object_set (bin.get (), "robot-id", "robot_1", "application-signaling",
       TRUE, nullptr);
   gst_util_set_object_arg (G_OBJECT (bin.get ()), "session-policy", "open");
   auto bus = adopt (gst_bus_new ());

@@ -161,7 +161,7 @@ GST_START_TEST (test_transport_wide_feedback_makes_an_estimate)
 }
 GST_END_TEST
 
-// Also when the signalling link is all that still works.
+// Also when the signaling link is all that still works.
 GST_START_TEST (test_a_viewer_is_told_what_limits_its_picture)
 {
   Robot robot ("VP8", "session-policy=open");

@@ -345,7 +345,7 @@ GST_START_TEST (test_who_carries_messages_may_do_anything)
   GST_INFO ("send-message %s: %s", name, scene.handler.deed->name);
   Robot &robot = scene.robot;
   gst_signaling_bin_set_signaller (GST_SIGNALING_BIN (robot.bin), nullptr);
-  g_object_set (robot.bin, "application-signalling", TRUE, nullptr);
+  g_object_set (robot.bin, "application-signaling", TRUE, nullptr);
   Watched watched{&scene.handler, name};
   g_signal_connect (robot.bin, "send-message",
       G_CALLBACK (

@@ -2,7 +2,7 @@
 //
 // Something that a viewer's connection needs does not answer: what is behind
 // its branch, the name of a STUN server. That is this viewer's trouble. The
-// signalling thread goes on: it lists, pauses, admits and serves the others.
+// signaling thread goes on: it lists, pauses, admits and serves the others.
 #include "viewer/viewer.hpp"
 // Its macro "fail" is a method's name in the above.
 #include "base/readfile.hpp"
@@ -349,7 +349,7 @@ GST_START_TEST (test_a_key_file_that_does_not_come)
   fail_unless (plug.wait_held ());
   const TimeMs now = g_get_real_time () / 1000;
   fail_unless (ann.offer (robot.terms ("ann", "p1", now, now + 600000)));
-  // The signalling thread answers.
+  // The signaling thread answers.
   fail_if (is_listed (robot, "p1"));
   g_autoptr (GstStructure) stats = nullptr;
   g_object_get (robot.bin, "stats", &stats, nullptr);

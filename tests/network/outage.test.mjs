@@ -19,7 +19,7 @@ network('outages', () => {
   });
   after(() => site?.close());
 
-  it('media goes on while the signalling server is killed and comes back',
+  it('media goes on while the signaling server is killed and comes back',
     async () => {
       const viewer = site.startViewer({ persist: true });
       await viewer.receives();

@@ -121,7 +121,7 @@ network('IPv6 alone', () => {
   before(async () => { site = await Site.open({ families: [6] }); });
   after(() => site?.close());
 
-  it('carries signalling and media', async () => {
+  it('carries signaling and media', async () => {
     await site.startRobot();
     const viewer = site.startViewer();
     await viewer.receives(60);

@@ -6,7 +6,7 @@
 //   robot 10.77.1.2 ── 10.77.1.1 middle 10.77.2.1 ── 10.77.2.2 viewer
 //         fd77:1::2    fd77:1::1        fd77:2::1    fd77:2::2
 //
-// The middle routes, and is where the signalling server and a TURN server run;
+// The middle routes, and is where the signaling server and a TURN server run;
 // what it lets through is for each test to say (firewall, nat, silence).
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

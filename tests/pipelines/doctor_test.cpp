@@ -22,7 +22,7 @@ using namespace robotlive::robot;
 
 namespace {
 
-// A signalling server's HTTP side on a thread of its own.
+// A signaling server's HTTP side on a thread of its own.
 class FakeServer
 {
 public:

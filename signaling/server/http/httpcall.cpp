@@ -109,7 +109,7 @@ HttpCall::query_if (std::string_view key) const
 bool
 need_user (const HttpCall &call)
 {
-  // A robot's token opens the signalling link, not people's data.
+  // A robot's token opens the signaling link, not people's data.
   if (call.identity && call.identity->role != "robot")
     return true;
   if (call.robot)

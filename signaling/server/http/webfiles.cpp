@@ -26,7 +26,7 @@ const std::map<std::string, std::string> kTypes = {
     {".webmanifest", "application/manifest+json"},
 };
 
-// The page's own scripts and styles, the signalling connection of the same
+// The page's own scripts and styles, the signaling connection of the same
 // origin, video from WebRTC; nothing else, and in nobody's frame.
 const char kContentSecurityPolicy[] =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src "

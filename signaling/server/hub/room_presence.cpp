@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // The Room's presence: which robots a viewer is told of, and the rooms that
-// members of one robot meet in. No media signalling passes through a room.
+// members of one robot meet in. No media signaling passes through a room.
 #include "server/hub/room.hpp"
 #include <algorithm>
 

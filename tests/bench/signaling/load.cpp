@@ -2,7 +2,7 @@
 //
 //   load HOST PORT plain|tls BYTES < PEERS
 //
-// The load of the signalling benchmark: one thread, as many Socket.IO
+// The load of the signaling benchmark: one thread, as many Socket.IO
 // connections (WebSocket) as PEERS has lines, so lean that a server on another
 // core is what ends first. A line of PEERS is
 //

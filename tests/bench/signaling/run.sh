@@ -4,7 +4,7 @@
 #   tests/bench/signaling/run.sh [--runs N] [--seconds N] [--quick]
 #                                [--only ours|node] [--results DIR]
 #
-# The signalling server beside the official Node server, without the rest of
+# The signaling server beside the official Node server, without the rest of
 # the benchmarks and what they need: builds server and load, installs socket.io.
 set -euo pipefail
 bench=$(cd "$(dirname "$0")/.." && pwd)
