@@ -578,7 +578,7 @@ describe('command line', () => {
     assert.match(server.cli(['user', 'list']), /^ID\tEMAIL\tNAME\tROLE\tSTATE\t.*\n(.*\n)*\d+\tlife@example.org\tLong Life\tadmin\tenabled\t/);
     const short = path.join(server.work, 'short');
     fs.writeFileSync(short, 'short\n');
-    fails(DATAERR, /8 to 1024/, 'user', 'password', id, '--password-file', short);
+    fails(DATAERR, /12 characters/, 'user', 'password', id, '--password-file', short);
     assert.match(server.cli(['user', 'password', id, '--link']), /^\/#\/password\/[0-9a-f]{64}$/);
     const booking = server.cli(['booking', 'add', '--user', id, '--robot', 'r', '--start', '2035-01-02 10:00', '--duration', '1h', '--force']);
     const listed = json('booking', 'list').find((b) => b.id === Number(booking));

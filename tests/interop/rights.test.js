@@ -177,11 +177,11 @@ describe('rights', () => {
     const viewer = await watcher(pi);
     const { access_token: mine } = await server.login(viewer.email, PASSWORD);
     const set = (token, body) => as(token, 'PUT', '/auth/password', body);
-    assert.equal((await set(mine, { current_password: 'not this one', password: 'new password 1' })).status, 403);
+    assert.equal((await set(mine, { current_password: 'not this one', password: 'purple monkeys sing 1' })).status, 403);
     assert.equal((await set(mine, { current_password: PASSWORD, password: 'short' })).status, 422);
-    assert.equal((await set(mine, { password: 'new password 1' })).status, 422);
-    assert.equal((await set(null, { current_password: PASSWORD, password: 'new password 1' })).status, 401);
-    const changed = await set(mine, { current_password: PASSWORD, password: 'new password 1' });
+    assert.equal((await set(mine, { password: 'purple monkeys sing 1' })).status, 422);
+    assert.equal((await set(null, { current_password: PASSWORD, password: 'purple monkeys sing 1' })).status, 401);
+    const changed = await set(mine, { current_password: PASSWORD, password: 'purple monkeys sing 1' });
     assert.equal(changed.status, 200, JSON.stringify(changed.body));
     await ended(pi, viewer);
     await nobody(viewer);
@@ -189,7 +189,7 @@ describe('rights', () => {
     assert.equal((await as(changed.body.access_token, 'GET', '/auth/me')).status, 200);
     assert.equal((await as(null, 'POST', '/auth/login',
       { email: viewer.email, password: PASSWORD })).status, 401);
-    await server.login(viewer.email, 'new password 1');
+    await server.login(viewer.email, 'purple monkeys sing 1');
     pi.close();
   });
 

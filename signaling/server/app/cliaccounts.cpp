@@ -2,6 +2,7 @@
 //
 // The commands of people, robots and tokens.
 #include "server/app/clicontext.hpp"
+#include "server/auth/passwordrules.hpp"
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -59,10 +60,10 @@ read_password (const CommandLine &line)
 }
 
 std::string
-read_password_hash (const CommandLine &line)
+read_password_hash (const CommandLine &line, const User &user)
 {
   std::string password = read_password (line);
-  std::string problem = password_problem (password);
+  std::string problem = password_problem (password, user.email, user.name);
   if (!problem.empty ())
     data_error (problem);
   std::string hash = hash_password (password);
@@ -162,7 +163,7 @@ user_add (CommandContext &c)
   if (c.store ().user_by_email (user.email))
     throw StoreError (StoreError::Conflict,
         "a user with the e-mail " + user.email + " exists already");
-  user.password_hash = read_password_hash (c.line);
+  user.password_hash = read_password_hash (c.line, user);
   user.created_at = wall_now ();
   std::cout << c.store ().add_user (user) << std::endl;
   return EX_OK;
@@ -199,7 +200,7 @@ user_password (CommandContext &c, const User &user)
     return EX_OK;
   }
   UserChange change;
-  change.password_hash = read_password_hash (c.line);
+  change.password_hash = read_password_hash (c.line, user);
   c.store ().change_user (id_of (user), change, now);
   return EX_OK;
 }

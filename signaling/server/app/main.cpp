@@ -10,6 +10,7 @@
 #include <malloc.h>
 #endif
 #include <sodium.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -70,6 +71,9 @@ main (int argc, char **argv)
     // Keys, tokens and passwords being typed are in its memory.
     rlimit no_core{0, 0};
     setrlimit (RLIMIT_CORE, &no_core);
+#ifndef __SANITIZE_ADDRESS__    // which looks for leaks as a debugger does
+    prctl (PR_SET_DUMPABLE, 0); // no debugger of the same user either
+#endif
     App app (configure (line), [line] { return configure (line); });
     app.run ();
     return 0;

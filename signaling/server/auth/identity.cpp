@@ -120,14 +120,6 @@ hash_password (const std::string &password)
 }
 
 std::string
-password_problem (const std::string &password)
-{
-  if (password.size () < 8 || password.size () > 1024)
-    return "the password needs 8 to 1024 characters";
-  return "";
-}
-
-std::string
 secret_hash (const std::string &secret)
 {
   unsigned char hash[crypto_generichash_BYTES];

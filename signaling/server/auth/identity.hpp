@@ -42,8 +42,6 @@ Identity new_identity (const std::string &subject, const std::string &role,
 // Argon2id (libsodium, interactive limits: 64 MiB, some 50 ms). Slow on
 // purpose: not for the I/O thread. Empty if there is no memory.
 std::string hash_password (const std::string &password);
-// Why *password* is not to be used; empty: it may be.
-std::string password_problem (const std::string &password);
 // Of a one-time secret, which is never kept itself.
 std::string secret_hash (const std::string &secret);
 // Where the page takes the secret of a password link. In a fragment, so that it

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/http/userroutes.hpp"
 #include "protocol/json.hpp"
+#include "server/auth/passwordrules.hpp"
 #include <algorithm>
 #include <chrono>
 
@@ -181,8 +182,9 @@ UserRoutes::add (const HttpCallPtr &call)
     return refuse (call, "\"name\" is not usable");
   if (!role_good (user.role))
     return refuse (call, "\"role\" is viewer or admin");
-  std::string problem =
-      body->has ("password") ? password_problem (password) : "";
+  std::string problem = body->has ("password")
+                            ? password_problem (password, user.email, user.name)
+                            : "";
   if (!problem.empty ())
     return refuse (call, problem);
   auto write = [this, call, user] (const std::string &hashed) {
@@ -364,7 +366,8 @@ UserRoutes::set_password (const HttpCallPtr &call)
   std::string current = body->text ("current_password");
   if (!body->has ("link") && !need_user (*call))
     return;
-  std::string problem = password_problem (password);
+  const User who = call->account.value_or (User ());
+  std::string problem = password_problem (password, who.email, who.name);
   if (!problem.empty ())
     return refuse (call, problem);
   if (body->has ("link"))
