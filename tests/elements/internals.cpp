@@ -348,7 +348,7 @@ internals_suite (void)
   register_elements ();
   Suite *s = suite_create ("internals");
   TCase *tc = tcase_create ("internals");
-  tcase_set_timeout (tc, 120);
+  tcase_set_timeout (tc, 240);
   suite_add_tcase (s, tc);
   tcase_add_test (tc, test_all_is_as_expected_here);
   tcase_add_test (tc, test_a_bin_that_does_nothing_tells);
