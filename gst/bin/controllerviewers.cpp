@@ -110,7 +110,7 @@ Controller::bury (Viewer &viewer, std::function<void ()> then)
 {
   const auto end = viewer.stop ();
   std::vector<Reaper::Step> steps = {
-      {Reaper::Step::Worker, [end] () { end->cut (); }},
+      {Reaper::Step::Worker, [end] () { end->shut (); }},
       {Reaper::Step::Loop, [end] () { end->remove (); }},
       {Reaper::Step::Worker, [end] () { end->free (); }}};
   if (then)

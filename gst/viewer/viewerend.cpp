@@ -50,7 +50,7 @@ ViewerEnd::ViewerEnd (GstBin *bin, GPtr<GstElement> branch,
 
 ViewerEnd::~ViewerEnd ()
 {
-  cut ();
+  shut ();
   remove ();
   free ();
 }
@@ -84,7 +84,7 @@ ViewerEnd::unlink (Stream *stream)
 }
 
 void
-ViewerEnd::cut ()
+ViewerEnd::shut ()
 {
   // Its thread must be done: what it opens after the state is NULL stays open
   // for ever (webrtcbin 1.22 blocks the receiving bin's pad again, and that
@@ -94,6 +94,13 @@ ViewerEnd::cut ()
   outstanding_.reset ();
   for (auto &stream : streams_)
     unlink (&stream);
+  // In the bin until it is NULL: that takes from it the clock by which RTCP is
+  // read, and rtpbin 1.22 asserts that there is one.
+  if (branch_ && !shut_) {
+    prepare_webrtc_for_null (webrtc_.get ());
+    gst_element_set_state (branch_.get (), GST_STATE_NULL);
+  }
+  shut_ = true;
 }
 
 void
@@ -106,10 +113,6 @@ ViewerEnd::remove ()
 void
 ViewerEnd::free ()
 {
-  if (branch_) {
-    prepare_webrtc_for_null (webrtc_.get ());
-    gst_element_set_state (branch_.get (), GST_STATE_NULL);
-  }
   webrtc_.reset ();
   branch_.reset ();
   streams_.clear ();

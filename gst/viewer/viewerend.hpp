@@ -38,12 +38,12 @@ public:
   ViewerEnd (const ViewerEnd &) = delete;
   ViewerEnd &operator= (const ViewerEnd &) = delete;
 
-  // First: nothing comes in any more. Waits.
-  void cut ();
-  // Then: it is no child of the bin any more, whose state changes would wait
-  // for it. Whoever watches the bin's children is called. Does not wait.
+  // First: nothing comes in any more, and its threads end. Waits, and so do the
+  // bin's changes of state meanwhile.
+  void shut ();
+  // Then: whoever watches the bin's children is called. Does not wait.
   void remove ();
-  // Last: it is shut and freed, but for what others hold. Waits.
+  // Last: it is freed, but for what others hold. Waits, for libnice's thread.
   void free ();
 
 private:
@@ -53,6 +53,7 @@ private:
   GPtr<GstElement> branch_, webrtc_;
   PromisePtr outstanding_;
   std::vector<Stream> streams_;
+  bool shut_ = false;
 };
 
 } // namespace robotlive
