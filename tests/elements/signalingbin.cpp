@@ -130,7 +130,7 @@ delimit (GstPad *, GstPadProbeInfo *info, gpointer data)
 
 struct Units
 {
-  unsigned slices = 0, delimiters = 0;
+  std::atomic<unsigned> slices{0}, delimiters{0};
 };
 
 static void
@@ -185,11 +185,12 @@ GST_START_TEST (test_no_packet_only_says_that_a_picture_begins)
       static_cast<GstPadProbeType> (
           GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
       see_units, &units, nullptr);
-  fail_unless (viewer.wait_frames (20));
+  // Those that the viewer sees first may have passed before the probe came.
+  while (units.slices < 20)
+    fail_unless (viewer.wait_frames (1));
   gst_element_set_state (robot.pipeline, GST_STATE_NULL);
   taken ();
   fail_unless (delimited >= 20);
-  fail_unless (units.slices >= 19);
   fail_unless_equals_int (0, units.delimiters);
 }
 GST_END_TEST
