@@ -135,6 +135,14 @@ private:
     for (int i = 0; i < 600 && !(listens (port_) && listens (tls_port_)); i++)
       g_usleep (100000);
     ASSERT_TRUE (listens (port_) && listens (tls_port_)) << "no coturn";
+    // It opens its UDP ports later.
+    const IceServer udp = {uri ("stun", port_), "", ""};
+    Check check = check_ice_server (udp, "", 20);
+    for (int i = 0; i < 300 && check.health != Health::Ok; i++) {
+      g_usleep (200000);
+      check = check_ice_server (udp, "", 20);
+    }
+    ASSERT_EQ (check.health, Health::Ok) << check.text;
   }
 
   GSubprocess *coturn_ = nullptr;
