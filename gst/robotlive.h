@@ -48,9 +48,9 @@
 /* The downstream events by which a gate tells the gates behind it that its
  * stream begins (GST_EVENT_CUSTOM_DOWNSTREAM_STICKY) or is over
  * (GST_EVENT_CUSTOM_DOWNSTREAM_OOB): a structure of this name with the field
- *   "turn"     guint64 grows with each beginning
+ *   "epoch"    guint64 grows with each beginning
  * What waits between the two gates when the first one shuts is dropped. */
-#define ROBOTLIVE_EVENT_TURN "robotlive-turn"
+#define ROBOTLIVE_EVENT_EPOCH "robotlive-epoch"
 
 /* Signals */
 #define ROBOTLIVE_SIGNAL_SESSION_EVENT "session-event"
@@ -91,6 +91,7 @@
 #define ROBOTLIVE_FIELD_CONTROLLER "controller"           /* gboolean */
 #define ROBOTLIVE_FIELD_DROPPED "dropped"                 /* guint64 */
 #define ROBOTLIVE_FIELD_ENDS_AT "ends-at"                 /* gint64 */
+#define ROBOTLIVE_FIELD_EPOCH "epoch"                     /* guint64 */
 #define ROBOTLIVE_FIELD_ESTIMATE "estimate"               /* guint */
 #define ROBOTLIVE_FIELD_EVENT "event"                     /* string */
 #define ROBOTLIVE_FIELD_EXPIRES_AT "expires-at"           /* gint64, ms */
@@ -142,7 +143,6 @@
 #define ROBOTLIVE_FIELD_THINNED "thinned"               /* guint64 */
 #define ROBOTLIVE_FIELD_THINNING "thinning"             /* string */
 #define ROBOTLIVE_FIELD_TO "to"                         /* string */
-#define ROBOTLIVE_FIELD_TURN "turn"                     /* guint64 */
 #define ROBOTLIVE_FIELD_USER "user"                     /* string */
 #define ROBOTLIVE_FIELD_VIEWER "viewer"                 /* string */
 #define ROBOTLIVE_FIELD_VIEWERS "viewers" /* list of structures, or guint */

@@ -182,21 +182,21 @@ GateFlow::reset ()
 }
 
 void
-GateChain::begun (std::uint64_t turn)
+GateChain::begun (std::uint64_t epoch)
 {
   // Not one that was known to be over while its beginning waited in a queue.
-  if (turn <= turn_)
+  if (epoch <= epoch_)
     return;
-  turn_ = turn;
+  epoch_ = epoch;
   over_ = false;
 }
 
 void
-GateChain::over (std::uint64_t turn)
+GateChain::over (std::uint64_t epoch)
 {
-  if (turn < turn_)
+  if (epoch < epoch_)
     return;
-  turn_ = turn;
+  epoch_ = epoch;
   over_ = true;
 }
 

@@ -123,24 +123,24 @@ private:
 };
 
 // What gates in a row tell each other, so that what waits between two of them
-// does not outlive the session of the first. Each opening of a gate has a turn
-// of its own. That it begins is told in order with the buffers, that it is over
-// is told past them: a gate drops what comes between the two, and what comes
-// with a turn that it knows to be over.
+// does not outlive the session of the first. Each opening of a gate has an
+// epoch of its own. That it begins is told in order with the buffers, that it
+// is over is told past them: a gate drops what comes between the two, and what
+// comes with an epoch that it knows to be over.
 class GateChain
 {
 public:
-  // The gate upstream has begun this turn, or has ended it.
-  void begun (std::uint64_t turn);
-  void over (std::uint64_t turn);
-  // Whether what comes now is left over from a turn that is over.
+  // The gate upstream has begun this epoch, or has ended it.
+  void begun (std::uint64_t epoch);
+  void over (std::uint64_t epoch);
+  // Whether what comes now is left over from an epoch that is over.
   bool left_over () const { return over_; }
   void reset () { *this = GateChain (); }
   // Another stream: what the last one was told of is past.
   void new_stream () { over_ = false; }
 
 private:
-  std::uint64_t turn_ = 0;
+  std::uint64_t epoch_ = 0;
   bool over_ = false;
 };
 

@@ -65,7 +65,7 @@ struct GateData
   robotlive::GateFlow flow;
   robotlive::GateNews news; // the timer thread's, and start ()'s
   robotlive::GateChain chain;
-  guint64 turn = 0; // what downstream was told has begun; 0 = nothing
+  guint64 epoch = 0; // what downstream was told has begun; 0 = nothing
   GstSessionGateOnExpiry on_expiry = GST_SESSION_GATE_ON_EXPIRY_DROP;
   guint64 warning_time = 60 * GST_SECOND;
   std::string grant;               // not checked yet
@@ -115,16 +115,17 @@ guint64 gate_remaining (const GateData &data, robotlive::BootNs now);
 void gate_tell_refusal (
     GstSessionGate *self, const robotlive::Refusal &refusal);
 
-// gatechain.cpp. The first two with the lock held, the others without. The turn
-// to tell of, 0 when there is none; the beginning on the streaming thread.
-guint64 gate_begin_turn (GateData &data);
-guint64 gate_end_turn (GateData &data);
-void gate_tell_turn_begun (GstSessionGate *self, guint64 turn);
-void gate_tell_turn_over (GstSessionGate *self, guint64 turn);
+// gatechain.cpp. The first two with the lock held, the others without. The
+// epoch to tell of, 0 when there is none; the beginning on the streaming
+// thread.
+guint64 gate_begin_epoch (GateData &data);
+guint64 gate_end_epoch (GateData &data);
+void gate_tell_epoch_begun (GstSessionGate *self, guint64 epoch);
+void gate_tell_epoch_over (GstSessionGate *self, guint64 epoch);
 // For gst_element_call_async () when the gate has shut by itself.
-void gate_turn_over (GstElement *element, gpointer);
+void gate_epoch_over (GstElement *element, gpointer);
 // FALSE when *event* is not one of those.
-bool gate_take_turn_event (GstSessionGate *self, GstEvent *event);
+bool gate_take_epoch_event (GstSessionGate *self, GstEvent *event);
 
 // gatesettings.cpp. No lock held.
 void gate_install_settings (GstSessionGateClass *klass);

@@ -253,7 +253,7 @@ tell_news (GstSessionGate *self)
           revoked ? data.revoke_reason.c_str () : "", event_text (event), now));
     }
     changed = data.news.told () != before;
-    over = data.turn && data.news.told () != GateState::Open;
+    over = data.epoch && data.news.told () != GateState::Open;
     on_expiry = data.on_expiry;
     if (opened)
       data.error_sent = false;
@@ -262,7 +262,7 @@ tell_news (GstSessionGate *self)
     ask_key_unit (self);
   if (over)
     gst_element_call_async (
-        GST_ELEMENT (self), gate_turn_over, nullptr, nullptr);
+        GST_ELEMENT (self), gate_epoch_over, nullptr, nullptr);
   for (GstStructure *message : messages)
     tell (self, message);
   if (changed)
@@ -286,7 +286,7 @@ struct Decision
   Verdict verdict;
   GateState state;
   bool ask;
-  guint64 begun = 0, over = 0; // the turn to tell of
+  guint64 begun = 0, over = 0; // the epoch to tell of
 };
 
 // Counts as well. Call with the lock held.
@@ -301,16 +301,16 @@ decide (GateData &data, GstBuffer *buffer, BootNs now)
   ++(verdict == Verdict::Drop ? data.dropped : data.passed);
   Decision decision = {verdict, state, data.flow.waits_for_key_unit ()};
   if (verdict == Verdict::PassDiscont)
-    decision.begun = gate_begin_turn (data);
+    decision.begun = gate_begin_epoch (data);
   if (effective != GateState::Open)
-    decision.over = gate_end_turn (data);
+    decision.over = gate_end_epoch (data);
   return decision;
 }
 
 static GstFlowReturn
 dropped (GstSessionGate *self, const Decision &decision)
 {
-  gate_tell_turn_over (self, decision.over);
+  gate_tell_epoch_over (self, decision.over);
   if (decision.ask)
     ask_key_unit (self);
   if (!has_ended (decision.state))
@@ -357,7 +357,7 @@ gst_session_gate_chain (GstPad *, GstObject *parent, GstBuffer *buffer)
     return dropped (self, decision);
   }
   if (decision.verdict == Verdict::PassDiscont) {
-    gate_tell_turn_begun (self, decision.begun);
+    gate_tell_epoch_begun (self, decision.begun);
     buffer = gst_buffer_make_writable (buffer); // shares the memory
     mark_discont (buffer);
   }
@@ -393,7 +393,7 @@ gst_session_gate_chain_list (GstPad *, GstObject *parent, GstBufferList *list)
     return dropped (self, decision);
   }
   if (decision.verdict == Verdict::PassDiscont) {
-    gate_tell_turn_begun (self, decision.begun);
+    gate_tell_epoch_begun (self, decision.begun);
     list = gst_buffer_list_make_writable (list);
     gst_buffer_list_remove (list, 0, skipped);
     mark_discont (gst_buffer_list_get_writable (list, 0));
@@ -419,7 +419,7 @@ gst_session_gate_sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
     case GST_EVENT_CUSTOM_DOWNSTREAM_STICKY:
     case GST_EVENT_CUSTOM_DOWNSTREAM_OOB:
       // Of the gate upstream; those downstream are told by this one.
-      if (gate_take_turn_event (self, event)) {
+      if (gate_take_epoch_event (self, event)) {
         gst_event_unref (event);
         return TRUE;
       }
@@ -515,7 +515,7 @@ start (GstSessionGate *self)
     data.flow.reset ();
     data.news.reset ();
     data.chain.reset ();
-    data.turn = 0;
+    data.epoch = 0;
     data.passed = data.dropped = 0;
     data.eos_sent = data.error_sent = false;
     // From here on whoever names another key file reads it himself.

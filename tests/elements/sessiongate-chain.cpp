@@ -176,7 +176,7 @@ GST_END_TEST;
 
 // Over and begun again while the queues stand still: the old ones are dropped,
 // the new ones are not, also where a leaky queue has lost the beginning.
-GST_START_TEST (test_a_new_turn_behind_an_old_one)
+GST_START_TEST (test_a_new_epoch_behind_an_old_one)
 {
   for (const gchar *settings : {"", "leaky=downstream max-size-buffers=3"}) {
     Row row (settings);
@@ -228,7 +228,7 @@ GST_START_TEST (test_eos_does_not_bring_what_waits)
 GST_END_TEST;
 
 // A gate forgets what it was told when another stream comes, not on a flush,
-// and is not taken in by what is no turn.
+// and is not taken in by what is no epoch.
 GST_START_TEST (test_forgets_with_the_stream)
 {
   Fixture f;
@@ -240,16 +240,16 @@ GST_START_TEST (test_forgets_with_the_stream)
     f.push ();
     return f.left () == 0;
   };
-  fail_if (over (gst_structure_new_empty (ROBOTLIVE_EVENT_TURN)));
+  fail_if (over (gst_structure_new_empty (ROBOTLIVE_EVENT_EPOCH)));
   fail_if (over (gst_structure_new (
-      ROBOTLIVE_EVENT_TURN, "turn", G_TYPE_STRING, "1", nullptr)));
+      ROBOTLIVE_EVENT_EPOCH, "epoch", G_TYPE_STRING, "1", nullptr)));
   fail_if (over (gst_structure_new (
-      "other", "turn", G_TYPE_UINT64, guint64 (1), nullptr)));
-  const auto turn = [] (guint64 number) {
+      "other", "epoch", G_TYPE_UINT64, guint64 (1), nullptr)));
+  const auto epoch = [] (guint64 number) {
     return gst_structure_new (
-        ROBOTLIVE_EVENT_TURN, "turn", G_TYPE_UINT64, number, nullptr);
+        ROBOTLIVE_EVENT_EPOCH, "epoch", G_TYPE_UINT64, number, nullptr);
   };
-  fail_unless (over (turn (5)));
+  fail_unless (over (epoch (5)));
   gst_harness_push_event (f.harness, gst_event_new_flush_start ());
   gst_harness_push_event (f.harness, gst_event_new_flush_stop (FALSE));
   GstSegment segment;
@@ -260,8 +260,8 @@ GST_START_TEST (test_forgets_with_the_stream)
   gst_harness_push_event (f.harness, gst_event_new_stream_start ("other"));
   f.push ();
   fail_unless_equals_int (f.left (), 1);
-  fail_if (over (turn (4))); // an old one
-  fail_unless (over (turn (5)));
+  fail_if (over (epoch (4))); // an old one
+  fail_unless (over (epoch (5)));
 }
 GST_END_TEST;
 
@@ -272,7 +272,7 @@ sessiongate_chain_suite (void)
   TCase *chain = tcase_create ("chain");
   suite_add_tcase (suite, chain);
   tcase_add_test (chain, test_what_waits_is_dropped);
-  tcase_add_test (chain, test_a_new_turn_behind_an_old_one);
+  tcase_add_test (chain, test_a_new_epoch_behind_an_old_one);
   tcase_add_test (chain, test_eos_does_not_bring_what_waits);
   tcase_add_test (chain, test_forgets_with_the_stream);
   return suite;

@@ -186,7 +186,7 @@ TEST (GateFlow, AsksForKeyUnitsAtALimitedRate)
   EXPECT_FALSE (flow.ask_key_unit (GateFlow::kKeyUnitInterval + 1));
 }
 
-TEST (GateChain, WhatIsLeftOverEndsWithTheNextTurn)
+TEST (GateChain, WhatIsLeftOverEndsWithTheNextEpoch)
 {
   GateChain chain;
   EXPECT_FALSE (chain.left_over ());
@@ -199,7 +199,7 @@ TEST (GateChain, WhatIsLeftOverEndsWithTheNextTurn)
   EXPECT_TRUE (chain.left_over ());
   chain.begun (2);
   EXPECT_FALSE (chain.left_over ());
-  // Told late: of a turn that another has followed.
+  // Told late: of an epoch that another has followed.
   chain.over (1);
   EXPECT_FALSE (chain.left_over ());
 }
