@@ -124,7 +124,7 @@
 #define ROBOTLIVE_FIELD_QUEUE_OVERRUNS "queue-overruns"   /* guint64 */
 #define ROBOTLIVE_FIELD_REASON "reason"                   /* string */
 #define ROBOTLIVE_FIELD_RECEIVED_RATE "received-rate"     /* guint */
-#define ROBOTLIVE_FIELD_REMAINING "remaining"             /* time left */
+#define ROBOTLIVE_FIELD_REMAINING "remaining"             /* guint64, ns */
 #define ROBOTLIVE_FIELD_REMOTE_CANDIDATE "remote-candidate" /* string */
 #define ROBOTLIVE_FIELD_RESENDS_REFUSED "resends-refused"   /* guint64 */
 #define ROBOTLIVE_FIELD_ROBOT_ID "robot-id"                 /* string */

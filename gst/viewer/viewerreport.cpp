@@ -114,10 +114,10 @@ Viewer::stats (std::int64_t now) const
       G_TYPE_STRING, terms_.role.c_str (), ROBOTLIVE_FIELD_STATE, G_TYPE_STRING,
       viewer_state_name (state_), ROBOTLIVE_FIELD_CODEC, G_TYPE_STRING,
       picture_.source.codec.encoding_name.c_str (), ROBOTLIVE_FIELD_REMAINING,
-      G_TYPE_INT64,
+      G_TYPE_UINT64,
       terms_.ends_at == kNeverNs
-          ? gint64 (-1)
-          : std::max<gint64> (terms_.ends_at - now, 0) / kMillisecond,
+          ? GST_CLOCK_TIME_NONE
+          : guint64 (std::max<gint64> (terms_.ends_at - now, 0)),
       ROBOTLIVE_FIELD_SINCE, G_TYPE_UINT64,
       guint64 (now - created_at_) / kMillisecond, ROBOTLIVE_FIELD_PAUSED,
       G_TYPE_BOOLEAN, gboolean (paused_), ROBOTLIVE_FIELD_QUEUE_OVERRUNS,

@@ -278,10 +278,11 @@ gint64
 Robot::remaining (const char *peer_id)
 {
   g_autoptr (GstStructure) stats = viewer_stats (peer_id);
-  gint64 remaining = -1;
+  guint64 remaining = GST_CLOCK_TIME_NONE;
   if (stats)
-    gst_structure_get (stats, "remaining", G_TYPE_INT64, &remaining, nullptr);
-  return remaining;
+    gst_structure_get_uint64 (stats, "remaining", &remaining);
+  return remaining == GST_CLOCK_TIME_NONE ? -1
+                                          : gint64 (remaining / GST_MSECOND);
 }
 
 } // namespace robotlive::test

@@ -66,7 +66,7 @@ GST_START_TEST (test_the_statistics_are_complete)
     GType type;
   } fields[] = {{"peer-id", G_TYPE_STRING}, {"user", G_TYPE_STRING},
       {"role", G_TYPE_STRING}, {"state", G_TYPE_STRING},
-      {"codec", G_TYPE_STRING}, {"remaining", G_TYPE_INT64},
+      {"codec", G_TYPE_STRING}, {"remaining", G_TYPE_UINT64},
       {"since", G_TYPE_UINT64}, {"paused", G_TYPE_BOOLEAN},
       {"queue-overruns", G_TYPE_UINT64}, {"frames", G_TYPE_UINT64},
       {"fps", G_TYPE_DOUBLE}, {"dropped", G_TYPE_UINT64},
