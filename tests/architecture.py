@@ -49,7 +49,6 @@ EXCEPTIONS = {
     ('gst/media', 'gst/sdp'): 'StreamCodec is how SDP names a codec',
     ('gst/input', 'gst/sdp'): 'StreamCodec is how SDP names a codec',
     ('signaling/server/hub', 'signaling/server/app'): 'the log',
-    ('signaling/server/net', 'signaling/server/app'): 'the log',
     ('signaling/server/store', 'signaling/server/app'): 'log and time zones',
     ('signaling/server/console', 'signaling/server/app'):
         'configuration, log and time zones',
