@@ -12,6 +12,10 @@ _robotlive_signaling ()
     --config | --password-file | --output | --tls-certificate | --tls-key)
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return ;;
+    --kind)
+      mapfile -t COMPREPLY < <(compgen -W "session event denied login password \
+        token revocation admin-action" -- "$current")
+      return ;;
     --role)
       mapfile -t COMPREPLY < <(compgen -W "viewer admin robot" -- "$current")
       return ;;

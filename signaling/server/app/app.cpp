@@ -43,6 +43,7 @@ App::App (Config config, std::function<Config ()> reload)
   };
   store_ = std::make_unique<StoreBackend> (std::move (store), post, log_);
   store_->set_policy (rights_policy ());
+  events_ = std::make_unique<AuditEvents> (*store_, log_);
   backend_ = store_.get ();
   if (console) {
     ConsoleOptions options;
@@ -63,6 +64,7 @@ App::App (Config config, std::function<Config ()> reload)
         return turn_.servers (user, now, end);
       });
   room_->set_log (&log_);
+  note_refusals ();
   room_->set_grant_key (keys_->grants ().newest ());
   room_->restore (running, wall_now ());
   metrics_ = std::make_unique<Metrics> (
@@ -84,6 +86,8 @@ App::~App ()
   http_.reset ();
   room_.reset ();
   console_.reset ();
+  events_->flush (); // the store's last job
+  events_.reset ();
   store_.reset ();
 }
 
@@ -144,7 +148,34 @@ App::services ()
                std::function<void ()> fn) { network_->post (std::move (fn)); };
   s.healthy = [this] { return healthy (); };
   s.log = &log_;
+  s.events = events_.get ();
   return s;
+}
+
+// At the signalling link: who may not come in, or may not have that robot. Not
+// who sends what cannot be read, or too much: that is no question of rights.
+void
+App::note_refusals ()
+{
+  room_->set_on_refused (
+      [this] (const std::string &user, const std::string &address,
+          const std::string &code, const std::string &message,
+          const std::string &robot) {
+        bool right = code == "unauthorized" || code == "forbidden" ||
+                     code == "no-active-booking" || code == "unknown-robot";
+        if (!right)
+          return;
+        AuditEvent event;
+        event.kind = "denied";
+        event.actor = user;
+        event.what = message;
+        event.target = robot;
+        event.address = address;
+        event.via = "socket";
+        event.code = code;
+        // The Room's own line, "refused", says it already.
+        events_->sum (std::move (event), AuditEvents::Line::No);
+      });
 }
 
 void
@@ -244,6 +275,11 @@ App::reload_config ()
     else
       load_stored_keys ();
     log_.write (LogLevel::Info, "reloaded");
+    AuditEvent event;
+    event.kind = "admin-action";
+    event.what = "reloaded";
+    event.via = "server";
+    events_->note (std::move (event));
   } catch (const std::exception &error) {
     log_.write (LogLevel::Error, "reload-failed",
         {{"text", "nothing changed"}, {"reason", error.what ()}});
@@ -325,6 +361,7 @@ App::heartbeat ()
   network_->schedule (Clock::now () + kPollInterval, [this] { heartbeat (); });
   poll_store ();
   store_->write_again ();
+  events_->tick ();
   forget_old ();
   if (!console_)
     return;
@@ -342,8 +379,8 @@ App::forget_old ()
 {
   auto now = Clock::now ();
   Retention retention{config_.keep_sessions_ms, config_.keep_addresses_ms,
-      config_.keep_bookings_ms};
-  if (!retention.any () || now < forget_at_)
+      config_.keep_bookings_ms, config_.keep_events_ms};
+  if (now < forget_at_)
     return;
   forget_at_ = now + std::chrono::hours (1);
   store_->ask<bool> (

@@ -27,6 +27,7 @@ public:
   void on_disconnect (SocketId socket, std::string_view reason) override;
 
 private:
+  void note_refusals ();
   void listen ();
   void arm ();
   void heartbeat ();
@@ -49,6 +50,7 @@ private:
   TurnCredentials turn_;
   std::unique_ptr<NetworkServer> network_;
   std::unique_ptr<StoreBackend> store_; // with a console: for sessions alone
+  std::unique_ptr<AuditEvents> events_;
   std::unique_ptr<ConsoleBackend> console_;
   Backend *backend_ = nullptr;
   // Answers of the store that are looked at after the end are dropped.

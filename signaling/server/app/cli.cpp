@@ -2,6 +2,7 @@
 #include "server/app/clicontext.hpp"
 #include "server/http/webfiles.hpp"
 #include "server/store/bookingrules.hpp"
+#include <algorithm>
 #include <iostream>
 
 namespace robotlive::server {
@@ -51,7 +52,9 @@ booking_add (CommandContext &c)
     std::cerr << "warning: there is no account " << b.user_id << " (user add)"
               << std::endl;
   try {
-    std::cout << c.store ().add_booking (b) << std::endl;
+    std::string id = std::to_string (c.store ().add_booking (b));
+    std::cout << id << std::endl;
+    c.did ("booking-added", id);
   } catch (const StoreError &refused) {
     if (!refused.clash)
       throw;
@@ -96,6 +99,7 @@ booking_cancel (CommandContext &c)
       is_over (*booking, wall_now ()) && c.line.get ("force").empty ())
     data_error ("the booking is over: it is a record (--force cancels it)");
   c.store ().cancel_booking (id);
+  c.did ("booking-cancelled", text);
   return EX_OK;
 }
 
@@ -103,16 +107,81 @@ int
 session_list (CommandContext &c)
 {
   auto names = names_of_users (c);
-  Table table (
-      c.line, {{"PEER", "peerId"}, {"VIEWER", "viewerId"}, {"ROBOT", "robotId"},
-                  {"ROLE", "role"}, {"STARTED", "startedAt"},
-                  {"EXPIRES", "expiresAt"}, {"NAME", "viewerName"}});
+  Table table (c.line,
+      {{"PEER", "peerId"}, {"VIEWER", "viewerId"}, {"ROBOT", "robotId"},
+          {"ROLE", "role"}, {"STARTED", "startedAt"}, {"EXPIRES", "expiresAt"},
+          {"STATE", "state"}, {"NAME", "viewerName"}});
   for (const SessionEntry &e : c.records ().running_sessions ()) {
     table.cell (e.peer_id).cell (e.viewer_id).cell (e.robot_id).cell (e.role);
     table.moment (e.started_at, *c.zone).moment (e.expires_at, *c.zone);
+    // Whose links are up is for the server to say (GET /sessions).
+    table.cell (e.ending.empty () ? "running" : "ending");
     table.cell (names[e.viewer_id]);
   }
   table.print ();
+  return EX_OK;
+}
+
+// What happened, newest first: sessions, or with --kind security events.
+int
+audit_list (CommandContext &c)
+{
+  const TimeMs now = wall_now ();
+  auto moment = [&] (const char *name, TimeMs otherwise) {
+    std::string text = c.line.get (name);
+    auto at = text.empty () ? std::optional<TimeMs> (otherwise)
+                            : c.zone->parse_moment (text, now);
+    if (!at)
+      usage_error (
+          std::string ("--") + name + " is ISO 8601 or \"YYYY-MM-DD HH:MM\"");
+    return *at;
+  };
+  const std::string limit = c.line.get ("limit", "1000");
+  if (limit.empty () || limit.size () > 7 ||
+      limit.find_first_not_of ("0123456789") != limit.npos ||
+      std::stoi (limit) == 0)
+    usage_error ("--limit is a number");
+  EventQuery query;
+  query.from = moment ("from", 0);
+  query.to = moment ("to", kNever);
+  query.limit = std::stoi (limit);
+  query.person = c.line.get ("viewer");
+  query.target = c.line.get ("robot");
+  const std::string kind = c.line.get ("kind", "session");
+  if (kind == "session") {
+    Table table (c.line,
+        {{"PEER", "peerId"}, {"VIEWER", "viewerId"}, {"ROBOT", "robotId"},
+            {"ROLE", "role"}, {"ADDRESS", "address"}, {"STARTED", "startedAt"},
+            {"EXPIRES", "expiresAt"}, {"ENDED", "endedAt"},
+            {"REASON", "reason"}});
+    for (const SessionEntry &e : c.records ().audit (
+             {query.from, query.to, query.limit, query.target, query.person})) {
+      table.cell (e.peer_id).cell (e.viewer_id).cell (e.robot_id);
+      table.cell (e.role).cell (e.address).moment (e.started_at, *c.zone);
+      table.moment (e.expires_at, *c.zone).moment (e.ended_at, *c.zone);
+      table.cell (e.reason);
+    }
+    table.print ();
+    c.did ("audit-read");
+    return EX_OK;
+  }
+  const auto &kinds = event_kinds ();
+  if (kind != "event" &&
+      std::find (kinds.begin (), kinds.end (), kind) == kinds.end ())
+    usage_error ("--kind is session, event, denied, login, password, token, "
+                 "revocation or admin-action");
+  query.kind = kind == "event" ? "" : kind;
+  Table table (c.line,
+      {{"TIME", "at"}, {"KIND", "kind"}, {"WHO", "who"}, {"WHAT", "what"},
+          {"TARGET", "target"}, {"ADDRESS", "address"}, {"VIA", "via"},
+          {"CODE", "code"}, {"COUNT", "count"}});
+  for (const AuditEvent &e : c.records ().events (query)) {
+    table.moment (e.at, *c.zone).cell (e.kind).cell (e.actor).cell (e.what);
+    table.cell (e.target).cell (e.address).cell (e.via).cell (e.code);
+    table.number (e.count);
+  }
+  table.print ();
+  c.did ("audit-read");
   return EX_OK;
 }
 
@@ -151,7 +220,9 @@ key_rotate (CommandContext &c)
     usage_error ("--overlap is not a duration like 24h, or 0");
   c.keys (); // the first one is made by whoever asks first
   const TimeMs now = wall_now ();
-  std::cout << GrantKeys::rotate (c.records (), now, *overlap) << std::endl;
+  std::string id = GrantKeys::rotate (c.records (), now, *overlap);
+  std::cout << id << std::endl;
+  c.did ("key-rotated", id);
   std::cerr << "the older keys are good until "
             << c.zone->iso8601 (now + *overlap)
             << "; a robot that has them in a file (grant-key) needs what "
@@ -193,8 +264,14 @@ run_command (const CommandLine &line)
     return session_list (c);
   if (line.command == "session end") {
     c.records ().request_end (line.arguments[0]);
+    c.did ("session-ended", line.arguments[0]);
+    std::cerr << "the viewer may come back while its booking runs (booking "
+                 "cancel keeps it out)"
+              << std::endl;
     return 0;
   }
+  if (line.command == "audit list")
+    return audit_list (c);
   if (line.command == "key show") {
     std::cout << c.keys ().grants ().newest ().public_pem ();
     return 0;

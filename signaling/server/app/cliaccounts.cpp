@@ -165,7 +165,9 @@ user_add (CommandContext &c)
         "a user with the e-mail " + user.email + " exists already");
   user.password_hash = read_password_hash (c.line, user);
   user.created_at = wall_now ();
-  std::cout << c.store ().add_user (user) << std::endl;
+  std::string id = std::to_string (c.store ().add_user (user));
+  std::cout << id << std::endl;
+  c.did ("user-added", id);
   return EX_OK;
 }
 
@@ -197,11 +199,13 @@ user_password (CommandContext &c, const User &user)
     c.store ().add_password_link (secret_hash (secret), id_of (user),
         now + c.config.password_link_ttl_ms);
     output.write (password_link_path (secret));
+    c.did ("password-link", id_of (user), {{"password", "link-made"}});
     return EX_OK;
   }
   UserChange change;
   change.password_hash = read_password_hash (c.line, user);
   c.store ().change_user (id_of (user), change, now);
+  c.did ("user-password", id_of (user), {{"password", "set"}});
   return EX_OK;
 }
 
@@ -209,34 +213,8 @@ user_password (CommandContext &c, const User &user)
 int
 user_export (CommandContext &c, const User &user)
 {
-  std::string id = id_of (user);
-  JsonWriter w;
-  w.object ().key ("account").object ();
-  w.field ("id", user.id).field ("email", user.email);
-  w.field ("name", user.name).field ("role", user.role);
-  w.field ("enabled", user.enabled).field ("created_at", user.created_at);
-  w.field ("last_login", user.last_login).end ();
-  w.key ("bookings").array ();
-  for (const BookingRecord &b : c.store ().bookings ()) {
-    if (b.user_id != id)
-      continue;
-    w.object ().field ("id", b.id).field ("robot_id", b.robot_id);
-    w.field ("robot_type", b.robot_type).field ("status", b.status);
-    w.field ("starts_at", b.window.starts_at);
-    w.field ("ends_at", b.window.ends_at).field ("created_at", b.created_at);
-    w.end ();
-  }
-  w.end ().key ("sessions").array ();
-  AuditQuery query;
-  query.viewer_id = id;
-  query.limit = 1000000;
-  for (const SessionEntry &e : c.store ().audit (query)) {
-    w.object ().field ("peerId", e.peer_id).field ("robotId", e.robot_id);
-    w.field ("address", e.address).field ("startedAt", e.started_at);
-    w.field ("expiresAt", e.expires_at).field ("endedAt", e.ended_at);
-    w.field ("reason", e.reason).end ();
-  }
-  std::cout << w.end ().end ().take () << std::endl;
+  std::cout << c.store ().export_user (id_of (user)) << std::endl;
+  c.did ("user-exported", id_of (user));
   return EX_OK;
 }
 
@@ -254,22 +232,31 @@ change_user (CommandContext &c, const std::string &verb)
   TimeMs now = wall_now ();
   if (verb == "remove" || verb == "erase") {
     c.store ().remove_user (id_of (user), now, false, verb == "erase");
+    c.did (verb == "erase" ? "user-erased" : "user-removed", id_of (user));
     return EX_OK;
   }
   UserChange change;
+  std::string what = "user-" + verb + "d"; // enabled, disabled
   if (verb == "role") {
     check_role (words[1]);
     change.role = words[1];
+    what = "user-role-" + words[1];
   } else if (verb == "name") {
     if (!valid_name (words[1]))
       data_error ("the name is not usable");
     change.name = words[1];
+    what = "user-renamed";
   } else if (verb == "logout") {
     change.end_logins = true;
+    what = "user-logged-out";
   } else {
     change.enabled = verb == "enable";
   }
   c.store ().change_user (id_of (user), change, now);
+  if (verb == "logout" || verb == "disable")
+    c.did (what.c_str (), id_of (user), {{"revocation", "logins"}});
+  else
+    c.did (what.c_str (), id_of (user));
   return EX_OK;
 }
 
@@ -306,6 +293,7 @@ robot_add (CommandContext &c)
   std::string token = c.issue (identity);
   c.store ().add_robot (robot, identity.expires_at);
   output.write (token);
+  c.did ("robot-added", robot.id, {{"token", "robot"}});
   return EX_OK;
 }
 
@@ -351,6 +339,16 @@ robot_rename (CommandContext &c)
   auto type = robot.type.empty () ? std::nullopt
                                   : std::optional<std::string> (robot.type);
   c.store ().change_robot (robot.id, name, type);
+  c.did ("robot-changed", robot.id);
+  return EX_OK;
+}
+
+int
+robot_remove (CommandContext &c)
+{
+  const std::string &id = c.line.arguments[0];
+  c.store ().remove_robot (id, wall_now ());
+  c.did ("robot-removed", id, {{"revocation", "robot"}});
   return EX_OK;
 }
 
@@ -368,6 +366,7 @@ robot_token (CommandContext &c)
   if (!c.line.get ("revoke").empty ()) {
     // Also of a robot that the store does not know.
     c.records ().revoke_subject (true, id, now);
+    c.did ("robot-tokens-revoked", id, {{"revocation", "robot"}});
     return EX_OK;
   }
   if (!c.store ().robot (id))
@@ -379,6 +378,7 @@ robot_token (CommandContext &c)
   c.store ().set_robot_token (id, identity.token_id, now, identity.expires_at,
       *overlap > 0 ? now + *overlap : 0);
   output.write (token);
+  c.did ("robot-token-issued", id, {{"token", "robot"}});
   return EX_OK;
 }
 
@@ -415,6 +415,7 @@ token (CommandContext &c)
   c.records ().add_token ({identity.token_id, subject, role, identity.issued_at,
       identity.expires_at, 0, 0});
   output.write (text);
+  c.did ("token-issued", subject, {{"token", role.c_str ()}});
   return EX_OK;
 }
 
@@ -452,6 +453,7 @@ token_revoke (CommandContext &c)
     std::cerr << "warning: no token with this id was issued here; it is "
                  "refused from now on"
               << std::endl;
+  c.did ("token-revoked", id, {{"revocation", "token"}});
   return EX_OK;
 }
 
@@ -474,7 +476,7 @@ run_account_command (CommandContext &c)
   if (name == "robot rename")
     return robot_rename (c);
   if (name == "robot remove")
-    return c.store ().remove_robot (c.line.arguments[0], wall_now ()), EX_OK;
+    return robot_remove (c);
   if (name == "robot token")
     return robot_token (c);
   if (name == "token")

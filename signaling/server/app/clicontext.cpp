@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/app/clicontext.hpp"
 #include <iostream>
+#include <pwd.h>
+#include <unistd.h>
 
 namespace robotlive::server {
 
@@ -61,6 +63,35 @@ CommandContext::issue (const Identity &identity)
     throw ConfigError ("the configured key checks tokens only: they are "
                        "issued where its private half is");
   return k.issue (identity);
+}
+
+// By whom: the account of this machine, which is no account of the server's.
+void
+CommandContext::did (const char *what, const std::string &target,
+    std::initializer_list<std::pair<const char *, const char *>> kinds)
+{
+  const passwd *account = getpwuid (getuid ());
+  AuditEvent event;
+  event.at = wall_now ();
+  event.actor = "local:" + (account ? std::string (account->pw_name)
+                                    : std::to_string (getuid ()));
+  event.kind = "admin-action";
+  event.what = what;
+  event.target = target;
+  event.via = "command";
+  std::vector<AuditEvent> list = {event};
+  for (auto [kind, more] : kinds) {
+    event.kind = kind;
+    event.what = more;
+    list.push_back (event);
+  }
+  try {
+    records ().write_events (list);
+  } catch (const StoreError &error) {
+    // What it was for is done.
+    std::cerr << "warning: not in the audit log: " << error.what ()
+              << std::endl;
+  }
 }
 
 std::string

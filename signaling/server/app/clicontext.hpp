@@ -22,6 +22,9 @@ struct CommandContext
   Store &records ();
   Keys keys ();
   std::string issue (const Identity &identity);
+  // It is done: into the audit log. *kinds*: beside "admin-action".
+  void did (const char *what, const std::string &target = "",
+      std::initializer_list<std::pair<const char *, const char *>> kinds = {});
 
   const CommandLine &line;
   Config config;

@@ -106,6 +106,13 @@ const std::vector<Command> kCommands = {
     {"booking cancel", "ID", "Cancel a booking; its session ends.", 1, 1,
         {{"force", nullptr, "Also one that is over"}}},
     {"session list", "", "Who watches what, until when.", 0, 0, {kJson}},
+    {"audit list", "", "What happened: sessions, or security events.", 0, 0,
+        {{"kind", "KIND",
+             "session (if not given), event (all that follow), denied, login, "
+             "password, token, revocation or admin-action"},
+            {"from", "TIME", "Not before"}, {"to", "TIME", "Before"},
+            {"viewer", "ID", "Of one person"}, {"robot", "ID", "Of one robot"},
+            {"limit", "N", "The newest so many (1000)"}, kJson}},
     {"session end", "PEERID", "End a session at once.", 1, 1, {}},
     {"key show", "", "Print the newest public key of grants (PEM).", 0, 0, {}},
     {"key list", "", "The keys of grants, the newest first.", 0, 0, {kJson}},

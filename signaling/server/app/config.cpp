@@ -255,6 +255,7 @@ read_keys (File &f, Config *config)
   f.duration ("retention", "sessions", &c.keep_sessions_ms);
   f.duration ("retention", "addresses", &c.keep_addresses_ms);
   f.duration ("retention", "bookings", &c.keep_bookings_ms);
+  f.duration ("retention", "events", &c.keep_events_ms);
 
   f.get ("ice", "stun-urls", &c.stun_urls);
   f.get ("ice", "turn-urls", &c.turn_urls);

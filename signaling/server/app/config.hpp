@@ -81,6 +81,7 @@ struct Config
   TimeMs keep_sessions_ms = 0;
   TimeMs keep_addresses_ms = 0;
   TimeMs keep_bookings_ms = 0;
+  TimeMs keep_events_ms = 0;
 
   // ice
   std::vector<std::string> stun_urls;

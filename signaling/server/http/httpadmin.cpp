@@ -14,7 +14,17 @@ std::string
 csv_cell (const std::string &text)
 {
   std::string cell = text;
-  if (!cell.empty () && std::string ("=+-@\t\r").find (cell[0]) != cell.npos)
+  // Also as East Asian input methods write them.
+  static const std::string_view starts[] = {"=", "+", "-", "@", "\t", "\r",
+      "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"};
+  // A spreadsheet looks behind spaces, too.
+  std::size_t first = cell.find_first_not_of (' ');
+  bool formula = first != std::string::npos &&
+                 std::any_of (std::begin (starts), std::end (starts),
+                     [&] (std::string_view start) {
+                       return cell.compare (first, start.size (), start) == 0;
+                     });
+  if (formula)
     cell.insert (0, "'");
   if (cell.find_first_of (",\"\r\n") == std::string::npos)
     return cell;
@@ -148,15 +158,32 @@ HttpApi::end_session (const CallPtr &call, const std::string &peer_id)
   if (!services_.room->end_session (peer_id, "revoked", call->now))
     return call->reply (
         error_response (404, "not-found", "there is no such session"));
+  note_act (*call, "session-ended", peer_id);
   // After what the room has written: what was answered outlives this server.
   services_.audit->ask<bool> ([] (Store &) { return true; },
       [call] (bool, const StoreError *) {
-        call->reply (json_response (200, "{\"ok\":true}"));
+        // It is the session that ends, not the right to one.
+        call->reply (json_response (200,
+            "{\"ok\":true,\"may_return\":true,\"message\":\"the viewer may "
+            "offer anew while its booking runs: cancel that to keep it "
+            "out\"}"));
       });
 }
 
-// ?from=T&to=T (as in bookings), ?robot=ID, ?viewer=ID, ?limit=N, ?format=csv
-// or Accept: text/csv.
+HttpResponse
+HttpApi::csv_response (const char *heading, const std::string &rows)
+{
+  HttpResponse response =
+      json_response (200, std::string (heading) + "\r\n" + rows);
+  response.content_type = "text/csv; charset=utf-8";
+  response.headers.emplace_back (
+      "Content-Disposition", "attachment; filename=\"audit.csv\"");
+  return response;
+}
+
+// ?kind=session (or none): who watched what. Another kind, or "event" for all
+// of them: security events. ?from=T&to=T (as in bookings), ?robot=ID,
+// ?viewer=ID, ?limit=N, ?format=csv or Accept: text/csv.
 void
 HttpApi::audit (const CallPtr &call)
 {
@@ -183,8 +210,21 @@ HttpApi::audit (const CallPtr &call)
   bool csv = call->query ("format") == "csv" ||
              call->request.header ("accept").find ("text/csv") !=
                  std::string_view::npos;
+  std::string kind = call->query ("kind");
+  const auto &kinds = event_kinds ();
+  bool sessions = kind.empty () || kind == "session";
+  if (!sessions && kind != "event" &&
+      std::find (kinds.begin (), kinds.end (), kind) == kinds.end ())
+    return call->reply (error_response (422, "bad-message",
+        "\"kind\" is session, event, denied, login, password, token, "
+        "revocation or admin-action"));
+  // A page that looks often is one row a minute.
+  services_.events->sum (http_event (
+      *call, "admin-action", csv ? "audit-exported" : "audit-read"));
   AuditQuery query{
       *from, *to, limit, call->query ("robot"), call->query ("viewer")};
+  if (!sessions)
+    return audit_events (call, query, kind == "event" ? "" : kind, csv);
   services_.audit->ask_for<std::vector<SessionEntry>> (
       call->identity->subject,
       [query] (Store &store) { return store.audit (query); },
@@ -200,21 +240,67 @@ HttpApi::audit (const CallPtr &call)
           return call->reply (json_response (200, w.end ().take ()));
         }
         const Zone &zone = *services_.zone;
-        HttpResponse response = json_response (200,
-            "peer_id,viewer_id,robot_id,role,address,started_at,expires_at,"
-            "ended_at,reason\r\n");
-        response.content_type = "text/csv; charset=utf-8";
-        response.headers.emplace_back (
-            "Content-Disposition", "attachment; filename=\"audit.csv\"");
+        std::string rows;
         for (const SessionEntry &e : list)
-          response.body += csv_cell (e.peer_id) + "," + csv_cell (e.viewer_id) +
-                           "," + csv_cell (e.robot_id) + "," +
-                           csv_cell (e.role) + "," + csv_cell (e.address) +
-                           "," + zone.iso8601 (e.started_at) + "," +
-                           zone.iso8601 (e.expires_at) + "," +
-                           (e.ended_at ? zone.iso8601 (e.ended_at) : "") + "," +
-                           csv_cell (e.reason) + "\r\n";
-        call->reply (std::move (response));
+          rows += csv_cell (e.peer_id) + "," + csv_cell (e.viewer_id) + "," +
+                  csv_cell (e.robot_id) + "," + csv_cell (e.role) + "," +
+                  csv_cell (e.address) + "," + zone.iso8601 (e.started_at) +
+                  "," + zone.iso8601 (e.expires_at) + "," +
+                  (e.ended_at ? zone.iso8601 (e.ended_at) : "") + "," +
+                  csv_cell (e.reason) + "\r\n";
+        call->reply (csv_response (
+            "peer_id,viewer_id,robot_id,role,address,started_at,expires_at,"
+            "ended_at,reason",
+            rows));
+      });
+}
+
+void
+HttpApi::audit_events (const CallPtr &call, const AuditQuery &asked,
+    const std::string &kind, bool csv)
+{
+  EventQuery query;
+  query.from = asked.from;
+  query.to = asked.to;
+  query.limit = asked.limit;
+  query.kind = kind;
+  query.person = asked.viewer_id;
+  query.target = asked.robot_id;
+  services_.audit->ask_for<std::vector<AuditEvent>> (
+      call->identity->subject,
+      [query] (Store &store) { return store.events (query); },
+      [this, call, csv] (
+          const std::vector<AuditEvent> &list, const StoreError *error) {
+        if (error)
+          return call->reply (store_error_response (*error));
+        JsonWriter w;
+        std::string rows;
+        w.array ();
+        for (const AuditEvent &e : list) {
+          if (!csv)
+            w.object ()
+                .field ("id", e.id)
+                .field ("at", e.at)
+                .field ("kind", e.kind)
+                .field ("who", e.actor)
+                .field ("what", e.what)
+                .field ("target", e.target)
+                .field ("address", e.address)
+                .field ("via", e.via)
+                .field ("code", e.code)
+                .field ("count", e.count)
+                .end ();
+          else
+            rows += services_.zone->iso8601 (e.at) + "," + csv_cell (e.kind) +
+                    "," + csv_cell (e.actor) + "," + csv_cell (e.what) + "," +
+                    csv_cell (e.target) + "," + csv_cell (e.address) + "," +
+                    csv_cell (e.via) + "," + csv_cell (e.code) + "," +
+                    std::to_string (e.count) + "\r\n";
+        }
+        call->reply (
+            csv ? csv_response (
+                      "at,kind,who,what,target,address,via,code,count", rows)
+                : json_response (200, w.end ().take ()));
       });
 }
 

@@ -56,9 +56,9 @@ user_json (const std::string &id, const std::string &name,
 
 HttpApi::HttpApi (Services services)
     : users_ ({services.config, services.keys, services.room, services.store,
-          services.audit, services.passwords, services.post, services.log}),
+          services.audit, services.passwords, services.post, services.events}),
       robots_ ({services.config, services.keys, services.room, services.store,
-          services.audit, services.log}),
+          services.audit, services.events}),
       availability_ ({services.zone, services.store})
 {
   set_services (std::move (services));
@@ -85,6 +85,7 @@ HttpApi::on_request (
   call->reply = [this, reply, c = call.get (), secure = request.secure] (
                     HttpResponse response) {
     log_request (*c, response.status);
+    note_denied (*c, response.status);
     response.headers.emplace_back ("X-Request-Id", c->id);
     response.headers.emplace_back ("X-Content-Type-Options", "nosniff");
     response.headers.emplace_back ("X-Frame-Options", "DENY");
@@ -109,8 +110,10 @@ HttpApi::on_request (
     call->token = std::string (authorization.substr (7));
     Identity identity;
     if (services_.keys->check (call->token, call->now, &identity) ==
-        TokenError::None)
+        TokenError::None) {
       call->identity = identity;
+      call->bearer = identity.subject;
+    }
   }
   if (!need_json (call))
     return;
@@ -171,6 +174,29 @@ HttpApi::log_request (const Call &call, int status) const
           {"status", std::to_string (status)},
           {"user", call.identity ? call.identity->subject : ""},
           {"address", call.request.address}});
+}
+
+// A log-in that failed is an event of its own.
+void
+HttpApi::note_denied (const Call &call, int status)
+{
+  if ((status != 401 && status != 403) || call.is ("POST", {"auth", "login"}) ||
+      call.path.empty ())
+    return;
+  bool own = call.path[0] == "auth" && call.path.size () > 1;
+  AuditEvent event = http_event (call, "denied",
+      call.request.method + " /" + call.path[0] +
+          (own ? "/" + call.path[1] : ""),
+      !own && call.path.size () > 1 ? call.path[1] : "");
+  event.code = status == 401 ? "unauthorized" : "forbidden";
+  services_.events->sum (std::move (event));
+}
+
+void
+HttpApi::note_act (
+    const Call &call, const std::string &what, const std::string &target)
+{
+  services_.events->note (http_event (call, "admin-action", what, target));
 }
 
 bool
@@ -304,6 +330,8 @@ HttpApi::login (const CallPtr &call)
   if (wait > 0) {
     services_.log->limited (LogLevel::Warning, "login-throttled",
         {{"address", call->request.address}, {"request", call->id}});
+    services_.events->sum (
+        http_event (*call, "login", "throttled"), AuditEvents::Line::No);
     HttpResponse response = error_response (
         429, "rate-limited", "too many logins: wait and try again");
     response.headers.emplace_back (
@@ -326,6 +354,14 @@ HttpApi::login (const CallPtr &call)
         right ? "login" : "login-failed",
         {{"user", user_id}, {"address", call->request.address},
             {"request", call->id}});
+    AuditEvent event = http_event (*call, "login",
+        !right                   ? "failed"
+        : user && !user->enabled ? "disabled"
+                                 : "ok",
+        user_id);
+    // Who fails to log in is nobody yet.
+    event.actor = right ? user_id : "";
+    services_.events->sum (std::move (event), AuditEvents::Line::No);
     if (!right)
       return call->reply (error_response (
           401, "unauthorized", "e-mail address or password is wrong"));

@@ -43,6 +43,7 @@ struct Services
   StoreBackend::Post post; // to the I/O thread
   std::function<bool ()> healthy;
   Log *log = nullptr;
+  AuditEvents *events = nullptr;
 };
 
 class HttpApi final : public HttpHandler
@@ -61,6 +62,10 @@ private:
   using CallPtr = HttpCallPtr;
 
   void log_request (const Call &call, int status) const;
+  void note_denied (const Call &call, int status);
+  // An administrator does it, to what is another's.
+  void note_act (
+      const Call &call, const std::string &what, const std::string &target);
   void identify (const CallPtr &call, std::function<void ()> then);
   void dispatch (const CallPtr &call);
   bool route (const CallPtr &call);
@@ -90,6 +95,10 @@ private:
   void list_sessions (const CallPtr &call);
   void end_session (const CallPtr &call, const std::string &peer_id);
   void audit (const CallPtr &call);
+  void audit_events (const CallPtr &call, const AuditQuery &asked,
+      const std::string &kind, bool csv);
+  static HttpResponse csv_response (
+      const char *heading, const std::string &rows);
 
   // Replies 415 and is false for a body that is not said to be JSON.
   bool need_json (const CallPtr &call);

@@ -355,6 +355,8 @@ HttpApi::create_booking (const CallPtr &call)
         if (e)
           return call->reply (store_error_response (*e));
         services_.room->recheck (b.user_id, wall_now ());
+        if (b.user_id != call->identity->subject)
+          note_act (*call, "booking-added", std::to_string (b.id));
         call->reply (json_response (201, booking_json (b)));
       });
 }
@@ -402,6 +404,8 @@ HttpApi::change_booking (const CallPtr &call, std::int64_t id)
               if (e)
                 return call->reply (store_error_response (*e));
               services_.room->recheck (b.user_id, wall_now ());
+              if (b.user_id != call->identity->subject)
+                note_act (*call, "booking-changed", std::to_string (b.id));
               call->reply (json_response (200, booking_json (b)));
             });
       });
@@ -425,13 +429,15 @@ HttpApi::cancel_booking (const CallPtr &call, std::int64_t id)
         store.cancel_booking (id);
         return b->user_id;
       },
-      [this, call] (std::string user, const StoreError *error) {
+      [this, call, id] (std::string user, const StoreError *error) {
         if (error)
           return call->reply (store_error_response (*error));
         if (user.empty ())
           return call->reply (error_response (
               409, "booking-over", "what is over cannot be cancelled"));
         services_.room->recheck (user, wall_now ());
+        if (user != call->identity->subject)
+          note_act (*call, "booking-cancelled", std::to_string (id));
         call->reply (json_response (200, "{\"ok\":true}"));
       });
 }

@@ -1,11 +1,26 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/http/httpcall.hpp"
 #include "protocol/json.hpp"
+#include "server/auth/throttle.hpp"
 #include <algorithm>
 #include <glib.h>
 #include <simdjson.h>
 
 namespace robotlive::server {
+
+AuditEvent
+http_event (const HttpCall &call, const char *kind, const std::string &what,
+    const std::string &target)
+{
+  AuditEvent event;
+  event.kind = kind;
+  event.actor = call.bearer;
+  event.what = what;
+  event.target = target;
+  event.address = call.request.address;
+  event.via = "http";
+  return event;
+}
 
 HttpResponse
 json_response (int status, std::string body)
@@ -104,6 +119,14 @@ HttpCall::query_if (std::string_view key) const
     at = end + 1;
   }
   return std::nullopt;
+}
+
+std::string
+lane_of (const HttpCall &call)
+{
+  return call.identity
+             ? call.identity->subject
+             : "from " + LoginAttempt::of ("", call.request.address).address;
 }
 
 bool

@@ -3,6 +3,7 @@
 // One request on its way, and what the groups of routes have in common.
 #pragma once
 #include "server/hub/transport.hpp"
+#include "server/store/auditevents.hpp"
 #include "server/store/store.hpp"
 #include <functional>
 #include <initializer_list>
@@ -22,7 +23,8 @@ struct HttpCall
   // Who it is now, not who the token says; empty: nobody.
   std::optional<Identity> identity;
   std::string token;
-  bool robot = false;          // the token is a robot's, whatever it is worth
+  std::string bearer; // who signed for it, whatever the token is worth now
+  bool robot = false; // the token is a robot's, whatever it is worth
   bool unavailable = false;    // it could not be found out
   std::string refusal;         // why a token that is right does not count
   std::optional<User> account; // if it is one of ours
@@ -50,10 +52,18 @@ public:
   virtual bool route (const HttpCallPtr &call) = 0;
 };
 
+// What whoever asks does, or may not do. *target*: an id.
+AuditEvent http_event (const HttpCall &call, const char *kind,
+    const std::string &what, const std::string &target = "");
+
 HttpResponse json_response (int status, std::string body);
 HttpResponse error_response (
     int status, std::string_view code, std::string_view message);
 HttpResponse store_error_response (const StoreError &error);
+
+// Whoever asks waits for itself alone at the store. Who has only a link waits
+// with those of its address.
+std::string lane_of (const HttpCall &call);
 
 // Each replies 401, 403 or 503 and is false for who may not.
 bool need_user (const HttpCall &call);

@@ -59,9 +59,8 @@ void
 RobotRoutes::say (
     const HttpCallPtr &call, const char *what, const std::string &id)
 {
-  parts_.log->write (LogLevel::Info, "robot-changed",
-      {{"what", what}, {"robot", id}, {"user", call->identity->subject},
-          {"address", call->request.address}, {"request", call->id}});
+  parts_.events->note (
+      http_event (*call, "admin-action", std::string ("robot-") + what, id));
 }
 
 bool
@@ -95,7 +94,8 @@ RobotRoutes::add (const HttpCallPtr &call)
   Identity identity =
       new_identity (robot.id, "robot", call->now, parts_.config->robot_ttl_ms);
   robot.token_id = identity.token_id;
-  parts_.store->ask<bool> (
+  parts_.store->ask_for<bool> (
+      lane_of (*call),
       [robot, end = identity.expires_at] (Store &store) {
         store.add_robot (robot, end);
         return true;
@@ -104,6 +104,7 @@ RobotRoutes::add (const HttpCallPtr &call)
         if (error)
           return call->reply (store_error_response (*error));
         say (call, "added", robot.id);
+        parts_.events->note (http_event (*call, "token", "robot", robot.id));
         parts_.room->recheck_robots (&robot.id);
         JsonWriter w;
         w.object ().field ("id", robot.id).field ("type", robot.type);
@@ -132,7 +133,8 @@ RobotRoutes::change (const HttpCallPtr &call)
     return refuse (call, "\"name\" is not usable");
   if (type && !type->empty () && !valid_robot_id (*type))
     return refuse (call, "\"type\" is letters, digits and . _ - : @ + /");
-  parts_.store->ask<bool> (
+  parts_.store->ask_for<bool> (
+      lane_of (*call),
       [id = call->path[1], name, type] (Store &store) {
         store.change_robot (id, name, type);
         return true;
@@ -148,7 +150,8 @@ RobotRoutes::change (const HttpCallPtr &call)
 void
 RobotRoutes::remove (const HttpCallPtr &call)
 {
-  parts_.store->ask<bool> (
+  parts_.store->ask_for<bool> (
+      lane_of (*call),
       [id = call->path[1], now = call->now] (Store &store) {
         store.remove_robot (id, now);
         return true;
@@ -157,6 +160,8 @@ RobotRoutes::remove (const HttpCallPtr &call)
         if (error)
           return call->reply (store_error_response (*error));
         say (call, "removed", call->path[1]);
+        parts_.events->note (
+            http_event (*call, "revocation", "robot", call->path[1]));
         parts_.store->forget_standings ();
         parts_.room->revoke_robot (call->path[1], wall_now ());
         parts_.room->recheck_all (wall_now ());
@@ -182,7 +187,8 @@ RobotRoutes::issue_token (const HttpCallPtr &call)
   Identity identity =
       new_identity (id, "robot", call->now, parts_.config->robot_ttl_ms);
   TimeMs others_end = *overlap > 0 ? call->now + *overlap : 0;
-  parts_.store->ask<bool> (
+  parts_.store->ask_for<bool> (
+      lane_of (*call),
       [id, identity, others_end, now = call->now] (Store &store) {
         store.set_robot_token (
             id, identity.token_id, now, identity.expires_at, others_end);
@@ -192,6 +198,7 @@ RobotRoutes::issue_token (const HttpCallPtr &call)
         if (error)
           return call->reply (store_error_response (*error));
         say (call, "token-issued", id);
+        parts_.events->note (http_event (*call, "token", "robot", id));
         parts_.store->forget_standings ();
         // Whoever holds the old token is cut, at once or in time.
         if (others_end == 0)
@@ -215,7 +222,8 @@ RobotRoutes::revoke_tokens (const HttpCallPtr &call)
   const std::string id = call->path[1];
   if (!valid_id (id))
     return refuse (call, "that is not the id of a robot");
-  parts_.store->ask<bool> (
+  parts_.store->ask_for<bool> (
+      lane_of (*call),
       [id, now = call->now] (Store &store) {
         store.revoke_subject (true, id, now);
         return true;
@@ -224,6 +232,7 @@ RobotRoutes::revoke_tokens (const HttpCallPtr &call)
         if (error)
           return call->reply (store_error_response (*error));
         say (call, "tokens-revoked", id);
+        parts_.events->note (http_event (*call, "revocation", "robot", id));
         parts_.store->forget_standings ();
         parts_.room->revoke_robot (id, wall_now ());
         call->reply (json_response (200, "{\"ok\":true}"));
@@ -233,8 +242,8 @@ RobotRoutes::revoke_tokens (const HttpCallPtr &call)
 void
 RobotRoutes::list_tokens (const HttpCallPtr &call, const std::string &robot)
 {
-  parts_.records->ask<std::vector<TokenRecord>> (
-      [robot] (Store &store) { return store.tokens (robot); },
+  parts_.records->ask_for<std::vector<TokenRecord>> (
+      lane_of (*call), [robot] (Store &store) { return store.tokens (robot); },
       [call, robot] (
           const std::vector<TokenRecord> &list, const StoreError *error) {
         if (error)
@@ -271,7 +280,8 @@ RobotRoutes::revoke_token (const HttpCallPtr &call)
     bool known = false;
     TokenRecord token;
   };
-  parts_.records->ask<Revoked> (
+  parts_.records->ask_for<Revoked> (
+      lane_of (*call),
       [id = call->path[1], now = call->now] (Store &store) {
         Revoked result;
         result.known = store.revoke_token (id, now);
@@ -281,7 +291,10 @@ RobotRoutes::revoke_token (const HttpCallPtr &call)
       [this, call] (const Revoked &result, const StoreError *error) {
         if (error)
           return call->reply (store_error_response (*error));
-        say (call, "token-revoked", call->path[1]);
+        parts_.events->note (
+            http_event (*call, "admin-action", "token-revoked", call->path[1]));
+        parts_.events->note (
+            http_event (*call, "revocation", "token", call->path[1]));
         parts_.records->forget_standings ();
         // Whoever holds it is looked for among all: its id is all we know.
         parts_.room->recheck_all (wall_now ());

@@ -23,7 +23,7 @@ public:
     Room *room;
     StoreBackend *store;   // null with a console
     StoreBackend *records; // where tokens are written down
-    Log *log;
+    AuditEvents *events;
   };
   explicit RobotRoutes (Parts parts) : parts_ (parts) {}
 

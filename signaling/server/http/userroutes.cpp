@@ -79,6 +79,8 @@ UserRoutes::route (const HttpCallPtr &call)
     change (call);
   else if (call->is ("DELETE", {"users", "*"}))
     remove (call);
+  else if (call->is ("GET", {"users", "*", "export"}))
+    export_user (call, call->path[1]);
   else if (call->is ("POST", {"users", "*", "logout"}))
     logout_user (call);
   else if (call->is ("POST", {"users", "*", "password-link"})) {
@@ -91,12 +93,9 @@ UserRoutes::route (const HttpCallPtr &call)
 
 void
 UserRoutes::say (
-    const HttpCallPtr &call, const char *what, const std::string &whom)
+    const HttpCallPtr &call, const std::string &what, const std::string &whom)
 {
-  parts_.log->write (LogLevel::Info, "account-changed",
-      {{"what", what}, {"account", whom},
-          {"user", call->identity ? call->identity->subject : ""},
-          {"address", call->request.address}, {"request", call->id}});
+  parts_.events->note (http_event (*call, "admin-action", what, whom));
 }
 
 void
@@ -130,8 +129,8 @@ UserRoutes::list (const HttpCallPtr &call)
 {
   if (!need_admin (*call))
     return;
-  parts_.store->ask<std::vector<User>> (
-      [] (Store &store) { return store.users (); },
+  parts_.store->ask_for<std::vector<User>> (
+      lane_of (*call), [] (Store &store) { return store.users (); },
       [call] (std::vector<User> users, const StoreError *error) {
         if (error)
           return call->reply (store_error_response (*error));
@@ -148,7 +147,8 @@ UserRoutes::show (const HttpCallPtr &call)
 {
   if (!need_admin (*call))
     return;
-  parts_.store->ask<User> (
+  parts_.store->ask_for<User> (
+      lane_of (*call),
       [id = call->path[1]] (Store &store) {
         auto user = store.user_by_id (id);
         if (!user)
@@ -190,7 +190,8 @@ UserRoutes::add (const HttpCallPtr &call)
   auto write = [this, call, user] (const std::string &hashed) {
     User wanted = user;
     wanted.password_hash = hashed;
-    parts_.store->ask<User> (
+    parts_.store->ask_for<User> (
+        lane_of (*call),
         [wanted] (Store &store) {
           User made = wanted;
           made.id = store.add_user (wanted);
@@ -200,7 +201,7 @@ UserRoutes::add (const HttpCallPtr &call)
           if (error)
             return call->reply (store_error_response (*error));
           std::string id = std::to_string (made.id);
-          say (call, "added", id);
+          say (call, "user-added", id);
           if (made.password_hash.empty ())
             make_link (call, id, made, 201);
           else
@@ -235,7 +236,8 @@ UserRoutes::change (const HttpCallPtr &call)
     return refuse (call, "\"role\" is viewer or admin");
   if (!change.name && !change.role && !change.enabled)
     return refuse (call, "\"name\", \"role\" or \"enabled\" is needed");
-  parts_.store->ask<User> (
+  parts_.store->ask_for<User> (
+      lane_of (*call),
       [id = call->path[1], change, now = call->now] (
           Store &store) { return store.change_user (id, change, now); },
       [this, call, change] (const User &user, const StoreError *error) {
@@ -243,10 +245,12 @@ UserRoutes::change (const HttpCallPtr &call)
           return call->reply (store_error_response (*error));
         std::string id = std::to_string (user.id);
         say (call,
-            change.enabled ? (user.enabled ? "enabled" : "disabled")
-            : change.role  ? user.role.c_str ()
-                           : "renamed",
+            change.enabled ? (user.enabled ? "user-enabled" : "user-disabled")
+            : change.role  ? "user-role-" + user.role
+                           : std::string ("user-renamed"),
             id);
+        if (change.enabled && !user.enabled)
+          parts_.events->note (http_event (*call, "revocation", "logins", id));
         changed (id);
         call->reply (json_response (200, user_text (user)));
       });
@@ -258,15 +262,16 @@ UserRoutes::remove (const HttpCallPtr &call)
   if (!need_admin (*call))
     return;
   bool erase = call->query ("erase") == "true";
-  parts_.store->ask<bool> (
+  parts_.store->ask_for<bool> (
+      lane_of (*call),
       [id = call->path[1], erase, now = call->now] (Store &store) {
         store.remove_user (id, now, true, erase);
         return true;
       },
-      [this, call] (bool, const StoreError *error) {
+      [this, call, erase] (bool, const StoreError *error) {
         if (error)
           return call->reply (store_error_response (*error));
-        say (call, "removed", call->path[1]);
+        say (call, erase ? "user-erased" : "user-removed", call->path[1]);
         changed (call->path[1]);
         call->reply (json_response (200, "{\"ok\":true}"));
       });
@@ -279,16 +284,39 @@ UserRoutes::logout_user (const HttpCallPtr &call)
     return;
   UserChange change;
   change.end_logins = true;
-  parts_.store->ask<User> (
+  parts_.store->ask_for<User> (
+      lane_of (*call),
       [id = call->path[1], change, now = call->now] (
           Store &store) { return store.change_user (id, change, now); },
       [this, call] (const User &user, const StoreError *error) {
         if (error)
           return call->reply (store_error_response (*error));
         std::string id = std::to_string (user.id);
-        say (call, "logged-out", id);
+        say (call, "user-logged-out", id);
+        parts_.events->note (http_event (*call, "revocation", "logins", id));
         changed (id);
         call->reply (json_response (200, "{\"ok\":true}"));
+      });
+}
+
+// All that is kept of a person: also by the person.
+void
+UserRoutes::export_user (const HttpCallPtr &call, const std::string &id)
+{
+  if (!need_user (*call))
+    return;
+  bool own = call->account && std::to_string (call->account->id) == id;
+  if (!own && !need_admin (*call))
+    return;
+  parts_.store->ask_for<std::string> (
+      call->identity->subject,
+      [id] (Store &store) { return store.export_user (id); },
+      [this, call, id, own] (const std::string &text, const StoreError *error) {
+        if (error)
+          return call->reply (store_error_response (*error));
+        if (!own)
+          say (call, "user-exported", id);
+        call->reply (json_response (200, text));
       });
 }
 
@@ -299,7 +327,8 @@ UserRoutes::make_link (
 {
   std::string secret = random_text (32);
   TimeMs end = wall_now () + parts_.config->password_link_ttl_ms;
-  parts_.store->ask<bool> (
+  parts_.store->ask_for<bool> (
+      lane_of (*call),
       [id, hash = secret_hash (secret), end] (Store &store) {
         store.add_password_link (hash, id, end);
         return true;
@@ -309,6 +338,7 @@ UserRoutes::make_link (
         if (error)
           return call->reply (store_error_response (*error));
         say (call, "password-link", id);
+        parts_.events->note (http_event (*call, "password", "link-made", id));
         JsonWriter w;
         w.object ();
         if (user.id != 0)
@@ -333,7 +363,8 @@ UserRoutes::logout (const HttpCallPtr &call)
   if (!everywhere && identity.token_id.empty () && !call->account)
     return call->reply (error_response (
         422, "bad-message", "the token has no id: who issued it can end it"));
-  parts_.records->ask<bool> (
+  parts_.records->ask_for<bool> (
+      lane_of (*call),
       [identity, now = call->now,
           all = everywhere || identity.token_id.empty ()] (Store &store) {
         UserChange change;
@@ -344,10 +375,11 @@ UserRoutes::logout (const HttpCallPtr &call)
           store.revoke_token (identity.token_id, now, identity.expires_at);
         return true;
       },
-      [this, call] (bool, const StoreError *error) {
+      [this, call, everywhere] (bool, const StoreError *error) {
         if (error)
           return call->reply (store_error_response (*error));
-        say (call, "logout", call->identity->subject);
+        parts_.events->note (http_event (*call, "revocation",
+            everywhere ? "all-own-logins" : "own-login", call->bearer));
         parts_.records->forget_standings ();
         parts_.room->recheck (call->identity->subject, wall_now ());
         call->reply (json_response (200, "{\"ok\":true}"));
@@ -395,12 +427,13 @@ UserRoutes::set_password (const HttpCallPtr &call)
         right ? LoginThrottle::Outcome::Right : LoginThrottle::Outcome::Wrong);
     if (right)
       return store_password (call, id, password, true);
-    say (call, "password-wrong", id);
+    parts_.events->sum (http_event (*call, "password", "wrong", id));
     call->reply (
         error_response (403, "forbidden", "the current password is wrong"));
   };
   // Its hash is not among what is kept of who asks.
-  parts_.store->ask<std::string> (
+  parts_.store->ask_for<std::string> (
+      lane_of (*call),
       [id] (Store &store) {
         auto user = store.user_by_id (id);
         return user ? user->password_hash : std::string ();
@@ -428,13 +461,16 @@ void
 UserRoutes::use_link (const HttpCallPtr &call, const std::string &link,
     const std::string &password)
 {
-  parts_.store->ask<std::optional<std::string>> (
+  parts_.store->ask_for<std::optional<std::string>> (
+      lane_of (*call),
       [hash = secret_hash (link), now = call->now] (
           Store &store) { return store.take_password_link (hash, now); },
       [this, call, password] (
           std::optional<std::string> id, const StoreError *error) {
         if (error)
           return call->reply (store_error_response (*error));
+        if (!id)
+          parts_.events->sum (http_event (*call, "password", "link-refused"));
         if (!id)
           return call->reply (error_response (403, "forbidden",
               "the link was used already, or its time is over"));
@@ -450,14 +486,18 @@ UserRoutes::store_password (const HttpCallPtr &call, const std::string &id,
   hash (call, password, [this, call, id, log_in] (const std::string &hashed) {
     UserChange change;
     change.password_hash = hashed;
-    parts_.store->ask<User> (
+    parts_.store->ask_for<User> (
+        lane_of (*call),
         [id, change] (Store &store) {
           return store.change_user (id, change, wall_now ());
         },
         [this, call, id, log_in] (const User &user, const StoreError *error) {
           if (error)
             return call->reply (store_error_response (*error));
-          say (call, "password", id);
+          AuditEvent event = http_event (
+              *call, "password", log_in ? "changed" : "set-by-link", id);
+          event.actor = id;
+          parts_.events->note (std::move (event));
           changed (id);
           JsonWriter w;
           w.object ().field ("ok", true);

@@ -25,7 +25,7 @@ public:
     StoreBackend *records; // where revoked tokens are written down
     Worker *passwords;
     StoreBackend::Post post;
-    Log *log;
+    AuditEvents *events;
   };
   explicit UserRoutes (Parts parts) : parts_ (std::move (parts)) {}
 
@@ -40,6 +40,7 @@ private:
   void change (const HttpCallPtr &call);
   void remove (const HttpCallPtr &call);
   void logout_user (const HttpCallPtr &call);
+  void export_user (const HttpCallPtr &call, const std::string &id);
   void make_link (
       const HttpCallPtr &call, const std::string &id, User user, int status);
   void logout (const HttpCallPtr &call);
@@ -54,7 +55,9 @@ private:
       std::function<void (std::string)> then);
   // The account is not what it was: sockets and sessions follow.
   void changed (const std::string &id);
-  void say (const HttpCallPtr &call, const char *what, const std::string &whom);
+  // What an administrator did to an account.
+  void say (const HttpCallPtr &call, const std::string &what,
+      const std::string &whom);
 
   Parts parts_;
   LoginThrottle guesses_; // at one's own current password

@@ -97,6 +97,9 @@ Room::count_refusal (const Peer &peer, const std::string &code,
     std::string_view event, std::string_view to)
 {
   ++counters_.refusals[code];
+  if (on_refused_)
+    on_refused_ (peer.identity ? peer.identity->subject : "", peer.info.address,
+        code, std::string (event), std::string (to));
   if (!log_)
     return;
   bool suspicious = code == "unauthorized" || code == "forbidden";

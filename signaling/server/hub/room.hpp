@@ -112,6 +112,12 @@ public:
   // After a reload of the configuration or the keys.
   void set_config (const RoomConfig &config) { config_ = config; }
   void set_log (Log *log) { log_ = log; } // outlives the Room
+  // Somebody was refused. *user*: whose token it was; all else is a peer's
+  // word.
+  using OnRefused = std::function<void (const std::string &user,
+      const std::string &address, const std::string &code,
+      const std::string &message, const std::string &robot)>;
+  void set_on_refused (OnRefused fn) { on_refused_ = std::move (fn); }
   void set_grant_key (const JwtKey &key) { grant_key_ = key; }
 
   void connect (SocketId socket, const HandshakeInfo &info,
@@ -436,6 +442,7 @@ private:
   std::uint64_t next_serial_ = 1;
   TimeMs next_deadline_ = kNever;
   Log *log_ = nullptr;
+  OnRefused on_refused_;
   RoomCounters counters_;
   // Answers that arrive after the Room has gone are dropped.
   std::shared_ptr<bool> alive_ = std::make_shared<bool> (true);

@@ -115,13 +115,41 @@ struct AuditQuery
   std::string viewer_id;
 };
 
+// One security event, or several that differ in time alone. Nothing in it is a
+// name or an e-mail address: ids only.
+struct AuditEvent
+{
+  TimeMs at = 0;
+  std::string kind;    // one of event_kinds ()
+  std::string actor;   // whose token it was; empty: a stranger, or the server
+  std::string what;    // "user-added", "GET /users", …
+  std::string target;  // an id
+  std::string address; // where it came from
+  std::string via;     // "http", "socket", "command" or "server"
+  std::string code;    // of a refusal
+  std::int64_t count = 1;
+  std::int64_t id = 0; // given by the store
+};
+const std::vector<std::string> &event_kinds ();
+
+struct EventQuery
+{
+  TimeMs from = 0; // at in [from, to)
+  TimeMs to = kNever;
+  int limit = 1000;
+  std::string kind;   // empty: all
+  std::string person; // actor or target; empty: any
+  std::string target; // empty: any
+};
+
 // How long what is over is kept; 0: for ever.
 struct Retention
 {
   TimeMs sessions = 0;  // who watched what, after its end
   TimeMs addresses = 0; // from where, after its end
   TimeMs bookings = 0;  // after their end
-  bool any () const { return sessions || addresses || bookings; }
+  TimeMs events = 0;    // of security
+  bool any () const { return sessions || addresses || bookings || events; }
 };
 
 class Store
@@ -225,7 +253,14 @@ public:
   std::vector<SessionEntry> running_sessions ();
   // Newest first.
   std::vector<SessionEntry> audit (const AuditQuery &query);
-  // What is older than it is to be kept goes.
+  // Security events; what is too long is cut.
+  void write_events (const std::vector<AuditEvent> &list);
+  // Newest first.
+  std::vector<AuditEvent> events (const EventQuery &query);
+  // All that is kept of a person: one JSON object. NotFound.
+  std::string export_user (const std::string &id);
+  // What is older than it is to be kept goes, and so do refusals of strangers
+  // that are too many.
   void forget_old (const Retention &retention, TimeMs now);
   // Asks whichever server runs it to end the session. NotFound.
   void request_end (const std::string &peer_id);

@@ -137,6 +137,8 @@ need_robot (soci::session &sql, const std::string &id)
     throw StoreError (StoreError::NotFound, "there is no such robot");
 }
 
+} // namespace
+
 // What is over cannot be used anyway.
 void
 forget_old_tokens (soci::session &sql, TimeMs now)
@@ -146,6 +148,8 @@ forget_old_tokens (soci::session &sql, TimeMs now)
       use (before);
   sql << "DELETE FROM password_links WHERE expires_at < :b", use (before);
 }
+
+namespace {
 
 void
 insert_token (soci::session &sql, const TokenRecord &t)
@@ -300,8 +304,12 @@ Store::remove_user (
         use (id), use (now);
     // The id stays in bookings and log as a pseudonym: no row says whose it
     // was. The address would still lead to a person.
-    if (erase)
-      sql << "UPDATE sessions SET address = '' WHERE viewer_id = :u", use (id);
+    if (erase) {
+      sql << "UPDATE sessions SET address = '', viewer_instance = '' WHERE "
+             "viewer_id = :u",
+          use (id);
+      sql << "UPDATE audit_events SET address = '' WHERE actor = :u", use (id);
+    }
   });
 }
 
@@ -413,28 +421,6 @@ Store::set_robot_token (const std::string &id, const std::string &token_id,
     sql << "UPDATE robots SET token_id = :k, revoked_at = :r WHERE id = :i",
         use (token_id), use (now), use (id);
     forget_old_tokens (sql, now);
-  });
-}
-
-void
-Store::forget_old (const Retention &retention, TimeMs now)
-{
-  impl_->with_session ([&] (soci::session &sql) {
-    soci::transaction transaction (sql);
-    TimeMs sessions = now - retention.sessions;
-    TimeMs addresses = now - retention.addresses;
-    TimeMs bookings = now - retention.bookings;
-    if (retention.sessions > 0)
-      sql << "DELETE FROM sessions WHERE ended_at > 0 AND ended_at < :t",
-          use (sessions);
-    if (retention.addresses > 0)
-      sql << "UPDATE sessions SET address = '' WHERE ended_at > 0 AND ended_at "
-             "< :t AND address <> ''",
-          use (addresses);
-    if (retention.bookings > 0)
-      sql << "DELETE FROM bookings WHERE ends_at < :t", use (bookings);
-    forget_old_tokens (sql, now);
-    transaction.commit ();
   });
 }
 

@@ -77,6 +77,9 @@ next_id (soci::session &sql)
   return id;
 }
 
+// store_accounts.cpp
+void forget_old_tokens (soci::session &sql, TimeMs now);
+
 // The rows of one SELECT. *define* binds columns and parameters, *row* is
 // called for each.
 template <typename Define, typename Row>

@@ -96,6 +96,20 @@ const Migrations kMigrations = {
         "(kind, subject))",
         "CREATE TABLE password_links (hash VARCHAR(64) PRIMARY KEY, user_id "
         "BIGINT NOT NULL, expires_at BIGINT NOT NULL)",
+    },
+    {
+        // Security events.
+        "CREATE TABLE audit_events (id BIGINT PRIMARY KEY, happened_at BIGINT "
+        "NOT NULL, "
+        "kind VARCHAR(32) NOT NULL, actor VARCHAR(128) NOT NULL, what "
+        "VARCHAR(64) NOT NULL, target VARCHAR(128) NOT NULL, address "
+        "VARCHAR(64) NOT NULL, via VARCHAR(16) NOT NULL, code VARCHAR(32) NOT "
+        "NULL, times BIGINT NOT NULL)",
+        "CREATE INDEX audit_events_time ON audit_events (happened_at)",
+        "CREATE INDEX audit_events_kind ON audit_events (kind, happened_at)",
+        "CREATE INDEX audit_events_actor ON audit_events (actor, happened_at)",
+        "CREATE INDEX audit_events_target ON audit_events (target, "
+        "happened_at)",
     }};
 
 std::string
