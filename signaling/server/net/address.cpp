@@ -163,9 +163,17 @@ bool
 origin_allowed (std::string_view origin, std::string_view host, bool secure,
     const std::vector<std::string> &list)
 {
+  return origin_named (origin, host, secure, list) ||
+         std::find (list.begin (), list.end (), "*") != list.end ();
+}
+
+bool
+origin_named (std::string_view origin, std::string_view host, bool secure,
+    const std::vector<std::string> &list)
+{
   std::string wanted = lower (origin);
   for (const std::string &allowed : list)
-    if (allowed == "*" || lower (allowed) == wanted)
+    if (allowed != "*" && lower (allowed) == wanted)
       return true;
   std::string_view scheme;
   std::string_view port;

@@ -55,5 +55,8 @@ bool host_allowed (
 // in a proxy), an http page on a TLS connection does not.
 bool origin_allowed (std::string_view origin, std::string_view host,
     bool secure, const std::vector<std::string> &list);
+// The same, but not by "*": it may bring credentials.
+bool origin_named (std::string_view origin, std::string_view host, bool secure,
+    const std::vector<std::string> &list);
 
 } // namespace robotlive::server::net

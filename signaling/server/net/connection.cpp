@@ -317,6 +317,7 @@ Connection::refuse (int status)
   mode_ = Mode::answering;
   head_only_ = false;
   cors_origin_.clear ();
+  secure_ = stream_.secure ();
   respond (std::move (response));
 }
 
@@ -339,6 +340,8 @@ Connection::handle_request ()
   }
   request.address = client.address.text ();
   request.local = client.local;
+  secure_ = request.secure;
+  cors_origin_.clear ();
   if (!is_trusted (peer_, context_.trusted_proxies) &&
       came_through_proxy (request) && !take_unnamed_proxy ())
     return;
@@ -371,6 +374,9 @@ Connection::handle_request ()
       origin.empty () || origin_allowed (origin, host, request.secure,
                              context_.options.cors_origins);
   cors_origin_ = allowed ? origin : std::string_view ();
+  cors_named_ = allowed && !origin.empty () &&
+                origin_named (origin, host, request.secure,
+                    context_.options.cors_origins);
   bool engine = context_.engine->serves (request.path);
   // A page may send what it likes without asking, as long as it does not read
   // the answer: what changes something is refused here.
@@ -455,16 +461,6 @@ Connection::is_preflight (const HttpRequest &request) const
 }
 
 void
-Connection::add_cors (HttpResponse &response) const
-{
-  if (cors_origin_.empty ())
-    return;
-  response.headers.emplace_back ("Access-Control-Allow-Origin", cors_origin_);
-  response.headers.emplace_back ("Access-Control-Allow-Credentials", "true");
-  response.headers.emplace_back ("Vary", "Origin");
-}
-
-void
 Connection::respond (HttpResponse response)
 {
   if (mode_ != Mode::answering)
@@ -473,7 +469,9 @@ Connection::respond (HttpResponse response)
   auto self = shared_from_this ();
   session_.reset ();
   timer_.disarm ();
-  add_cors (response);
+  if (!cors_origin_.empty ())
+    add_cors (response, cors_origin_, cors_named_);
+  add_restrictions (response, secure_);
   bool keep = keep_alive_ && !peer_done_;
   close_after_write_ = !keep;
   write (http_response (response, keep, head_only_));

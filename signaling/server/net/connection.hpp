@@ -75,7 +75,6 @@ private:
   void call_application (HttpRequest request);
   void refuse (int status);
   bool is_preflight (const HttpRequest &request) const;
-  void add_cors (HttpResponse &response) const;
   void finish_response ();
   void linger ();
 
@@ -91,7 +90,9 @@ private:
   std::unique_ptr<WsReader> websocket_;
   std::shared_ptr<Session> session_;
   std::shared_ptr<Connection> kept_; // itself, until it is closed
-  std::string cors_origin_;          // to be named in the response; empty: none
+  bool secure_ = false;     // the request came over TLS, here or at a proxy
+  bool cors_named_ = false; // not by "*" alone
+  std::string cors_origin_; // to be named in the response; empty: none
   std::uint64_t request_number_ = 0;
   std::size_t discarded_ = 0; // bytes read after the last word
   Mode mode_ = Mode::request;

@@ -303,6 +303,32 @@ last_item (std::string_view list)
   return trim (list.substr (comma == list.npos ? 0 : comma + 1));
 }
 
+void
+add_cors (HttpResponse &response, const std::string &origin, bool named)
+{
+  response.headers.emplace_back (
+      "Access-Control-Allow-Origin", named ? origin : "*");
+  if (named)
+    response.headers.emplace_back ("Access-Control-Allow-Credentials", "true");
+  response.headers.emplace_back ("Vary", "Origin");
+}
+
+void
+add_restrictions (HttpResponse &response, bool secure)
+{
+  auto add = [&response] (const char *name, const char *value) {
+    if (std::none_of (response.headers.begin (), response.headers.end (),
+            [name] (const auto &header) { return header.first == name; }))
+      response.headers.emplace_back (name, value);
+  };
+  add ("X-Content-Type-Options", "nosniff");
+  add ("X-Frame-Options", "DENY");
+  add ("Referrer-Policy", "no-referrer");
+  add ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+  if (secure)
+    add ("Strict-Transport-Security", "max-age=31536000");
+}
+
 const char *
 http_status_text (int status)
 {

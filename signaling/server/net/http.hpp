@@ -73,7 +73,13 @@ private:
 // The values of all lines of header *name* as one list (RFC 9110 section 5.3).
 std::string joined_header (const HttpRequest &request, std::string_view name);
 // Of a comma-separated list, without spaces round it.
-HttpResponse busy_response (); // 503
+HttpResponse busy_response ();
+// *origin* may read it; one that "*" alone lets in brings no credentials.
+void add_cors (HttpResponse &response, const std::string &origin, bool named);
+// What browsers are told of each answer, whoever made it; the page has a
+// content policy of its own.
+void add_restrictions (HttpResponse &response, bool secure);
+// 503
 std::string_view last_item (std::string_view list);
 
 // A whole response. Fields of *response* with CR, LF or NUL are left out.
