@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/app/app.hpp"
+#include "server/app/configkeys.hpp"
 #include "server/app/sdnotify.hpp"
 #include <algorithm>
 #include <csignal>
@@ -210,9 +211,7 @@ void
 App::run ()
 {
   if (config_.allow_anonymous)
-    log_.write (LogLevel::Warning, "allow-anonymous",
-        {{"text", "whoever reaches this server may watch every robot and pose "
-                  "as one"}});
+    warn_of_anonymous ();
   network_->on_signal (SIGHUP, [this] { reload_config (); });
   network_->on_signal (SIGTERM, [this] { stop (); });
   network_->on_signal (SIGINT, [this] { stop (); });
@@ -239,20 +238,25 @@ App::stop ()
 }
 
 void
+App::warn_of_anonymous ()
+{
+  log_.write (LogLevel::Warning, "allow-anonymous",
+      {{"text", "whoever reaches this server may watch every robot and pose "
+                "as one"}});
+}
+
+void
 App::reload_config ()
 {
-  systemd_notify ("RELOADING=1");
+  systemd_reloading ();
   try {
     Config fresh = reload_ ();
-    // Addresses, database and limits of the network need a restart.
-    fresh.listen = config_.listen;
-    fresh.database = config_.database;
-    fresh.audit_database = config_.audit_database;
-    fresh.network = config_.network;
+    const auto kept = keep_until_restart (config_, &fresh);
     auto zone = Zone::find (fresh.time_zone);
     if (!zone)
       throw ConfigError ("time-zone is not known");
     // All is taken or nothing: what can be refused comes first.
+    auto identity = Keys::key_of_file (fresh);
     TurnCredentials turn;
     turn.set (fresh);
     std::optional<GrantKeys> keys;
@@ -260,26 +264,37 @@ App::reload_config ()
       keys = GrantKeys::of_file (fresh.grant_key_file);
     if (!config_.network.tls_certificate_file.empty ())
       network_->reload_certificate ();
+    if (fresh.allow_anonymous && !config_.allow_anonymous)
+      warn_of_anonymous ();
+    fresh.network.log = config_.network.log;
     config_ = std::move (fresh);
     *zone_ = *zone;
     turn_ = std::move (turn);
+    const bool new_key = keys_->set_identity (
+        std::move (identity), Keys::token_policy (config_));
+    network_->set_limits (config_.network);
     store_->set_policy (rights_policy ());
     room_->set_config (room_config ());
     forget_at_ = {};
-    if (!console_)
-      room_->recheck_all (wall_now ()); // who is let in may have changed
     http_->set_services (services ());
     log_.set_level (config_.log_level);
     if (keys)
       take_keys (std::move (*keys));
     else
       load_stored_keys ();
+    for (const std::string &key : kept)
+      log_.write (LogLevel::Warning, "reload-needs-restart", {{"key", key}});
     log_.write (LogLevel::Info, "reloaded");
     AuditEvent event;
     event.kind = "admin-action";
     event.what = "reloaded";
     event.via = "server";
     events_->note (std::move (event));
+    // Who is let in may have changed.
+    room_->recheck_tokens (new_key, wall_now ());
+    if (!console_)
+      room_->recheck_all (wall_now ());
+    arm ();
   } catch (const std::exception &error) {
     log_.write (LogLevel::Error, "reload-failed",
         {{"text", "nothing changed"}, {"reason", error.what ()}});

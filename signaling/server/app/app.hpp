@@ -33,6 +33,7 @@ private:
   void heartbeat ();
   void poll_store ();
   void forget_old ();
+  void warn_of_anonymous ();
   void reload_config ();
   void load_stored_keys ();
   void take_keys (GrantKeys keys);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/app/clicontext.hpp"
+#include "server/app/configkeys.hpp"
 #include "server/http/webfiles.hpp"
 #include "server/store/bookingrules.hpp"
 #include <algorithm>
@@ -234,6 +235,11 @@ key_rotate (CommandContext &c)
 int
 check_config (CommandContext &c)
 {
+  if (!c.line.get ("keys").empty ()) {
+    for (const ConfigKey &key : config_key_table ())
+      std::cout << key.name << '\t' << effect_name (key.effect) << '\n';
+    return 0;
+  }
   c.keys ();
   c.records ();
   if (!c.config.turn_secret_file.empty ())

@@ -118,7 +118,9 @@ const std::vector<Command> kCommands = {
     {"key list", "", "The keys of grants, the newest first.", 0, 0, {kJson}},
     {"key rotate", "", "Make a new key of grants; prints its id.", 0, 0,
         {{"overlap", "DURATION", "How long the older ones stay good (24h)"}}},
-    {"check-config", "", "Check configuration and database.", 0, 0, {}},
+    {"check-config", "", "Check configuration and database.", 0, 0,
+        {{"keys", nullptr,
+            "List the keys instead, and how each takes effect on SIGHUP"}}},
 };
 
 const Command *

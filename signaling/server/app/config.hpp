@@ -26,6 +26,11 @@ struct ListenAddress
 {
   std::string host;
   std::uint16_t port = 0;
+
+  bool operator== (const ListenAddress &other) const
+  {
+    return host == other.host && port == other.port;
+  }
 };
 
 // "127.0.0.1:8080", "[::1]:0". Throws ConfigError.

@@ -3,7 +3,9 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <fcntl.h>
+#include <string>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -30,6 +32,17 @@ systemd_notify (const char *state)
       reinterpret_cast<const sockaddr *> (&address),
       static_cast<socklen_t> (offsetof (sockaddr_un, sun_path) + length));
   close (fd);
+}
+
+void
+systemd_reloading ()
+{
+  timespec now{};
+  clock_gettime (CLOCK_MONOTONIC, &now);
+  const std::string state =
+      "RELOADING=1\nMONOTONIC_USEC=" +
+      std::to_string (now.tv_sec * 1000000LL + now.tv_nsec / 1000);
+  systemd_notify (state.c_str ());
 }
 
 std::vector<int>

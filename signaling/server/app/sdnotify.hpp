@@ -9,6 +9,8 @@ namespace robotlive::server {
 
 // Does nothing when not started by systemd.
 void systemd_notify (const char *state);
+// A reload begins; READY=1 ends it.
+void systemd_reloading ();
 // Listening sockets that were passed in, close-on-exec from now on.
 std::vector<int> systemd_sockets ();
 

@@ -31,6 +31,20 @@ secret_key (const std::string &secret, const std::string &where)
   return *key;
 }
 
+// A secret has no id: what one signs, the other takes.
+bool
+same_key (const JwtKey &a, const JwtKey &b)
+{
+  if (a.key_id () != b.key_id ())
+    return false;
+  if (!a.key_id ().empty ())
+    return true;
+  Identity out;
+  const Identity probe = new_identity ("1", "viewer", 1000, 60000);
+  return JwtCodec::check_identity (b, JwtCodec::sign_identity (a, probe, {}),
+             {}, 2000, &out) == TokenError::None;
+}
+
 } // namespace
 
 std::string
@@ -60,23 +74,47 @@ Keys::load (const Config &config, Store *store)
     return store->secret (name, make);
   };
   auto identity = [&] {
-    if (!config.public_key_file.empty ())
-      return parse_key (config.public_key_file);
-    if (!config.secret_file.empty ())
-      return secret_key (
-          read_secret_file (config.secret_file), config.secret_file);
+    if (auto key = key_of_file (config))
+      return *key;
     if (console_url (config.database))
       throw ConfigError ("with a console the server needs its [identity] "
                          "secret-file or public-key-file");
     return secret_key (
         kept ("token-secret", [] { return random_text (32); }), "database");
   };
+  return Keys (identity (), GrantKeys::load (config, store, wall_now ()),
+      token_policy (config));
+}
+
+std::optional<JwtKey>
+Keys::key_of_file (const Config &config)
+{
+  if (!config.public_key_file.empty ())
+    return parse_key (config.public_key_file);
+  if (!config.secret_file.empty ())
+    return secret_key (
+        read_secret_file (config.secret_file), config.secret_file);
+  return std::nullopt;
+}
+
+TokenPolicy
+Keys::token_policy (const Config &config)
+{
   TokenPolicy policy;
   policy.issuer = config.issuer;
   policy.audience = config.audience;
   policy.leeway = config.leeway_ms;
-  return Keys (
-      identity (), GrantKeys::load (config, store, wall_now ()), policy);
+  return policy;
+}
+
+bool
+Keys::set_identity (std::optional<JwtKey> key, TokenPolicy policy)
+{
+  const bool other = key && !same_key (identity_, *key);
+  if (key)
+    identity_ = std::move (*key);
+  policy_ = std::move (policy);
+  return other;
 }
 
 TokenError

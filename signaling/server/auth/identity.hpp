@@ -26,6 +26,14 @@ public:
   const GrantKeys &grants () const { return grants_; }
   void set_grants (GrantKeys grants) { grants_ = std::move (grants); }
 
+  // The key of identity tokens, read again: from the file that *config* names;
+  // nothing if the key is in the store, where it does not change. Throws
+  // ConfigError.
+  static std::optional<JwtKey> key_of_file (const Config &config);
+  static TokenPolicy token_policy (const Config &config);
+  // True if the key is another than before.
+  bool set_identity (std::optional<JwtKey> key, TokenPolicy policy);
+
 private:
   Keys (JwtKey identity, GrantKeys grants, TokenPolicy policy);
 

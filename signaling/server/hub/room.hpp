@@ -136,6 +136,11 @@ public:
   void recheck_all (TimeMs now);
   // The same for robots' tokens: one robot, or all.
   void recheck_robots (const std::string *only = nullptr);
+  // After a reload: whose token is not one any more, or who needs one now, goes
+  // with all sessions.
+  // *new_key*: those of sessions of an earlier process, which were not kept,
+  // are none then.
+  void recheck_tokens (bool new_key, TimeMs now);
   // Cuts the robot's connection and its sessions at once.
   void revoke_robot (const std::string &robot_id, TimeMs now);
   // False if there is no such session.

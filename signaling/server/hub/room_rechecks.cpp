@@ -20,6 +20,33 @@ Room::recheck_all (TimeMs now)
   recheck_robots ();
 }
 
+void
+Room::recheck_tokens (bool new_key, TimeMs now)
+{
+  // What is over has its own end.
+  auto good = [&] (bool anonymous, const std::string &token) {
+    if (anonymous)
+      return config_.allow_anonymous;
+    Identity identity;
+    TokenError error = token.empty () ? TokenError::None
+                                      : authenticate_ (token, now, &identity);
+    return error == TokenError::Expired ||
+           (error == TokenError::None && !(token.empty () && new_key));
+  };
+  std::vector<SocketId> sockets;
+  for (const auto &[socket, peer] : peers_)
+    if (peer.identity && !good (peer.anonymous, peer.token))
+      sockets.push_back (socket);
+  std::vector<std::string> peer_ids;
+  for (const auto &[peer_id, session] : sessions_)
+    if (!session.ending () && !good (session.entry.anonymous, session.token))
+      peer_ids.push_back (peer_id);
+  for (const std::string &peer_id : peer_ids)
+    end_session (peer_id, "revoked", now);
+  for (SocketId socket : sockets)
+    cut_off (socket, "the token does not count any more", now);
+}
+
 // *only*: null for all. Each login is asked with for what it opened: another
 // one of the same viewer may be good while this one is not. Whose time is over
 // another one may speak for.

@@ -57,7 +57,8 @@ Room::cut_off (SocketId socket, const std::string &text, TimeMs now)
     log_->limited (LogLevel::Info, "right-ended",
         {{"user", id}, {"reason", text}, {"address", peer->info.address}});
   auto robot = robots_.find (id);
-  if (peer->robot && robot != robots_.end ()) {
+  if (peer->robot && peer->state == State::Registered &&
+      robot != robots_.end ()) {
     if (robot->second.holder.socket == socket)
       return revoke_robot (id, now);
     for (auto it : listed (by_robot_, id))

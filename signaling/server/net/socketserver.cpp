@@ -249,6 +249,19 @@ NetworkServer::reload_certificate ()
         std::make_shared<std::shared_ptr<ssl_ctx_st>> (std::move (context));
 }
 
+void
+NetworkServer::set_limits (const ServerOptions &options)
+{
+  ServerOptions &own = impl_->context.options;
+  own.cors_origins = options.cors_origins;
+  own.host_names = options.host_names;
+  own.max_connections_per_address = options.max_connections_per_address;
+  own.max_sessions_per_address = options.max_sessions_per_address;
+  own.message_rate = options.message_rate;
+  own.request_rate_per_address = options.request_rate_per_address;
+  own.max_payload = options.max_payload;
+}
+
 const Counters &
 NetworkServer::counters () const
 {

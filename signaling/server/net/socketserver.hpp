@@ -167,6 +167,10 @@ public:
   // failure the old certificate stays; throws std::runtime_error.
   void reload_certificate ();
 
+  // I/O thread (SIGHUP): names, origins and limits as in *options*, all but the
+  // number of connections.
+  void set_limits (const ServerOptions &options);
+
   const Counters &counters () const;
 
   // SocketServer; I/O thread.
