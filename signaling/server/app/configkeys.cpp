@@ -88,6 +88,7 @@ config_key_table ()
       {"retention/sessions", kAtOnce},
       {"retention/addresses", kAtOnce},
       {"retention/bookings", kAtOnce},
+      {"retention/events", kAtOnce},
       {"ice/stun-urls", kForNew},
       {"ice/turn-urls", kForNew},
       {"ice/turn-secret-file", kForNew},
