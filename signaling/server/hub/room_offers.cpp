@@ -91,7 +91,8 @@ Room::on_signal (
   succeed (peer, message);
 }
 
-// Whoever floods a slow link is refused, and in the end cut; who has it is not.
+// Whoever floods a slow link is refused, and a viewer in the end cut; who has it
+// is not, nor a robot, which has other viewers.
 bool
 Room::too_slow (
     Peer &peer, const Message &message, const Signal &signal, SocketId to)
@@ -104,7 +105,7 @@ Room::too_slow (
   error.to = signal.to;
   error.retry_after_ms = 1000;
   fail (peer, message, error);
-  if (++peer.pressed > kMaxPressed)
+  if (!peer.robot && ++peer.pressed > kMaxPressed)
     sockets_.disconnect (peer.socket);
   return true;
 }
