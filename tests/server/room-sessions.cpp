@@ -100,6 +100,31 @@ TEST (Sessions, HaveAStateAndEndWithTheRobotsWord)
   EXPECT_EQ (w.backend.log.back ().ended_at, w.backend.now);
 }
 
+// A page that names no instance cannot be known again by its socket: over a
+// restart too it has its grace, and no more.
+TEST (Sessions, AnOldViewersGraceRunsOverARestartToo)
+{
+  for (bool returns : {false, true}) {
+    SCOPED_TRACE (returns);
+    Pair w;
+    SocketId old = w.join ("viewer", "v");
+    w.offer (old, "r1");
+    const std::string id = w.peer_id ();
+    w.restart ();
+    w.robot = w.comes ("i", w.list (id));
+    w.pass (w.config.viewer_grace_ms - 1);
+    EXPECT_EQ (w.state (), "viewer-away");
+    if (returns)
+      w.send (w.join ("viewer", "v"), "ice-candidate",
+          R"({"to":"r1","candidate":null,"peerId":")" + id + "\"}");
+    w.pass (2);
+    EXPECT_EQ (w.state (), returns ? "live" : "none");
+    w.pass (w.config.viewer_grace_ms);
+    EXPECT_EQ (w.state (), returns ? "live" : "none");
+    EXPECT_EQ (w.sockets.of (w.robot, "leave").size (), returns ? 0u : 1u);
+  }
+}
+
 // Whatever takes the right away while the robot has no link, in this process
 // of the server or the next one.
 TEST (Sessions, EveryRevocationReachesARobotThatWasAway)

@@ -455,6 +455,10 @@ Room::restore (const std::vector<SessionEntry> &entries, TimeMs now)
     session.identity.expires_at = e.login_expires_at != 0 ? e.login_expires_at
                                   : e.role == "admin"     ? now
                                                           : kNever;
+    // Of a page without an instance nobody knows whether it lives: its grace
+    // runs from here, as the server before can have seen no link break.
+    if (e.viewer_instance.empty () && e.ending.empty ())
+      session.viewer_gone_at = now;
     session.serial = next_serial_++;
     by_robot_[e.robot_id].insert (e.peer_id);
     by_viewer_[e.viewer_id].insert (e.peer_id);
