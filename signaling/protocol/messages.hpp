@@ -177,10 +177,10 @@ bool parse_join_room (
     std::string_view json, std::string *room_id, std::string *error);
 bool parse_signal (
     SignalKind kind, std::string_view json, Signal *out, std::string *error);
-// The same for a server, which looks at no description and forwards it: fills in
-// Signal::body and leaves Signal::sdp empty, or the other way round if the text
-// has more than what is relayed. *parsed* is what a parser made
-// of *json*, or null.
+// The same for a server, which looks at no description and forwards it: fills
+// in Signal::body and leaves Signal::sdp empty, or the other way round if the
+// text has more than what is relayed. *parsed* is what a parser made of *json*,
+// or null.
 bool parse_relayed_signal (SignalKind kind, std::string_view json,
     const simdjson::dom::element *parsed, Signal *out, std::string *error);
 bool parse_registered (

@@ -91,8 +91,8 @@ Room::on_signal (
   succeed (peer, message);
 }
 
-// Whoever floods a slow link is refused, and a viewer in the end cut; who has it
-// is not, nor a robot, which has other viewers.
+// Whoever floods a slow link is refused, and a viewer in the end cut; who has
+// it is not, nor a robot, which has other viewers.
 bool
 Room::too_slow (
     Peer &peer, const Message &message, const Signal &signal, SocketId to)
