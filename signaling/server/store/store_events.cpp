@@ -63,9 +63,9 @@ Store::write_events (const std::vector<AuditEvent> &list)
     soci::transaction transaction (sql);
     std::int64_t many = static_cast<std::int64_t> (list.size ());
     long long last = 0;
-    sql << "UPDATE meta SET value = value + :n WHERE name = 'next_id'",
+    sql << "UPDATE meta SET value = value + :n WHERE name = 'next_event_id'",
         use (many);
-    sql << "SELECT value FROM meta WHERE name = 'next_id'", into (last);
+    sql << "SELECT value FROM meta WHERE name = 'next_event_id'", into (last);
     std::int64_t id = last - many;
     for (const AuditEvent &e : list) {
       ++id;
