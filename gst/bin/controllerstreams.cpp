@@ -383,14 +383,11 @@ bool
 Controller::rate_tick (Stream *stream, std::int64_t now)
 {
   auto &control = *stream->rate;
-  for (const auto &[peer_id, viewer] : viewers_) {
-    unsigned rate = 0;
-    bool limited = false;
-    if (viewer->picture_pad () == stream->pad && !viewer->paused () &&
-        viewer->estimate (now, &rate, &limited))
-      control.set_viewer (
-          peer_id, rate, limited, controls (*viewer), viewer->overrun ());
-  }
+  for (const auto &[peer_id, viewer] : viewers_)
+    if (viewer->picture_pad () == stream->pad && !viewer->paused ())
+      if (const auto tick = viewer->rate_tick (now))
+        control.set_viewer (peer_id, tick->rate, tick->limited,
+            controls (*viewer), tick->overrun);
   const bool changed = control.update (now);
   tell_encoder (stream);
   for (const auto &[peer_id, viewer] : viewers_) {
@@ -398,10 +395,9 @@ Controller::rate_tick (Stream *stream, std::int64_t now)
       continue;
     viewer->set_thinning (
         control.thinning (peer_id), control.only_key_frames (), now);
-    RateLimit limit = RateLimit::None;
-    if (viewer->limit_changed (control.highest (), now, &limit))
+    if (const auto limit = viewer->limit_changed (control.highest (), now))
       send ([user = viewer->user (), id = peer_id, limit] (Signaller &link) {
-        link.send_limit (user, id, rate_limit_name (limit));
+        link.send_limit (user, id, rate_limit_name (*limit));
       });
   }
   if (changed)

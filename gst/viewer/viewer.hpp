@@ -15,7 +15,7 @@
 #include "base/glibptr.hpp"
 #include "gate/gstsessiongate.h"
 #include "media/branchelements.hpp"
-#include "rate/bandwidthestimator.hpp"
+#include "rate/pathcontrol.hpp"
 #include "sdp/sdpguard.hpp"
 #include "transport/peersettings.hpp"
 #include "viewer/ssrcpool.hpp"
@@ -111,23 +111,24 @@ public:
   // Every 200 ms: removes it when it has fallen silent.
   void watch_path (std::int64_t now_ns);
 
-  // Rate control, once streaming: what is known of the path, and what is left
-  // out of the stream. *now_us* is CLOCK_BOOTTIME.
-  void start_estimate (const RateRange &range, bool pacing);
-  // Every 200 ms. False when nothing is known yet. *limited*: the path has
-  // lately been too narrow.
-  bool estimate (std::int64_t now_us, unsigned *rate, bool *limited);
-  // The path carries much less all at once: where its queue is long, the
-  // picture waits until that has drained, and begins anew with a key frame.
+  // Rate control, once streaming; PathControl decides. *now_us* is
+  // CLOCK_BOOTTIME.
+  void start_estimate (const RateRange &range, bool pacing)
+  {
+    path_.start (range, pacing);
+  }
+  // Every 200 ms. Empty when nothing is known yet.
+  std::optional<PathControl::Tick> rate_tick (std::int64_t now_us);
+  // The path carries much less all at once: where its queue is long, nothing is
+  // sent until that has drained, and then a key frame.
   void drain (std::int64_t now_us);
-  // What is left of the stream for it does not all arrive.
-  bool overrun () const { return overrun_; }
   // *often*: nobody gets more of the stream than key frames; there may be more
   // of them.
   void set_thinning (Thinning level, bool often, std::int64_t now_us);
-  // True when the viewer is to be told anew what keeps its picture far below
-  // *highest* bit/s.
-  bool limit_changed (unsigned highest, std::int64_t now_us, RateLimit *limit);
+  // What the viewer is to be told anew of why its video is far below *highest*
+  // bit/s.
+  std::optional<RateLimit> limit_changed (
+      unsigned highest, std::int64_t now_us);
 
   bool owns (GstObject *branch) const
   {
@@ -194,8 +195,7 @@ private:
   guint64 frames_passed () const;
   void measure_frames (std::int64_t now_ns);
   void dump (const char *when) const;
-  void measure_overrun (guint64 bytes, std::int64_t now_us);
-  void mend_picture (std::int64_t now_us);
+  PathControl::Branch branch_report () const;
   void read_receiver_report (std::int64_t now_us);
   void add_rate_stats (GstStructure *stats, std::int64_t now_ns) const;
   void keep_events_in (const Lane &lane);
@@ -245,23 +245,9 @@ private:
   guint64 frames_at_opening_ = 0, measured_frames_ = 0;
   std::int64_t measured_at_ = 0;
   double fps_ = 0; // of the last second
-  std::optional<BandwidthEstimator> estimator_;
-  bool pacing_ = false;
-  bool reported_ = false; // transport-wide feedback has come
-  RateLimit told_limit_ = RateLimit::None;
-  std::int64_t told_at_ = 0;     // us
+  PathControl path_;
   std::int64_t report_seen_ = 0; // as Shared::last_rtcp
   bool hears_rtcp_ = false, sees_leaving_ = false;
-  std::int64_t waits_since_ = 0; // us: for a key frame, when thinned
-  guint64 seen_bytes_ = 0;
-  std::int64_t seen_at_ = 0;    // us
-  guint64 passed_since_ = 0;    // bytes; when the span of overrun_ began
-  std::int64_t span_since_ = 0; // us
-  double arriving_ = 0;         // in it, bit
-  bool overrun_ = false;
-  // Packets that were lost and cannot be sent again in time.
-  std::uint64_t given_up_ = 0;
-  std::int64_t broken_since_ = 0, restarted_at_ = 0; // us; 0: not
   Timer drained_;
 
   GPtr<GstElement> branch_; // the bin that holds all of the below

@@ -2,13 +2,8 @@
 //
 // The estimator on what real paths reported (traces/): open loop, the sender of
 // the recording did what it did.
-#include "rate/bandwidthestimator.hpp"
-#include <cstdlib>
-#include <fstream>
+#include "tracefile.hpp"
 #include <functional>
-#include <gtest/gtest.h>
-#include <sstream>
-#include <string>
 
 using namespace robotlive;
 
@@ -21,39 +16,11 @@ unsigned
 replay (const std::string &name, BandwidthEstimator *estimator,
     const std::function<void (double)> &each)
 {
-  const char *folder = std::getenv ("ROBOTLIVE_TRACES");
-  std::ifstream file (std::string (folder ? folder : "traces") + "/" + name);
-  EXPECT_TRUE (file.good ()) << name;
-  std::vector<PacketReport> packets;
-  std::int64_t told = -1;
-  unsigned count = 0;
-  const auto flush = [&] () {
-    if (packets.empty ())
-      return;
-    // An epoch of its own, as a real clock has.
-    estimator->on_feedback (packets, 1000000000 + told * 100);
-    each (double (told) / 1e4);
-    packets.clear ();
-  };
-  for (std::string line; std::getline (file, line);) {
-    if (line.empty () || line[0] == '#')
-      continue;
-    std::istringstream fields (line);
-    std::int64_t now, sent;
-    std::string received;
-    PacketReport packet;
-    EXPECT_TRUE (fields >> now >> sent >> received >> packet.size) << line;
-    if (now != told)
-      flush ();
-    told = now;
-    packet.sent = 1000000000 + sent * 100;
-    if (received != "-")
-      packet.received = 7000000000 + std::stoll (received) * 100;
-    packets.push_back (packet);
-    count++;
-  }
-  flush ();
-  return count;
+  return read_trace (
+      name, [&] (const auto &packets, std::int64_t now, double seconds) {
+        estimator->on_feedback (packets, now);
+        each (seconds);
+      });
 }
 
 } // namespace
