@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <filesystem>
 #include <gtest/gtest.h>
+#include <map>
 #include <mutex>
 #include <set>
 #include <soci/soci.h>
@@ -166,7 +167,9 @@ struct Audit
 
   std::filesystem::path folder;
   std::string url;
-  Log log{LogLevel::Error};
+  std::vector<std::string> lines;
+  Log log{LogLevel::Error,
+      [this] (const std::string &line) { lines.push_back (line); }};
   std::mutex mutex;
   std::vector<std::function<void ()>> posted;
   std::unique_ptr<StoreBackend> backend;
@@ -209,6 +212,64 @@ TEST (Fairness, TwoTabsAreTwoRows)
   EXPECT_EQ (rows[1].peer_id, "a");
   EXPECT_EQ (rows[1].started_at, 5000);
   EXPECT_EQ (rows[1].ended_at, 9000);
+}
+
+// One of several ends, and there is news of another: as when a booking with
+// five viewers is cancelled behind a server that was just started, and their
+// ends come one by one.
+TEST (Fairness, NewsOfAnotherSessionIsNoNewOne)
+{
+  Audit audit;
+  for (const char *peer : {"a", "b", "c"})
+    audit.backend->session_changed (audit.entry (peer, 5000));
+  audit.settle ();
+  audit.backend->session_changed (audit.entry ("c", 5000, 9000));
+  auto revoked = audit.entry ("b", 5000);
+  revoked.ending = "revoked";
+  audit.backend->session_changed (revoked);
+  audit.backend->session_changed (audit.entry ("b", 5000, 9100));
+  audit.backend->session_changed (audit.entry ("a", 5000, 9200));
+  auto rows = audit.rows ();
+  ASSERT_EQ (rows.size (), 3u);
+  std::map<std::string, TimeMs> ends;
+  for (const auto &row : rows) {
+    EXPECT_EQ (row.started_at, 5000);
+    ends[row.peer_id] = row.ended_at;
+  }
+  EXPECT_EQ (ends,
+      (std::map<std::string, TimeMs>{{"a", 9200}, {"b", 9100}, {"c", 9000}}));
+}
+
+// A row that is there already is gone on with, whatever it should replace.
+TEST (Fairness, ARowThatIsThereIsNotMadeAgain)
+{
+  Audit audit;
+  auto store = Store::open (audit.url);
+  store->write_session (audit.entry ("a", 5000, 6000), {});
+  store->write_session (audit.entry ("b", 5000), {});
+  store->write_session (audit.entry ("b", 5000, 7000), {"a"});
+  auto rows = audit.rows ();
+  ASSERT_EQ (rows.size (), 2u);
+  EXPECT_EQ (rows[0].ended_at + rows[1].ended_at, 13000);
+}
+
+// What the database refuses it refuses again: it is said, and no sign that the
+// store is down.
+TEST (Fairness, WhatTheDatabaseRefusesIsNotTriedForEver)
+{
+  Audit audit;
+  soci::session sql (soci::sqlite3, (audit.folder / "x.db").string ());
+  sql << "CREATE UNIQUE INDEX one_robot ON sessions (robot_id)";
+  audit.backend->session_changed (audit.entry ("a", 5000));
+  audit.backend->session_changed (
+      audit.entry ("b", 5000, 0, "r1", "another viewer"));
+  audit.settle ();
+  EXPECT_TRUE (audit.backend->healthy ());
+  sql << "DROP INDEX one_robot";
+  audit.backend->write_again ();
+  EXPECT_EQ (audit.rows ().size (), 1u);
+  ASSERT_EQ (audit.lines.size (), 1u);
+  EXPECT_NE (audit.lines[0].find ("session-not-written"), std::string::npos);
 }
 
 // While the database is away: of more sessions than are kept, the newest are.

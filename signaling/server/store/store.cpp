@@ -331,12 +331,6 @@ Store::write_session (
   int anonymous = e.anonymous ? 1 : 0;
   impl_->with_session ([&] (soci::session &sql) {
     soci::transaction transaction (sql);
-    int n = 0;
-    // A write first: no two writers wait for each other's read lock.
-    for (const std::string &before : replaces)
-      sql << "UPDATE sessions SET peer_id = :p, end_requested = 0 WHERE "
-             "peer_id = :o",
-          use (e.peer_id), use (before);
     auto state = [&] {
       sql << "UPDATE sessions SET role = :o, expires_at = :x, ended_at = :d, "
              "reason = :r, robot_instance = :ri, viewer_instance = :vi, "
@@ -349,10 +343,23 @@ Store::write_session (
           use (e.login_issued_at), use (e.login_expires_at), use (anonymous),
           use (e.peer_id);
     };
+    auto there = [&] {
+      int n = 0;
+      sql << "SELECT COUNT(*) FROM sessions WHERE peer_id = :p",
+          use (e.peer_id), into (n);
+      return n > 0;
+    };
+    // A write first: no two writers wait for each other's read lock.
     state ();
-    sql << "SELECT COUNT(*) FROM sessions WHERE peer_id = :p", use (e.peer_id),
-        into (n);
-    if (n == 0) {
+    bool found = there ();
+    for (auto it = replaces.begin (); !found && it != replaces.end (); ++it) {
+      sql << "UPDATE sessions SET peer_id = :p, end_requested = 0 WHERE "
+             "peer_id = :o",
+          use (e.peer_id), use (*it);
+      state ();
+      found = there ();
+    }
+    if (!found) {
       sql << "INSERT INTO sessions (peer_id, viewer_id, robot_id, role, "
              "address, started_at, expires_at, ended_at, reason, "
              "end_requested) VALUES (:p, :v, :r, :o, :a, :s, :x, :d, :e, 0)",

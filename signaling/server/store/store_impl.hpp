@@ -29,6 +29,10 @@ struct Store::Impl
         lost = true;
       if (lost)
         sql.reset ();
+      // The next try would end the same way.
+      if (!lost && is_constraint (error))
+        throw StoreError (StoreError::Conflict,
+            "the database refuses this change: it has such a row already");
       throw StoreError (
           StoreError::Unavailable, "database: " + error.get_error_message ());
     }

@@ -377,6 +377,16 @@ parse_database_url (const std::string &url)
   return address;
 }
 
+bool
+is_constraint (const soci::soci_error &error)
+{
+  if (error.get_error_category () == soci::soci_error::constraint_violation)
+    return true;
+  // SOCI's SQLite has no categories; the upper bits say which constraint.
+  auto *sqlite = dynamic_cast<const soci::sqlite3_soci_error *> (&error);
+  return sqlite && (sqlite->result () & 0xff) == SQLITE_CONSTRAINT;
+}
+
 std::unique_ptr<soci::session>
 open_database (const DatabaseAddress &address, bool prepared)
 {

@@ -33,6 +33,9 @@ using Migrations = std::vector<std::vector<const char *>>;
 void migrate (
     soci::session &sql, Dialect dialect, const Migrations &migrations);
 
+// A row that the database's own rules refuse, as one that it has already.
+bool is_constraint (const soci::soci_error &error);
+
 // Opens, checks and migrates; *prepared*: only opens. Throws StoreError.
 std::unique_ptr<soci::session> open_database (
     const DatabaseAddress &address, bool prepared = false);

@@ -140,9 +140,10 @@ StoreBackend::session_changed (const SessionEntry &given)
   if (row.peer_id == entry.peer_id) {
     entry.started_at = row.started_at;
   } else if (row.ended_at != 0 && entry.ended_at == 0 &&
-             entry.started_at <= row.ended_at + kAnew &&
-             entry.started_at >= row.started_at) {
-    // Offered anew at once. Who does that without end fills no audit log.
+             entry.started_at >= row.ended_at &&
+             entry.started_at <= row.ended_at + kAnew) {
+    // Offered anew at once. Who does that without end fills no audit log. One
+    // that ran beside the other is no new one, and keeps its row.
     replaces = {row.peer_id};
     entry.started_at = row.started_at;
   }
@@ -192,7 +193,11 @@ StoreBackend::write (const Unwritten &state)
         --writing_;
         auto it = unwritten_.find (id);
         bool newest = it != unwritten_.end () && it->second.version == version;
-        if (newest && (!error || error->kind != StoreError::Unavailable))
+        bool refused = error && error->kind != StoreError::Unavailable;
+        if (refused)
+          log_.limited (LogLevel::Error, "session-not-written",
+              {{"peer", id}, {"reason", error->what ()}});
+        if (newest && (!error || refused))
           unwritten_.erase (it);
       });
 }
