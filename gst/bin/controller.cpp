@@ -2,6 +2,7 @@
 #include "bin/controller.hpp"
 #include "bin/appsignaller.hpp"
 #include "bin/errors.hpp"
+#include "bin/signalingbinpad.hpp"
 #include "client/socketioclient.hpp"
 #include "robotlive.h"
 #include "transport/iceservers.hpp"
@@ -159,10 +160,11 @@ Controller::emit (
 }
 
 void
-Controller::notify_target ()
+Controller::notify_target (const Stream &stream)
 {
-  outbox_->add ([element = element_] () {
+  outbox_->add ([element = element_, input = stream.input] () {
     g_object_notify (G_OBJECT (element), "target-bitrate");
+    notify_target_bitrate (input->sink_pad ());
   });
 }
 

@@ -88,8 +88,10 @@ public:
   // A new stream-start: tells gates upstream again what the sessions add up to.
   void stream_started (const std::string &pad);
 
-  guint target_bitrate () const; // of the property; bit/s
-  GstStructure *stats () const;  // "robotlive-stats"; transfer full
+  // Of the first stream that has one, or of the one of *pad*; bit/s.
+  guint target_bitrate () const;
+  guint target_bitrate (const std::string &pad) const;
+  GstStructure *stats () const; // "robotlive-stats"; transfer full
   std::vector<std::string> viewers () const;
 
   void on_link_state (LinkState state) override;
@@ -195,7 +197,7 @@ private:
   void end_progress ();
   void emit (
       const char *signal, const std::string &peer_id, const std::string &text);
-  void notify_target ();
+  void notify_target (const Stream &stream);
   void send (std::function<void (Signaller &)> message);
   void ask_key_frame (const Stream &stream);
   void tell_encoder (Stream *stream); // what is due

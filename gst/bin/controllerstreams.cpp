@@ -357,12 +357,9 @@ Controller::rate_tick ()
   const auto now = boot_now () / 1000;
   for (const auto &[peer_id, viewer] : viewers_)
     viewer->watch_path (now * 1000);
-  bool changed = false;
   for (const auto &stream : streams_)
-    if (stream->rate)
-      changed |= rate_tick (stream.get (), now);
-  if (changed)
-    notify_target ();
+    if (stream->rate && rate_tick (stream.get (), now))
+      notify_target (*stream);
 }
 
 void
@@ -376,7 +373,7 @@ Controller::viewer_path_fell (const std::string &peer_id)
   if (from->input->encoder ().key_frames () != KeyFrames::None)
     viewers_.at (peer_id)->drain (now);
   if (rate_tick (from, now))
-    notify_target ();
+    notify_target (*from);
 }
 
 bool
@@ -435,7 +432,7 @@ Controller::leave_rate (Stream *stream, const std::string &peer_id)
   const bool changed = stream->rate->remove_viewer (peer_id, last);
   tell_encoder (stream);
   if (changed)
-    notify_target ();
+    notify_target (*stream);
 }
 
 guint
@@ -443,6 +440,15 @@ Controller::target_bitrate () const
 {
   for (const auto &stream : streams_)
     if (stream->rate && stream->rate->target ())
+      return stream->rate->target ();
+  return 0;
+}
+
+guint
+Controller::target_bitrate (const std::string &pad) const
+{
+  for (const auto &stream : streams_)
+    if (stream->pad == pad && stream->rate)
       return stream->rate->target ();
   return 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // GstSignalingBinPad: a pad of signalingbin that is asked for, video_%u, with
-// the property "alternative-of".
+// the properties "alternative-of", "encoder" and "target-bitrate".
 #pragma once
 #include <gst/gst.h>
 #include <string>
@@ -17,5 +17,8 @@ namespace robotlive {
 // The name of the pad whose picture comes in at *pad* in another codec; "" when
 // none was set, or *pad* has no such property. Any thread.
 std::string alternative_of (GstPad *pad);
+
+// Nothing for a pad without that property.
+void notify_target_bitrate (GstPad *pad);
 
 } // namespace robotlive

@@ -123,6 +123,59 @@ GST_START_TEST (test_sound_ends_with_the_grant)
 }
 GST_END_TEST
 
+// Each pad's stream has an encoder and a target of its own, and says so.
+GST_START_TEST (test_a_pad_names_its_encoder_and_target)
+{
+  Robot robot (
+      "VP8", "session-policy=open video_0::alternative-of=sink" + kH264);
+  const auto pad = adopt (gst_element_get_static_pad (robot.bin, "video_0"));
+  const auto encoder_of = [&] () {
+    GstElement *encoder = nullptr;
+    g_object_get (pad.get (), "encoder", &encoder, nullptr);
+    return adopt (encoder);
+  };
+  const auto target_of = [&] () {
+    guint target = 1;
+    g_object_get (pad.get (), "target-bitrate", &target, nullptr);
+    return target;
+  };
+  static std::atomic<unsigned> notified;
+  notified = 0;
+  g_signal_connect (pad.get (), "notify::target-bitrate",
+      G_CALLBACK (+[] (GObject *, GParamSpec *, gpointer) { notified++; }),
+      nullptr);
+  const auto upstream = encoder_of ();
+  fail_unless (upstream);
+  fail_unless_equals_string ("openh264enc",
+      GST_OBJECT_NAME (gst_element_get_factory (upstream.get ())));
+  fail_unless_equals_int (0, target_of ());
+  {
+    TestViewer only_h264 (robot.link, "bob", "p2", {"H264"});
+    fail_unless (only_h264.join ());
+    fail_unless (only_h264.wait_frames (10));
+    fail_unless (robot.wait ([&] () { return target_of () > 0; }));
+    fail_unless (robot.wait ([&] () { return notified > 0; }));
+    guint rate = 0;
+    g_object_get (upstream.get (), "bitrate", &rate, nullptr);
+    fail_unless_equals_int (target_of (), rate);
+  }
+  // One that the application names counts until it takes that back.
+  const auto other = adopt (GST_ELEMENT (
+      gst_object_ref_sink (gst_element_factory_make ("openh264enc", nullptr))));
+  g_object_set (pad.get (), "encoder", other.get (), nullptr);
+  fail_unless (encoder_of ().get () == other.get ());
+  g_object_set (pad.get (), "encoder", nullptr, nullptr);
+  fail_unless (encoder_of ().get () == upstream.get ());
+  // Who still holds a pad that is gone learns nothing from it.
+  auto peer = adopt (gst_pad_get_peer (pad.get ()));
+  gst_pad_unlink (peer.get (), pad.get ());
+  gst_element_release_request_pad (robot.bin, pad.get ());
+  fail_unless (!encoder_of ());
+  fail_unless_equals_int (0, target_of ());
+  g_object_set (pad.get (), "encoder", other.get (), nullptr);
+}
+GST_END_TEST
+
 GST_START_TEST (test_each_gets_the_first_codec_that_it_decodes)
 {
   Robot robot (
@@ -385,6 +438,7 @@ signalingbinstreams_suite (void)
   tcase_add_test (tc, test_a_viewer_with_sound_has_eight_threads_at_most);
   tcase_add_test (tc, test_who_wants_no_sound_gets_the_picture);
   tcase_add_test (tc, test_sound_ends_with_the_grant);
+  tcase_add_test (tc, test_a_pad_names_its_encoder_and_target);
   tcase_add_test (tc, test_each_gets_the_first_codec_that_it_decodes);
   tcase_add_test (tc, test_vp9_and_h265_viewers_see_the_picture);
   tcase_add_test (tc, test_av1_is_refused_in_words);
