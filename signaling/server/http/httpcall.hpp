@@ -32,7 +32,7 @@ struct HttpCall
   std::function<void (HttpResponse)> reply;
   TimeMs now = 0;
 
-  // "*" stands for any segment.
+  // "*" stands for any segment but an empty one.
   bool is (std::string_view method,
       std::initializer_list<std::string_view> segments) const;
   bool admin () const { return identity && identity->role == "admin"; }
