@@ -6,6 +6,8 @@
 'use strict';
 const { after, afterEach, before, describe, it } = require('node:test');
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
 const { io } = require('socket.io-client');
 const { Signaling, Peer, until, offer, answer } =
   require('./signaling-process.js');
@@ -230,5 +232,49 @@ describe('the life of a session', () => {
     assert.match(server.output, /robot-refuses-grants/);
     await watch(peer, pi, 2);
     assert.equal(await refuses(), undefined);
+  });
+
+  // The clock of the server's process alone, by a library that is preloaded.
+  it('tells robot and viewer of the new end when its clock is set', async () => {
+    const clock = path.join(server.work, 'clock');
+    const ahead = (seconds) => {
+      const bytes = Buffer.alloc(8);
+      bytes.writeBigInt64LE(BigInt(seconds));
+      fs.writeFileSync(clock, bytes, { flag: fs.existsSync(clock) ? 'r+' : 'w' });
+    };
+    ahead(0);
+    await server.stop();
+    server.env = { ...server.env, WRONG_CLOCK: clock, LD_PRELOAD: path.join(
+      process.env.BUILD_DIR ?? path.join(__dirname, '../../build'), 'tests/interop/wrongclock.so') };
+    await server.start();
+    book('8');
+    const { pi } = await robot('g');
+    const { peer } = await viewer('8', { instance: 'p8' });
+    const [peerId] = await watch(peer, pi);
+    const { session: { expiresAt } } = (await pi.got('offer'))[0];
+    // Nobody sets a clock by so little.
+    ahead(1);
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    assert.equal(pi.got('session-updated').length, 0);
+    // Four minutes back: the booking, which began a moment ago, has not begun.
+    ahead(-240);
+    assert.equal((await pi.next('session-ended')).peerId, peerId);
+    await peer.next('session-ended');
+    pi.emit('leave', { to: '8', peerId });
+    // Forwards from there, the booking running: the end is the same, and later.
+    ahead(0);
+    await until('that the clock was seen', () => server.output.split('event=clock-set').length === 3);
+    const { ok, peerId: second } = await peer.ask('offer', offer('r1'));
+    assert.equal(ok, true);
+    ahead(300);
+    for (const each of [pi, peer]) {
+      const told = await each.next('session-updated');
+      assert.equal(told.peerId, second);
+      assert.equal(told.session.expiresAt, expiresAt);
+      assert.ok(told.session.expiresAt - told.session.serverTime < 301000);
+    }
+    ahead(3600);
+    assert.equal((await pi.next('session-ended', 2)).reason, 'expired');
+    assert.match(server.output, /event=clock-set by="-241 s"/);
   });
 });

@@ -33,8 +33,9 @@ async function until(what, condition, seconds = 30) {
 }
 
 class Signaling {
-  // *config*: text of a configuration file.
-  constructor({ config = '', database } = {}) {
+  // *config*: text of a configuration file; *env*: more of its environment.
+  constructor({ config = '', database, env = {} } = {}) {
+    this.env = { ...process.env, ...env };
     this.work = fs.mkdtempSync(path.join(os.tmpdir(), 'robotlive-'));
     this.database = database ?? `sqlite://${this.work}/signaling.db`;
     this.config = path.join(this.work, 'signaling.conf');
@@ -58,7 +59,7 @@ class Signaling {
     const port = this.port ?? 0;
     this.output = '';
     this.child = spawn(binary, [...this.common, '--listen', `127.0.0.1:${port}`,
-      ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+      ...args], { env: this.env, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.child.stdout, this.child.stderr])
       stream.on('data', (data) => { this.output += data; });
     const child = this.child;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/app/app.hpp"
+#include "base/boottime.hpp"
 #include "server/app/configkeys.hpp"
 #include "server/app/sdnotify.hpp"
 #include <algorithm>
@@ -10,6 +11,13 @@
 namespace robotlive::server {
 
 namespace {
+
+// How far the wall clock is ahead of one that nobody sets.
+TimeMs
+clock_ahead ()
+{
+  return wall_now () - boot_now () / 1000000;
+}
 
 // That wait for their hash, and of one address.
 constexpr std::size_t kMaxLogins = 1024;
@@ -222,6 +230,7 @@ App::run ()
   pthread_sigmask (SIG_UNBLOCK, &hangup, nullptr);
   listen ();
   systemd_notify ("READY=1\nSTATUS=Serving");
+  clock_ahead_ = clock_ahead ();
   heartbeat ();
   arm ();
   network_->run ();
@@ -372,6 +381,7 @@ void
 App::heartbeat ()
 {
   systemd_notify ("WATCHDOG=1");
+  watch_clock ();
   arm (); // answers of the backend may have set a deadline
   network_->schedule (Clock::now () + kPollInterval, [this] { heartbeat (); });
   poll_store ();
@@ -386,6 +396,23 @@ App::heartbeat ()
     refresh_at_ = now + config_.console_refresh_ms;
     room_->recheck_all (now);
   }
+}
+
+// NTP moves a clock by less than that from one heartbeat to the next, unless it
+// sets it.
+void
+App::watch_clock ()
+{
+  constexpr TimeMs kSet = 2000;
+  TimeMs ahead = clock_ahead ();
+  TimeMs by = ahead - std::exchange (clock_ahead_, ahead);
+  if (std::abs (by) < kSet)
+    return;
+  log_.write (LogLevel::Warning, "clock-set",
+      {{"by", (by < 0 ? "-" : "+") + std::to_string (std::abs (by) / 1000) +
+                  " s"}});
+  timer_at_ = 0; // it was armed by the clock of before
+  room_->clock_set (by, wall_now ());
 }
 
 // Once an hour: what is over and need not be kept any more.

@@ -31,6 +31,7 @@ private:
   void listen ();
   void arm ();
   void heartbeat ();
+  void watch_clock ();
   void poll_store ();
   void forget_old ();
   void warn_of_anonymous ();
@@ -62,6 +63,7 @@ private:
   std::unique_ptr<HttpApi> http_;
   std::uint64_t timer_ = 0;
   TimeMs timer_at_ = kNever;
+  TimeMs clock_ahead_ = 0; // of CLOCK_BOOTTIME, by the wall clock
   std::int64_t revision_ = -1;
   TimeMs refresh_at_ = 0;
   Clock::time_point forget_at_{}; // the next time that old rows go

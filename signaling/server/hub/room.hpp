@@ -133,6 +133,10 @@ public:
 
   // Bookings may have changed: asks again for one viewer, or for all.
   void recheck (const std::string &viewer_id, TimeMs now);
+  // The wall clock was set, *by* forwards (or backwards, if negative), and
+  // shows *now*. What was granted lasts as long as before, and then bookings
+  // are looked at by the new time: robots and viewers are told of new ends.
+  void clock_set (TimeMs by, TimeMs now);
   void recheck_all (TimeMs now);
   // The same for robots' tokens: one robot, or all.
   void recheck_robots (const std::string *only = nullptr);

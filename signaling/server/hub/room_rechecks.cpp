@@ -21,6 +21,47 @@ Room::recheck_all (TimeMs now)
 }
 
 void
+Room::clock_set (TimeMs by, TimeMs now)
+{
+  auto shift = [by] (TimeMs &at) {
+    if (at != 0 && at != kNever)
+      at += by;
+  };
+  for (auto &[socket, peer] : peers_) {
+    shift (peer.relay_renew_at);
+    shift (peer.connected_at);
+    peer.presence_until = 0; // to be worked out anew
+  }
+  for (auto &[id, robot] : robots_) {
+    shift (robot.refuses_since);
+    auto shift_process = [&shift] (Process &process) {
+      shift (process.gone_at);
+      shift (process.since);
+      shift (process.seen_at);
+      shift (process.claim_until);
+      shift (process.close_at);
+    };
+    shift_process (robot.holder);
+    for (Process &process : robot.displaced)
+      shift_process (process);
+  }
+  for (auto &[peer_id, session] : sessions_) {
+    shift (session.viewer_gone_at);
+    shift (session.tried_at);
+    shift (session.window.ends_at);
+    // Where a booking ends is not known before it is looked at by this clock.
+    session.booked_until = session.unlimited () ? session.window.ends_at : 0;
+    shift (session.entry.expires_at);
+    shift (session.entry.granted_until);
+    backend_.session_changed (session.entry);
+  }
+  for (Ended &ended : ended_)
+    shift (ended.at);
+  wake_at (now);
+  recheck_all (now);
+}
+
+void
 Room::recheck_tokens (bool new_key, TimeMs now)
 {
   // What is over has its own end.
