@@ -34,7 +34,8 @@ public:
     server_.trust (socket);
     server_.emit (socket,
         std::make_shared<const std::string> (
-            "[\"auth\"," + std::string (auth.empty () ? "{}" : auth) + "]"));
+            "[\"auth\"," + std::string (auth.empty () ? "{}" : auth) + "]"),
+        {});
   }
 
   void on_event (SocketId socket, const Event &event) override
@@ -43,8 +44,10 @@ public:
       server_.emit_binary (
           socket, array ("\"message-back\"", event), event.attachments);
     else if (event.name == "message")
-      server_.emit (socket, std::make_shared<const std::string> (
-                                array ("\"message-back\"", event)));
+      server_.emit (socket,
+          std::make_shared<const std::string> (
+              array ("\"message-back\"", event)),
+          {});
     else if (event.name == "message-with-ack" && event.ack_id && event.binary)
       server_.emit_binary (
           socket, array ("", event), event.attachments, event.ack_id);

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <future>
 #include <gtest/gtest.h>
+#include <map>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string>
@@ -47,13 +48,24 @@ public:
       auto big = std::make_shared<const std::string> (
           "[\"m\",\"" + std::string (60000, 'x') + "\"]");
       for (int i = 0; i < 200; i++)
-        server->emit (socket, big);
+        server->emit (socket, big, {});
+      return;
+    }
+    // 60 kB each, in the name of the first argument, until it has to wait.
+    if (event.name == "fill" && !event.arguments.empty ()) {
+      const std::string sender (event.arguments[0]);
+      const auto big = std::make_shared<const std::string> (
+          "[\"m\",\"" + std::string (60000, 'x') + "\"]");
+      int count = 0;
+      for (; count < 400 && !server->strained (socket, sender); count++)
+        server->emit (socket, big, sender);
+      filled[sender].push_back (count);
       return;
     }
     std::string json = "[\"message-back\"";
     for (std::string_view argument : event.arguments)
       json.append (",").append (argument);
-    server->emit (socket, std::make_shared<const std::string> (json + "]"));
+    server->emit (socket, std::make_shared<const std::string> (json + "]"), {});
   }
   void on_disconnect (SocketId, std::string_view) override {}
   void on_request (const HttpRequest &request,
@@ -81,6 +93,9 @@ public:
                     (request.secure ? " secure" : "");
     reply (std::move (response));
   }
+
+  // How many of each sender's each "fill" sent.
+  std::map<std::string, std::vector<int>> filled;
 
 private:
   std::vector<std::function<void (HttpResponse)>> held_;
@@ -131,6 +146,14 @@ public:
       std::this_thread::sleep_for (std::chrono::milliseconds (10));
     }
     return false;
+  }
+
+  // What the application says of it, on its thread.
+  std::vector<int> filled (const std::string &sender)
+  {
+    std::vector<int> counts;
+    on_thread ([&] { counts = application_.filled[sender]; });
+    return counts;
   }
 
 private:

@@ -24,6 +24,8 @@ struct FakeSockets final : SocketServer
   std::vector<SocketId> accepted, rejected, disconnected;
   std::set<SocketId> trusted;
   std::set<SocketId> slow; // their links
+  std::string culprit;     // whose messages fill them; empty: everybody's
+  std::map<SocketId, std::vector<std::string>> senders; // of what was sent
   std::vector<Sent> acks;
 
   void accept (SocketId s) override { accepted.push_back (s); }
@@ -32,12 +34,18 @@ struct FakeSockets final : SocketServer
   {
     rejected.push_back (s);
   }
-  void emit (SocketId s, std::shared_ptr<const std::string> p) override
+  void emit (SocketId s, std::shared_ptr<const std::string> p,
+      std::string_view sender) override
   {
+    senders[s].emplace_back (sender);
     EXPECT_TRUE (json_valid (*p)) << *p;
     sent.push_back ({s, *p});
   }
-  bool strained (SocketId s) const override { return slow.count (s) > 0; }
+  bool strained (SocketId s, std::string_view sender) const override
+  {
+    return slow.count (s) > 0 &&
+           (culprit.empty () || culprit == std::string (sender));
+  }
   void ack (SocketId s, std::uint64_t, std::string_view p) override
   {
     EXPECT_TRUE (json_valid (p)) << p;

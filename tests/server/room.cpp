@@ -135,6 +135,41 @@ TEST (Room, RefusesWhoFloodsASlowLinkAndKeepsWhoHasIt)
   EXPECT_EQ (w.sockets.of (r, "leave").size (), 1u);
 }
 
+// One account alone fills the robot's link: the others' messages go on, and who
+// comes and goes is not told where that would fill it more.
+TEST (Room, OneThatFillsASlowLinkWaitsAlone)
+{
+  World w;
+  SocketId r = w.join ("robot", "r1");
+  SocketId a = w.join ("viewer", "a");
+  SocketId b = w.join ("viewer", "b");
+  for (const char *user : {"a", "b"})
+    w.book (user, -1000, 60000);
+  w.offer (a, "r1");
+  w.offer (b, "r1");
+  w.send (r, "join-room", R"({"roomId":"r1"})");
+  w.sockets.slow = {r};
+  w.sockets.culprit = "a";
+  w.sockets.sent.clear ();
+  w.sockets.senders.clear ();
+  const std::string candidate = R"({"to":"r1","candidate":{"candidate":"c"}})";
+  w.send (a, "ice-candidate", candidate);
+  EXPECT_EQ (w.last_code (a), "busy");
+  w.send (a, "join-room", R"({"roomId":"r1"})");
+  w.send (b, "ice-candidate", candidate);
+  w.send (b, "join-room", R"({"roomId":"r1"})");
+  EXPECT_EQ (w.sockets.of (r, "ice-candidate").size (), 1u);
+  const auto joined = w.sockets.of (r, "user-joined");
+  ASSERT_EQ (joined.size (), 1u);
+  EXPECT_NE (joined[0].find ("\"b\""), std::string::npos);
+  EXPECT_EQ (w.sockets.senders[r], (std::vector<std::string>{"b", "b"}));
+  // What the server itself has to say is nobody's, and always said.
+  w.backend.bookings["a"].clear ();
+  w.room->recheck_all (w.backend.now);
+  EXPECT_EQ (w.sockets.of (r, "session-ended").size (), 1u);
+  EXPECT_EQ (w.sockets.senders[r].back (), "");
+}
+
 TEST (Room, TellsAViewerWhatLimitsItsPicture)
 {
   World w;

@@ -3,6 +3,7 @@
 // Peers that do not read, or never stop writing: what one of them can make the
 // server keep, in memory and in connections, has an end.
 #include "network-fixture.hpp"
+#include "server/net/queueshares.hpp"
 
 using namespace robotlive::server;
 using namespace std::chrono_literals;
@@ -75,6 +76,54 @@ TEST (SlowPeers, ResponseThatNobodyReads)
     return c.slow_readers == 1 && c.connections_now == 0;
   }));
   EXPECT_TRUE (answers (server.port ()));
+}
+
+// Who fills the queue of a peer that does not read has to wait; others find
+// room, and the peer stays.
+TEST (SlowPeers, NobodyFillsTheQueueOfOneThatDoesNotRead)
+{
+  RunningServer server (options ());
+  RawClient client (server.port ());
+  make_slow (client);
+  ASSERT_TRUE (client.open_socket ());
+  const auto fill = [&] (const std::string &sender) {
+    const auto times = server.filled (sender).size ();
+    client.send (RawClient::frame (0x81, "42[\"fill\"," + sender + "]"));
+    for (int i = 0; i < 500 && server.filled (sender).size () == times; i++)
+      std::this_thread::sleep_for (10ms);
+    const auto counts = server.filled (sender);
+    return counts.size () > times ? counts.back () : -1;
+  };
+  // What the kernel's buffers take counts for nobody.
+  const int first = fill ("1");
+  EXPECT_GT (first, 4);
+  EXPECT_LT (first, 400);
+  EXPECT_EQ (fill ("1"), 0);
+  const int second = fill ("2");
+  EXPECT_GE (second, 1);
+  EXPECT_LE (second, 5);
+  EXPECT_GE (fill ("3"), 1); // there is half of it left, and then a little
+  EXPECT_EQ (fill ("2"), 0);
+  EXPECT_EQ (server.counters ().slow_readers, 0u);
+  EXPECT_EQ (server.counters ().sessions_now, 1u);
+}
+
+TEST (SlowPeers, SharesEndAsTheQueueDrains)
+{
+  net::QueueShares shares;
+  shares.add ("a", 100, 100);
+  shares.add ("b", 50, 150);
+  shares.add ("a", 10, 160);
+  EXPECT_EQ (shares.of ("a"), 110u);
+  EXPECT_EQ (shares.of ("b"), 50u);
+  EXPECT_EQ (shares.of ("c"), 0u);
+  shares.drain (99);
+  EXPECT_EQ (shares.of ("a"), 110u);
+  shares.drain (150);
+  EXPECT_EQ (shares.of ("a"), 10u);
+  EXPECT_EQ (shares.of ("b"), 0u);
+  shares.drain (1000);
+  EXPECT_TRUE (shares.empty ());
 }
 
 TEST (SlowPeers, RequestsBehindAnUnansweredOne)

@@ -20,11 +20,11 @@ Room::Room (SocketServer &sockets, Backend &backend, RoomConfig config,
 }
 
 void
-Room::emit (SocketId socket, std::string payload)
+Room::emit (SocketId socket, std::string payload, std::string_view sender)
 {
   if (socket != 0)
-    sockets_.emit (
-        socket, std::make_shared<const std::string> (std::move (payload)));
+    sockets_.emit (socket,
+        std::make_shared<const std::string> (std::move (payload)), sender);
 }
 
 Room::Peer *

@@ -306,7 +306,10 @@ private:
       std::string_view event, std::string_view to);
   void succeed (Peer &peer, const Message &message,
       std::string_view json = "{\"ok\":true}");
-  void emit (SocketId socket, std::string payload);
+  // *sender*: the account that caused it, if any.
+  void emit (
+      SocketId socket, std::string payload, std::string_view sender = {});
+  void tell_members (const Meeting &room, const Peer &peer, const char *event);
   Peer *find (SocketId socket);
   void forget (SocketId socket); // and its rooms
   void wake_at (TimeMs at);

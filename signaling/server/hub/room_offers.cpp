@@ -87,7 +87,7 @@ Room::on_signal (
   signal.from = peer.user_id;
   signal.peer_id = session->entry.peer_id;
   ++counters_.relayed;
-  emit (to, signal_payload (signal));
+  emit (to, signal_payload (signal), peer.user_id);
   succeed (peer, message);
 }
 
@@ -97,7 +97,7 @@ bool
 Room::too_slow (
     Peer &peer, const Message &message, const Signal &signal, SocketId to)
 {
-  if (!sockets_.strained (to)) {
+  if (!sockets_.strained (to, peer.user_id)) {
     peer.pressed = 0;
     return false;
   }
@@ -339,7 +339,7 @@ Room::admit (Peer &peer, const Message &message, const Signal &signal,
   forward.body = signal.body;
   forward.sdp = signal.sdp;
   forward.session = terms (session, now, true);
-  emit (link (session.entry), signal_payload (forward));
+  emit (link (session.entry), signal_payload (forward), peer.user_id);
   if (!message.ack_id)
     return;
   JsonWriter w;

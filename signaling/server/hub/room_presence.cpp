@@ -120,14 +120,23 @@ Room::on_join_room (
   if (!peer.rooms.count (room) && peer.rooms.size () >= config_.max_rooms)
     return fail (peer, message, {"rate-limited", "too many rooms"});
   if (peer.rooms.insert (room).second) {
-    auto payload = std::make_shared<const std::string> (user_presence_payload (
-        "user-joined", peer.user_id, peer.robot ? "robot" : "viewer"));
-    for (SocketId member : rooms_[room])
-      sockets_.emit (member, payload);
+    tell_members (room, peer, "user-joined");
     rooms_[room].insert (peer.socket);
   }
   emit (peer.socket, joined_room_payload (name));
   succeed (peer, message);
+}
+
+// Who comes and goes without end is not told of any more where that would fill
+// a slow link.
+void
+Room::tell_members (const Meeting &room, const Peer &peer, const char *event)
+{
+  auto payload = std::make_shared<const std::string> (user_presence_payload (
+      event, peer.user_id, peer.robot ? "robot" : "viewer"));
+  for (SocketId member : rooms_[room])
+    if (!sockets_.strained (member, peer.user_id))
+      sockets_.emit (member, payload, peer.user_id);
 }
 
 void
@@ -139,10 +148,7 @@ Room::leave_room (Peer &peer, Meeting room)
   if (members == rooms_.end ())
     return;
   members->second.erase (peer.socket);
-  auto payload = std::make_shared<const std::string> (user_presence_payload (
-      "user-left", peer.user_id, peer.robot ? "robot" : "viewer"));
-  for (SocketId member : members->second)
-    sockets_.emit (member, payload);
+  tell_members (room, peer, "user-left");
   if (members->second.empty ())
     rooms_.erase (members);
 }

@@ -72,11 +72,15 @@ public:
   // CONNECT_ERROR with *data* = {"message":…,"data":{"code":…}}, then closed.
   virtual void reject (SocketId socket, std::string_view data) = 0;
   // *payload*: the JSON array ["event", …]. One buffer may go to many sockets.
-  virtual void emit (
-      SocketId socket, std::shared_ptr<const std::string> payload) = 0;
-  // Half of what may wait for it does: what others send it and can be refused
-  // should be, since beyond the whole it is disconnected.
-  virtual bool strained (SocketId) const { return false; }
+  // *sender*: the account that caused it; empty: the server itself.
+  virtual void emit (SocketId socket,
+      std::shared_ptr<const std::string> payload, std::string_view sender) = 0;
+  // So much waits for it, or so much of *sender*'s, that what *sender* sends it
+  // is to be refused: a socket for which more waits than may is disconnected.
+  virtual bool strained (SocketId, std::string_view /*sender*/) const
+  {
+    return false;
+  }
   // *payload*: the JSON array of arguments.
   virtual void ack (
       SocketId socket, std::uint64_t ack_id, std::string_view payload) = 0;

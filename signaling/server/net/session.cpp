@@ -368,11 +368,20 @@ Session::complete_upgrade ()
 // ---- outgoing
 
 void
-Session::send (OutPacket out)
+Session::send (OutPacket out, std::string_view sender)
 {
   if (state_ != State::open || overflowed_)
     return;
-  queued_bytes_ += out.size ();
+  const std::size_t size = out.size ();
+  queued_bytes_ += size;
+  sent_bytes_ += size;
+  if (!sender.empty () && fills (1, 16)) {
+    const ServerOptions &options = context_.options;
+    // A small message takes a place as well.
+    shares_.add (sender,
+        std::max (size, options.max_queued_bytes / options.max_queued_messages),
+        sent_bytes_);
+  }
   queue_.push_back (std::move (out));
   if (queue_.size () >= early_flush_packets ||
       queued_bytes_ >= early_flush_bytes) {
@@ -390,12 +399,27 @@ Session::waiting_bytes () const
   return queued_bytes_ + (websocket_ ? websocket_->unsent () : 0);
 }
 
+// Whether more than *part* of *parts* of what may wait does.
 bool
-Session::strained () const
+Session::fills (std::size_t part, std::size_t parts) const
 {
   const ServerOptions &options = context_.options;
-  return queue_.size () > options.max_queued_messages / 2 ||
-         waiting_bytes () > options.max_queued_bytes / 2;
+  return queue_.size () > options.max_queued_messages / parts * part ||
+         waiting_bytes () > options.max_queued_bytes / parts * part;
+}
+
+// Nobody has more than a quarter; from a half on who has something waiting has
+// to wait, and the last quarter is the server's.
+bool
+Session::strained (std::string_view sender)
+{
+  if (shares_.empty ())
+    return fills (3, 4);
+  const std::uint64_t waiting = waiting_bytes ();
+  shares_.drain (sent_bytes_ - std::min (waiting, sent_bytes_));
+  const std::size_t share = shares_.of (sender);
+  return fills (3, 4) || (share > 0 && fills (1, 2)) ||
+         share >= context_.options.max_queued_bytes / 4;
 }
 
 void

@@ -5,6 +5,7 @@
 #pragma once
 #include "protocol/engineio.hpp"
 #include "server/net/context.hpp"
+#include "server/net/queueshares.hpp"
 
 #include <memory>
 #include <string>
@@ -84,10 +85,11 @@ public:
   void on_connection_gone (Connection &connection);
 
   // Queued; leaves at the end of the present turn of the event loop.
-  void send (OutPacket packet);
+  // *sender*: whom it counts for while it waits; empty: the server.
+  void send (OutPacket packet, std::string_view sender = {});
   void flush ();
-  // Half of what may wait does.
-  bool strained () const;
+  // See SocketServer.
+  bool strained (std::string_view sender);
   // Ends it after what is queued. Says "close" to a polling client. *reason*
   // is what socket.io calls it: "ping timeout", "transport close", …
   void close (std::string_view reason);
@@ -135,7 +137,10 @@ private:
   Timer timer_;
   std::vector<OutPacket> queue_;
   std::size_t queued_bytes_ = 0;
+  std::uint64_t sent_bytes_ = 0; // that were queued since the beginning
+  QueueShares shares_;           // of what waits, once that is much
   std::size_t waiting_bytes () const;
+  bool fills (std::size_t part, std::size_t parts) const;
   std::size_t max_payload_;
   std::shared_ptr<Connection> websocket_; // the transport, once upgraded
   std::shared_ptr<Connection> probe_;

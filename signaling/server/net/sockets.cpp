@@ -293,7 +293,8 @@ Sockets::disconnect (SocketId id)
 }
 
 void
-Sockets::emit (SocketId id, std::shared_ptr<const std::string> payload)
+Sockets::emit (SocketId id, std::shared_ptr<const std::string> payload,
+    std::string_view sender)
 {
   Socket *socket = find (id, Socket::State::joined);
   if (!socket)
@@ -301,14 +302,14 @@ Sockets::emit (SocketId id, std::shared_ptr<const std::string> payload)
   OutPacket out;
   out.head = event_heads_[socket->nsp];
   out.body = std::move (payload);
-  socket->session->send (std::move (out));
+  socket->session->send (std::move (out), sender);
 }
 
 bool
-Sockets::strained (SocketId id) const
+Sockets::strained (SocketId id, std::string_view sender) const
 {
   auto it = sockets_.find (id);
-  return it != sockets_.end () && it->second.session->strained ();
+  return it != sockets_.end () && it->second.session->strained (sender);
 }
 
 void

@@ -28,8 +28,9 @@ public:
   void trust (SocketId id);
   void accept (SocketId socket);
   void reject (SocketId socket, std::string_view data);
-  void emit (SocketId socket, std::shared_ptr<const std::string> payload);
-  bool strained (SocketId socket) const;
+  void emit (SocketId socket, std::shared_ptr<const std::string> payload,
+      std::string_view sender);
+  bool strained (SocketId socket, std::string_view sender) const;
   void ack (SocketId socket, std::uint64_t ack_id, std::string_view payload);
   void send_binary (SocketId socket, std::string_view payload,
       const std::vector<std::string_view> &attachments,

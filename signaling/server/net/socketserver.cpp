@@ -287,16 +287,16 @@ NetworkServer::reject (SocketId socket, std::string_view data)
 }
 
 void
-NetworkServer::emit (
-    SocketId socket, std::shared_ptr<const std::string> payload)
+NetworkServer::emit (SocketId socket,
+    std::shared_ptr<const std::string> payload, std::string_view sender)
 {
-  impl_->sockets.emit (socket, std::move (payload));
+  impl_->sockets.emit (socket, std::move (payload), sender);
 }
 
 bool
-NetworkServer::strained (SocketId socket) const
+NetworkServer::strained (SocketId socket, std::string_view sender) const
 {
-  return impl_->sockets.strained (socket);
+  return impl_->sockets.strained (socket, sender);
 }
 
 void

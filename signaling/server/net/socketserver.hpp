@@ -177,9 +177,9 @@ public:
   void accept (SocketId socket) override;
   void trust (SocketId socket) override;
   void reject (SocketId socket, std::string_view data) override;
-  void emit (
-      SocketId socket, std::shared_ptr<const std::string> payload) override;
-  bool strained (SocketId socket) const override;
+  void emit (SocketId socket, std::shared_ptr<const std::string> payload,
+      std::string_view sender) override;
+  bool strained (SocketId socket, std::string_view sender) const override;
   void ack (
       SocketId socket, std::uint64_t ack_id, std::string_view payload) override;
   void disconnect (SocketId socket) override;
