@@ -161,7 +161,8 @@ read_candidate (Reader &outer, Signal *out, std::string *error)
   reader.string (
       "candidate", &out->candidate.candidate, max_candidate_length, false);
   reader.string ("sdpMid", &out->candidate.sdp_mid, max_id_length, false);
-  reader.string ("usernameFragment", max_reason_length, false);
+  reader.string ("usernameFragment", &out->candidate.username_fragment,
+      max_reason_length, false);
   element index;
   std::uint64_t number = 0;
   if (reader.find ("sdpMLineIndex", &index)) {

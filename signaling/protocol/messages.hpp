@@ -49,6 +49,7 @@ struct IceCandidate
   std::string candidate; // empty: end of candidates
   std::string sdp_mid;
   unsigned sdp_m_line_index = 0;
+  std::string username_fragment; // RFC 8839 section 5.4: 4 to 256 characters
 };
 
 enum class SignalKind

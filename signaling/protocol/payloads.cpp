@@ -121,8 +121,10 @@ signal_payload (const Signal &signal)
       w.object ().field ("candidate", signal.candidate.candidate);
       optional_field (w, "sdpMid", signal.candidate.sdp_mid);
       w.field (
-           "sdpMLineIndex", std::uint64_t{signal.candidate.sdp_m_line_index})
-          .end ();
+          "sdpMLineIndex", std::uint64_t{signal.candidate.sdp_m_line_index});
+      optional_field (
+          w, "usernameFragment", signal.candidate.username_fragment);
+      w.end ();
     }
   } else if (signal.kind == SignalKind::Leave) {
     optional_field (w, "reason", signal.reason);

@@ -72,6 +72,10 @@ TEST (Room, RelaysNamedMembersAlone)
   EXPECT_EQ (candidate (R"({"candidate":"c","sdpMid":[1]})"), "bad-message");
   EXPECT_EQ (candidate ("{" + blanks + R"("candidate":"c"})"), bare);
   EXPECT_EQ (candidate (R"({"candidate":"c","candidate":"d"})"), bare);
+  // One that is written anew keeps all that it may have.
+  EXPECT_EQ (candidate (R"({"usernameFragment":"u","sdpMLineIndex":0,"x":1,)"
+                        R"("sdpMid":"0","candidate":"c"})"),
+      named);
   EXPECT_EQ (
       candidate (R"({"candidate":"c","usernameFragment":")" + fat + "\"}"),
       "bad-message");
