@@ -35,7 +35,7 @@ async function until(what, condition, seconds = 30) {
 class Signaling {
   // *config*: text of a configuration file; *env*: more of its environment.
   constructor({ config = '', database, env = {} } = {}) {
-    this.env = { ...process.env, ...env };
+    this.env = env;
     this.work = fs.mkdtempSync(path.join(os.tmpdir(), 'robotlive-'));
     this.database = database ?? `sqlite://${this.work}/signaling.db`;
     this.config = path.join(this.work, 'signaling.conf');
@@ -46,20 +46,20 @@ class Signaling {
   // Runs a subcommand; *input* is its standard input.
   cli(args, input = '') {
     return execFileSync(binary, [...args, ...this.common],
-      { input, encoding: 'utf8' }).trim();
+      { input, encoding: 'utf8', env: { ...process.env, ...this.env } }).trim();
   }
 
   // {status, stdout, stderr}, whatever the command thinks of it.
   tryCli(args, input = '') {
     return spawnSync(binary, [...args, ...this.common],
-      { input, encoding: 'utf8' });
+      { input, encoding: 'utf8', env: { ...process.env, ...this.env } });
   }
 
   async start(...args) {
     const port = this.port ?? 0;
     this.output = '';
     this.child = spawn(binary, [...this.common, '--listen', `127.0.0.1:${port}`,
-      ...args], { env: this.env, stdio: ['ignore', 'pipe', 'pipe'] });
+      ...args], { env: { ...process.env, ...this.env }, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.child.stdout, this.child.stderr])
       stream.on('data', (data) => { this.output += data; });
     const child = this.child;

@@ -2,6 +2,7 @@
 #include "server/app/app.hpp"
 #include "base/boottime.hpp"
 #include "server/app/configkeys.hpp"
+#include "server/app/configwarnings.hpp"
 #include "server/app/sdnotify.hpp"
 #include <algorithm>
 #include <csignal>
@@ -220,6 +221,8 @@ App::run ()
 {
   if (config_.allow_anonymous)
     warn_of_anonymous ();
+  for (const std::string &warning : config_warnings (config_))
+    log_.write (LogLevel::Warning, "unsafe", {{"text", warning}});
   network_->on_signal (SIGHUP, [this] { reload_config (); });
   network_->on_signal (SIGTERM, [this] { stop (); });
   network_->on_signal (SIGINT, [this] { stop (); });
@@ -409,8 +412,8 @@ App::watch_clock ()
   if (std::abs (by) < kSet)
     return;
   log_.write (LogLevel::Warning, "clock-set",
-      {{"by", (by < 0 ? "-" : "+") + std::to_string (std::abs (by) / 1000) +
-                  " s"}});
+      {{"by", (by < 0 ? "-" : "+") +
+                  std::to_string ((std::abs (by) + 500) / 1000) + " s"}});
   timer_at_ = 0; // it was armed by the clock of before
   room_->clock_set (by, wall_now ());
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/app/clicontext.hpp"
 #include "server/app/configkeys.hpp"
+#include "server/app/configwarnings.hpp"
 #include "server/http/webfiles.hpp"
 #include "server/store/bookingrules.hpp"
 #include <algorithm>
@@ -246,6 +247,8 @@ check_config (CommandContext &c)
     read_secret_file (c.config.turn_secret_file);
   ServerOptions options = c.config.network;
   NetworkServer network (options); // reads certificate, key and CIDRs
+  for (const std::string &warning : config_warnings (c.config))
+    std::cerr << "warning: " << warning << std::endl;
   std::cout << "configuration "
             << (c.config.file.empty () ? "(built in)" : c.config.file)
             << ": good" << std::endl;

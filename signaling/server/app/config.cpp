@@ -61,6 +61,25 @@ public:
       *out = *value;
   }
 
+  // A file, or "credential:NAME" of the service manager's (systemd.exec(5),
+  // LoadCredential=).
+  void path (const char *group, const char *key, std::string *out)
+  {
+    constexpr std::string_view scheme = "credential:";
+    get (group, key, out);
+    if (out->compare (0, scheme.size (), scheme) != 0)
+      return;
+    const std::string name = out->substr (scheme.size ());
+    const char *folder = g_getenv ("CREDENTIALS_DIRECTORY");
+    if (name.empty () || name.find ('/') != std::string::npos)
+      fail (group, key, "names no credential, like credential:token.secret");
+    if (!folder || !*folder)
+      fail (group, key,
+          "is a credential, and the service manager gave none: add "
+          "LoadCredential= to the unit");
+    *out = std::string (folder) + "/" + name;
+  }
+
   // False if it is not there.
   bool get (const char *group, const char *key, bool *out)
   {
@@ -147,6 +166,42 @@ private:
   std::set<std::string> known_;
 };
 
+struct Unref
+{
+  void operator() (GUri *uri) const { g_uri_unref (uri); }
+};
+constexpr auto kUriFlags =
+    GUriFlags (G_URI_FLAGS_HAS_PASSWORD | G_URI_FLAGS_ENCODED);
+
+bool
+has_password (const std::string &url)
+{
+  const std::unique_ptr<GUri, Unref> uri (
+      g_uri_parse (url.c_str (), kUriFlags, nullptr));
+  return uri && g_uri_get_password (uri.get ());
+}
+
+// *url* with the password that the file holds.
+std::string
+with_password (const std::string &url, const std::string &file)
+{
+  const std::unique_ptr<GUri, Unref> uri (
+      g_uri_parse (url.c_str (), kUriFlags, nullptr));
+  if (has_password (url))
+    throw ConfigError ("database-password-file: the database's URL has a "
+                       "password already: take one of the two out");
+  if (!uri || !g_uri_get_user (uri.get ()) || !*g_uri_get_user (uri.get ()))
+    throw ConfigError ("database-password-file: the database's URL names no "
+                       "user, as postgresql://user@host/name does");
+  g_autofree char *password =
+      g_uri_escape_string (read_secret_file (file).c_str (), nullptr, FALSE);
+  g_autofree char *joined = g_uri_join_with_user (kUriFlags,
+      g_uri_get_scheme (uri.get ()), g_uri_get_user (uri.get ()), password,
+      nullptr, g_uri_get_host (uri.get ()), g_uri_get_port (uri.get ()),
+      g_uri_get_path (uri.get ()), g_uri_get_query (uri.get ()), nullptr);
+  return joined;
+}
+
 int
 port_of_environment (const char *name)
 {
@@ -197,14 +252,15 @@ read_keys (File &f, Config *config)
   for (const std::string &text : listen)
     c.listen.push_back (parse_listen (text));
   f.get ("server", "database", &c.database);
+  f.path ("server", "database-password-file", &c.database_password_file);
   f.get ("server", "time-zone", &c.time_zone);
   f.get ("server", "web-directory", &c.web_directory);
   f.get ("server", "public-host", &c.public_host);
   f.get ("server", "host-names", &c.host_names);
   f.get ("server", "allow-anonymous", &c.allow_anonymous);
   f.get ("server", "metrics-from", &c.metrics_from);
-  f.get ("server", "tls-certificate", &c.network.tls_certificate_file);
-  f.get ("server", "tls-key", &c.network.tls_key_file);
+  f.path ("server", "tls-certificate", &c.network.tls_certificate_file);
+  f.path ("server", "tls-key", &c.network.tls_key_file);
   f.get ("server", "trusted-proxies", &c.network.trusted_proxies);
   f.get ("server", "cors-origins", &c.network.cors_origins);
   f.duration ("server", "drain-time", &c.drain_ms);
@@ -215,8 +271,8 @@ read_keys (File &f, Config *config)
     c.log_level = *level;
   }
 
-  f.get ("identity", "secret-file", &c.secret_file);
-  f.get ("identity", "public-key-file", &c.public_key_file);
+  f.path ("identity", "secret-file", &c.secret_file);
+  f.path ("identity", "public-key-file", &c.public_key_file);
   f.get ("identity", "issuer", &c.issuer);
   f.get ("identity", "audience", &c.audience);
   f.duration ("identity", "leeway", &c.leeway_ms);
@@ -234,7 +290,7 @@ read_keys (File &f, Config *config)
                        ": [identity]: secret-file or public-key-file, not "
                        "both: there is one algorithm");
 
-  f.get ("sessions", "grant-key-file", &c.grant_key_file);
+  f.path ("sessions", "grant-key-file", &c.grant_key_file);
   f.get ("sessions", "grant-issuer", &c.grant_issuer);
   f.duration ("sessions", "admin-step", &c.admin_step_ms);
   f.duration ("sessions", "expiry-warning", &c.expiry_warning_ms);
@@ -259,7 +315,7 @@ read_keys (File &f, Config *config)
 
   f.get ("ice", "stun-urls", &c.stun_urls);
   f.get ("ice", "turn-urls", &c.turn_urls);
-  f.get ("ice", "turn-secret-file", &c.turn_secret_file);
+  f.path ("ice", "turn-secret-file", &c.turn_secret_file);
   f.duration ("ice", "turn-lifetime", &c.turn_ttl_ms);
   if (!c.turn_urls.empty () && c.turn_secret_file.empty ())
     throw ConfigError (c.file +
@@ -267,7 +323,7 @@ read_keys (File &f, Config *config)
                        "static-auth-secret)");
 
   f.get ("console", "audit-database", &c.audit_database);
-  f.get ("console", "ca-file", &c.console_ca_file);
+  f.path ("console", "ca-file", &c.console_ca_file);
   f.duration ("console", "timeout", &c.console_timeout_ms);
   f.duration ("console", "cache", &c.console_cache_ms);
   f.duration ("console", "refresh", &c.console_refresh_ms);
@@ -323,6 +379,8 @@ load_config (const std::string &wanted)
   File file (c.file);
   read_keys (file, &c);
   file.refuse_unknown ();
+  c.file_has_password =
+      has_password (c.database) || has_password (c.audit_database);
   read_environment (&c);
   return c;
 }
@@ -376,6 +434,8 @@ complete_config (Config *config)
     database = &config->audit_database;
   else
     config->audit_database.clear ();
+  if (!config->database_password_file.empty ())
+    *database = with_password (*database, config->database_password_file);
   if (!database->empty ())
     return;
   const char *state = g_getenv ("STATE_DIRECTORY");

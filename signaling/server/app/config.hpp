@@ -41,7 +41,9 @@ struct Config
   std::string file; // where it came from, empty if there was none
   std::vector<ListenAddress> listen;
   std::string database;
-  std::string time_zone; // empty: the system's
+  std::string database_password_file; // its password, apart from the URL
+  bool file_has_password = false;     // one stands in *file* itself
+  std::string time_zone;              // empty: the system's
   std::string web_directory;
   std::string public_host;             // for STUN_PORT and TURN_PORT
   std::vector<std::string> host_names; // by which browsers may call it

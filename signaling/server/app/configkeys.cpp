@@ -48,6 +48,8 @@ config_key_table ()
   static const std::vector<ConfigKey> table = {
       restart<&Config::listen> ("server/listen"),
       restart<&Config::database> ("server/database"),
+      restart<&Config::database_password_file> (
+          "server/database-password-file"),
       {"server/time-zone", kAtOnce},
       {"server/web-directory", kAtOnce},
       {"server/public-host", kAtOnce},

@@ -319,6 +319,11 @@ HttpApi::login (const CallPtr &call)
         422, "bad-message", "\"email\" and \"password\" are needed"));
   std::string email = normal_email (std::string (email_text));
   std::string password (password_text);
+  if (!call->request.secure && !call->request.local)
+    services_.log->limited (LogLevel::Warning, "clear-text",
+        {{"text", "a password came unencrypted: give the server TLS, or a "
+                  "proxy that has it"},
+            {"address", call->request.address}, {"request", call->id}});
   LoginAttempt attempt = LoginAttempt::of (email, call->request.address);
   TimeMs wait = throttle_.begin (attempt, steady_now ());
   if (wait > 0) {
