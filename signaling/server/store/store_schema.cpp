@@ -3,8 +3,10 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <soci/mysql/soci-mysql.h>
 #include <soci/sqlite3/soci-sqlite3.h>
 #include <sys/stat.h>
 #include <thread>
@@ -353,27 +355,48 @@ parse_database_url (const std::string &url)
       auto *text = static_cast<const char *> (g_hash_table_lookup (table, key));
       return std::string (text ? text : "");
     };
-    socket = value (postgres ? "host" : "socket");
-    if (postgres)
-      append_option (out, "sslmode", value ("sslmode"));
+    const std::vector<const char *> known =
+        postgres ? std::vector<const char *>{"host", "sslmode", "sslrootcert"}
+                 : std::vector<const char *>{"socket", "ssl-ca"};
+    std::size_t found = 0;
+    for (const char *key : known)
+      found += g_hash_table_contains (table, key);
+    const bool all = found == g_hash_table_size (table);
+    socket = value ("socket");
+    if (!postgres)
+      append_option (out, "sslca", value ("ssl-ca"));
+    address.needs_tls = !postgres && !value ("ssl-ca").empty ();
     g_hash_table_unref (table);
+    if (!all)
+      throw StoreError (StoreError::Invalid,
+          postgres ? "the database's URL has a parameter other than host, "
+                     "sslmode and sslrootcert"
+                   : "the database's URL has a parameter other than socket and "
+                     "ssl-ca");
   }
-  append_option (
-      out, postgres ? "dbname" : "db", path.size () > 1 ? path.substr (1) : "");
+  if (postgres) {
+    // As libpq's own URI: SOCI takes options apart at blanks, which a password
+    // may have.
+    const char *query = g_uri_get_query (uri);
+    const std::string options = std::string (query ? query : "") +
+                                (query ? "&" : "") + "connect_timeout=5";
+    g_autofree char *joined = g_uri_join_with_user (G_URI_FLAGS_ENCODED,
+        "postgresql", g_uri_get_user (uri), g_uri_get_password (uri), nullptr,
+        g_uri_get_host (uri), g_uri_get_port (uri), g_uri_get_path (uri),
+        options.c_str (), nullptr);
+    out = joined;
+    return address;
+  }
+  append_option (out, "db", path.size () > 1 ? path.substr (1) : "");
   append_option (out, "user", unescape (g_uri_get_user (uri)));
   append_option (out, "password", unescape (g_uri_get_password (uri)));
-  if (postgres) {
-    append_option (out, "host", socket.empty () ? host : socket);
-    append_option (out, "connect_timeout", "5");
-  } else if (!socket.empty ()) {
+  if (!socket.empty ())
     append_option (out, "unix_socket", socket);
-  } else {
+  else
     append_option (out, "host", host);
-  }
   if (g_uri_get_port (uri) > 0)
     out += " port=" + std::to_string (g_uri_get_port (uri));
-  if (!postgres)
-    out += " charset='utf8mb4'";
+  out += " connect_timeout=5 charset='utf8mb4'";
   return address;
 }
 
@@ -385,6 +408,29 @@ is_constraint (const soci::soci_error &error)
   // SOCI's SQLite has no categories; the upper bits say which constraint.
   auto *sqlite = dynamic_cast<const soci::sqlite3_soci_error *> (&error);
   return sqlite && (sqlite->result () & 0xff) == SQLITE_CONSTRAINT;
+}
+
+// With an authority of its own the client library checks the server's
+// certificate, and yet goes on in clear with a server that says to have none,
+// which whoever stands between can say. SOCI has no setting for that, and the
+// library is not linked with: SOCI has loaded it.
+static void
+need_tls (soci::session &mysql)
+{
+  using GetCipher = const char *(MYSQL *);
+  void *library = dlopen ("libmariadb.so.3", RTLD_LAZY | RTLD_NOLOAD);
+  auto *get = library ? reinterpret_cast<GetCipher *> (
+                            dlsym (library, "mysql_get_ssl_cipher"))
+                      : nullptr;
+  auto *backend =
+      static_cast<soci::mysql_session_backend *> (mysql.get_backend ());
+  const bool encrypted = get && get (backend->conn_);
+  if (library)
+    dlclose (library);
+  if (!encrypted)
+    throw StoreError (StoreError::Unavailable,
+        "cannot open the database: its server offers no TLS, which ssl-ca asks "
+        "for");
 }
 
 std::unique_ptr<soci::session>
@@ -403,6 +449,8 @@ open_database (const DatabaseAddress &address, bool prepared)
       bool postgres = address.dialect == Dialect::Postgresql;
       sql = std::make_unique<soci::session> (
           postgres ? "postgresql" : "mysql", address.connection);
+      if (address.needs_tls)
+        need_tls (*sql);
       if (!postgres)
         *sql << "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
     }
@@ -416,7 +464,8 @@ open_database (const DatabaseAddress &address, bool prepared)
   } catch (const soci::soci_error &error) {
     // The message of a failed connection may quote the connection string.
     std::string text = error.get_error_message ();
-    if (text.find ("password=") != std::string::npos)
+    if (text.find ("password=") != std::string::npos ||
+        text.find ("://") != std::string::npos)
       text = "connection refused";
     throw StoreError (
         StoreError::Unavailable, "cannot open the database: " + text);

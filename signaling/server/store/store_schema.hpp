@@ -20,6 +20,7 @@ struct DatabaseAddress
   Dialect dialect = Dialect::Sqlite;
   std::string connection; // SOCI's connection string; holds the password
   std::string path;       // of an SQLite file
+  bool needs_tls = false; // of MySQL; libpq sees to it itself
 };
 
 // Throws StoreError (Invalid).
