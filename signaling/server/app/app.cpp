@@ -288,7 +288,7 @@ App::reload_config ()
     store_->set_policy (rights_policy ());
     room_->set_config (room_config ());
     forget_at_ = {};
-    http_->set_services (services ());
+    http_->reloaded ();
     log_.set_level (config_.log_level);
     if (keys)
       take_keys (std::move (*keys));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/http/httpcall.hpp"
 #include "protocol/json.hpp"
+#include "server/app/config.hpp"
 #include "server/auth/throttle.hpp"
 #include <algorithm>
 #include <glib.h>
@@ -210,6 +211,28 @@ JsonBody::text (std::string_view name) const
 {
   const std::string *value = get (name);
   return value ? *value : std::string ();
+}
+
+void
+note_act (AuditEvents &events, const HttpCall &call, const std::string &what,
+    const std::string &target)
+{
+  events.note (http_event (call, "admin-action", what, target));
+}
+
+bool
+may_book (const Config &config, const std::string &role)
+{
+  return role == "admin" || config.viewers_may_book;
+}
+
+bool
+need_accounts (const HttpCall &call, const StoreBackend *store)
+{
+  if (!store)
+    call.reply (error_response (
+        404, "not-found", "accounts and bookings are in the console"));
+  return store != nullptr;
 }
 
 } // namespace robotlive::server

@@ -15,6 +15,9 @@
 
 namespace robotlive::server {
 
+struct Config;
+class StoreBackend;
+
 struct HttpCall
 {
   HttpRequest request;
@@ -64,6 +67,16 @@ HttpResponse store_error_response (const StoreError &error);
 // Whoever asks waits for itself alone at the store. Who has only a link waits
 // with those of its address.
 std::string lane_of (const HttpCall &call);
+
+// An administrator does it, to what is another's.
+void note_act (AuditEvents &events, const HttpCall &call,
+    const std::string &what, const std::string &target);
+
+// Whether POST /bookings would take a booking of somebody with this role.
+bool may_book (const Config &config, const std::string &role);
+
+// Replies 404 and is false if bookings and accounts are the console's.
+bool need_accounts (const HttpCall &call, const StoreBackend *store);
 
 // Each replies 401, 403 or 503 and is false for who may not.
 bool need_user (const HttpCall &call);

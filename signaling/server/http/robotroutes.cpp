@@ -13,11 +13,36 @@ refuse (const HttpCallPtr &call, const std::string &sentence)
   call->reply (error_response (422, "bad-message", sentence));
 }
 
+// *whole*: for the operator, who has to find a second process of the robot.
+void
+append_robot_state (JsonWriter &w, const RobotState &state, bool whole)
+{
+  w.field ("online", state.online);
+  if (state.refuses_since != 0) {
+    w.key ("refusesGrants").object ().field ("since", state.refuses_since);
+    w.field ("count", state.refused).end ();
+  }
+  if (!whole)
+    return;
+  w.key ("duplicates").array ();
+  for (const RobotState::Duplicate &d : state.duplicates)
+    w.object ()
+        .field ("instance", d.instance)
+        .field ("address", d.address)
+        .field ("since", d.since)
+        .end ();
+  w.end ();
+}
+
 } // namespace
 
 bool
 RobotRoutes::route (const HttpCallPtr &call)
 {
+  if (call->is ("GET", {"robots"})) {
+    list (call);
+    return true;
+  }
   bool tokens = call->is ("GET", {"tokens"});
   bool revoke = call->is ("DELETE", {"tokens", "*"});
   bool of_robot = call->is ("GET", {"robots", "*", "tokens"});
@@ -53,6 +78,55 @@ RobotRoutes::route (const HttpCallPtr &call)
   else
     revoke_tokens (call);
   return true;
+}
+
+void
+RobotRoutes::list (const HttpCallPtr &call)
+{
+  if (!need_user (*call))
+    return;
+  using Ends = std::map<std::string, TimeMs>; // of the newest token, by robot
+  auto answer = [this, call] (std::vector<RobotRecord> list, const Ends &ends) {
+    // Robots that only the room knows: of a console, or of a bench.
+    for (const auto &[id, type] : parts_.room->online_robots ())
+      if (std::none_of (list.begin (), list.end (),
+              [id = id] (const RobotRecord &r) { return r.id == id; }))
+        list.push_back ({id, type, id});
+    JsonWriter w;
+    w.array ();
+    for (const RobotRecord &r : list) {
+      w.object ().field ("id", r.id).field ("robot_type", r.type);
+      w.field ("type", r.type);
+      w.field ("name", r.name.empty () ? r.id : r.name);
+      append_robot_state (
+          w, parts_.room->robot_state (r.id, call->now), call->admin ());
+      auto end = ends.find (r.id);
+      if (call->admin () && end != ends.end ())
+        w.field ("expiresAt", end->second);
+      w.end ();
+    }
+    call->reply (json_response (200, w.end ().take ()));
+  };
+  if (!parts_.store)
+    return answer ({}, {});
+  using Listed = std::pair<std::vector<RobotRecord>, Ends>;
+  parts_.store->ask_for<Listed> (
+      call->identity->subject,
+      [] (Store &store) {
+        Listed listed;
+        listed.first = store.robots ();
+        for (const TokenRecord &t : store.tokens ())
+          if (t.role == "robot" && t.revoked_at == 0 && t.expires_at != 0)
+            listed.second[t.subject] = std::max (listed.second[t.subject],
+                t.ends_at != 0 ? t.ends_at : t.expires_at);
+        return listed;
+      },
+      [call, answer] (Listed listed, const StoreError *error) {
+        if (error)
+          call->reply (store_error_response (*error));
+        else
+          answer (std::move (listed.first), listed.second);
+      });
 }
 
 void

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Robots and tokens over HTTP, for administrators: make, change and remove a
-// robot, issue, replace, list and revoke tokens. The list of robots, which
-// viewers read as well, is in httpadmin.cpp.
+// Robots over HTTP: /robots, which viewers read as well, and their tokens.
 #pragma once
 #include "server/app/config.hpp"
 #include "server/auth/identity.hpp"
@@ -30,6 +28,7 @@ public:
   bool route (const HttpCallPtr &call) override;
 
 private:
+  void list (const HttpCallPtr &call);
   void add (const HttpCallPtr &call);
   void change (const HttpCallPtr &call);
   void remove (const HttpCallPtr &call);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include "server/http/bookingroutes.hpp"
 #include "protocol/json.hpp"
-#include "server/http/httpapi.hpp"
+#include "server/auth/identity.hpp"
 #include <chrono>
 #include <glib.h>
 #include <set>
@@ -104,7 +105,7 @@ private:
 } // namespace
 
 bool
-HttpApi::route_bookings (const CallPtr &call)
+BookingRoutes::route (const HttpCallPtr &call)
 {
   if (call->is ("GET", {"my-bookings"}) || call->is ("GET", {"bookings"}))
     list_bookings (call, false);
@@ -122,9 +123,9 @@ HttpApi::route_bookings (const CallPtr &call)
 }
 
 std::string
-HttpApi::booking_json (const BookingRecord &b) const
+BookingRoutes::booking_json (const BookingRecord &b) const
 {
-  const Zone &zone = *services_.zone;
+  const Zone &zone = *parts_.zone;
   std::string end = zone.time (b.window.ends_at);
   JsonWriter w;
   w.object ().field ("id", b.id);
@@ -148,11 +149,12 @@ HttpApi::booking_json (const BookingRecord &b) const
 }
 
 void
-HttpApi::list_bookings (const CallPtr &call, bool all)
+BookingRoutes::list_bookings (const HttpCallPtr &call, bool all)
 {
-  if (!need_store (call) || !(all ? need_admin (call) : need_user (call)))
+  if (!need_accounts (*call, parts_.store) ||
+      !(all ? need_admin (*call) : need_user (*call)))
     return;
-  services_.store->ask_for<std::vector<BookingRecord>> (
+  parts_.store->ask_for<std::vector<BookingRecord>> (
       call->identity->subject,
       [all, user = call->identity->subject] (Store &store) {
         return all ? store.bookings () : store.bookings_of (user);
@@ -249,9 +251,9 @@ read_window (const Body &body, const Zone &zone, TimeMs now, bool fresh,
 }
 
 BookingRules
-HttpApi::booking_rules (const Call &call) const
+BookingRoutes::booking_rules (const HttpCall &call) const
 {
-  const Config &c = *services_.config;
+  const Config &c = *parts_.config;
   BookingRules rules;
   rules.now = call.now;
   rules.administrator = call.admin ();
@@ -263,7 +265,7 @@ HttpApi::booking_rules (const Call &call) const
 
 // The same for a new booking (*before* is null) and a change of one.
 bool
-HttpApi::read_booking (const Call &call, const BookingRecord *before,
+BookingRoutes::read_booking (const HttpCall &call, const BookingRecord *before,
     BookingRecord *b, std::string *error) const
 {
   Body body (call.request.body);
@@ -303,8 +305,8 @@ HttpApi::read_booking (const Call &call, const BookingRecord *before,
     body.fail ("\"status\" is active: DELETE cancels a booking");
   if (error->empty ())
     *error = body.error ();
-  if (!error->empty () || !read_window (body, *services_.zone, call.now,
-                              !before, &b->window, error))
+  if (!error->empty () ||
+      !read_window (body, *parts_.zone, call.now, !before, &b->window, error))
     return false;
   *error = window_error (b->window, before, booking_rules (call));
   return error->empty ();
@@ -312,7 +314,7 @@ HttpApi::read_booking (const Call &call, const BookingRecord *before,
 
 // PUT costs what POST costs.
 bool
-HttpApi::take_change (const Call &call)
+BookingRoutes::take_change (const HttpCall &call)
 {
   if (call.admin ())
     return true;
@@ -329,11 +331,11 @@ HttpApi::take_change (const Call &call)
 }
 
 void
-HttpApi::create_booking (const CallPtr &call)
+BookingRoutes::create_booking (const HttpCallPtr &call)
 {
-  if (!need_store (call) || !need_user (call))
+  if (!need_accounts (*call, parts_.store) || !need_user (*call))
     return;
-  if (!may_book (call->identity->role))
+  if (!may_book (*parts_.config, call->identity->role))
     return call->reply (
         error_response (403, "forbidden", "an administrator books for you"));
   BookingRecord booking;
@@ -343,7 +345,7 @@ HttpApi::create_booking (const CallPtr &call)
     return call->reply (error_response (422, "bad-message", error));
   booking.status = "active";
   booking.created_at = call->now;
-  services_.store->ask_for<BookingRecord> (
+  parts_.store->ask_for<BookingRecord> (
       call->identity->subject,
       [booking, rules = booking_rules (*call)] (Store &store) {
         BookingRecord b = booking;
@@ -354,19 +356,20 @@ HttpApi::create_booking (const CallPtr &call)
       [this, call] (BookingRecord b, const StoreError *e) {
         if (e)
           return call->reply (store_error_response (*e));
-        services_.room->recheck (b.user_id, wall_now ());
+        parts_.room->recheck (b.user_id, wall_now ());
         if (b.user_id != call->identity->subject)
-          note_act (*call, "booking-added", std::to_string (b.id));
+          note_act (
+              *parts_.events, *call, "booking-added", std::to_string (b.id));
         call->reply (json_response (201, booking_json (b)));
       });
 }
 
 void
-HttpApi::change_booking (const CallPtr &call, std::int64_t id)
+BookingRoutes::change_booking (const HttpCallPtr &call, std::int64_t id)
 {
-  if (!need_store (call) || !need_user (call))
+  if (!need_accounts (*call, parts_.store) || !need_user (*call))
     return;
-  services_.store->ask_for<std::optional<BookingRecord>> (
+  parts_.store->ask_for<std::optional<BookingRecord>> (
       call->identity->subject,
       [id] (Store &store) { return store.booking (id); },
       [this, call] (
@@ -378,7 +381,7 @@ HttpApi::change_booking (const CallPtr &call, std::int64_t id)
             (found->user_id != call->identity->subject && !call->admin ()))
           return call->reply (
               error_response (404, "not-found", "there is no such booking"));
-        if (!may_book (call->identity->role))
+        if (!may_book (*parts_.config, call->identity->role))
           return call->reply (error_response (
               403, "forbidden", "an administrator books for you"));
         if (is_over (*found, call->now))
@@ -391,7 +394,7 @@ HttpApi::change_booking (const CallPtr &call, std::int64_t id)
         if (!take_change (*call))
           return call->reply (error_response (409, "conflict",
               "you have changed too many bookings within a day"));
-        services_.store->ask_for<BookingRecord> (
+        parts_.store->ask_for<BookingRecord> (
             call->identity->subject,
             [booking, before = *found, rules = booking_rules (*call)] (
                 Store &store) {
@@ -403,20 +406,21 @@ HttpApi::change_booking (const CallPtr &call, std::int64_t id)
             [this, call] (BookingRecord b, const StoreError *e) {
               if (e)
                 return call->reply (store_error_response (*e));
-              services_.room->recheck (b.user_id, wall_now ());
+              parts_.room->recheck (b.user_id, wall_now ());
               if (b.user_id != call->identity->subject)
-                note_act (*call, "booking-changed", std::to_string (b.id));
+                note_act (*parts_.events, *call, "booking-changed",
+                    std::to_string (b.id));
               call->reply (json_response (200, booking_json (b)));
             });
       });
 }
 
 void
-HttpApi::cancel_booking (const CallPtr &call, std::int64_t id)
+BookingRoutes::cancel_booking (const HttpCallPtr &call, std::int64_t id)
 {
-  if (!need_store (call) || !need_user (call))
+  if (!need_accounts (*call, parts_.store) || !need_user (*call))
     return;
-  services_.store->ask_for<std::string> (
+  parts_.store->ask_for<std::string> (
       call->identity->subject,
       [id, identity = *call->identity, now = call->now] (Store &store) {
         auto b = store.booking (id);
@@ -435,9 +439,10 @@ HttpApi::cancel_booking (const CallPtr &call, std::int64_t id)
         if (user.empty ())
           return call->reply (error_response (
               409, "booking-over", "what is over cannot be cancelled"));
-        services_.room->recheck (user, wall_now ());
+        parts_.room->recheck (user, wall_now ());
         if (user != call->identity->subject)
-          note_act (*call, "booking-cancelled", std::to_string (id));
+          note_act (
+              *parts_.events, *call, "booking-cancelled", std::to_string (id));
         call->reply (json_response (200, "{\"ok\":true}"));
       });
 }

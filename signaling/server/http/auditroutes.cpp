@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include "server/http/auditroutes.hpp"
 #include "protocol/json.hpp"
-#include "server/http/httpapi.hpp"
+#include "server/http/sessionroutes.hpp"
 #include <algorithm>
 
 namespace robotlive::server {
@@ -34,144 +35,8 @@ csv_cell (const std::string &text)
   return quoted + "\"";
 }
 
-void
-append_session (JsonWriter &w, const SessionEntry &e, const char *state = "")
-{
-  w.object ().field ("peerId", e.peer_id).field ("viewerId", e.viewer_id);
-  w.field ("robotId", e.robot_id).field ("role", e.role);
-  w.field ("address", e.address).field ("startedAt", e.started_at);
-  w.field ("expiresAt", e.expires_at);
-  if (e.ended_at != 0)
-    w.field ("endedAt", e.ended_at).field ("reason", e.reason);
-  if (*state)
-    w.field ("state", state);
-  if (!e.ending.empty ())
-    w.field ("reason", e.ending);
-  w.end ();
-}
-
-// *whole*: for the operator, who has to find a second process of the robot.
-void
-append_robot_state (JsonWriter &w, const RobotState &state, bool whole)
-{
-  w.field ("online", state.online);
-  if (state.refuses_since != 0) {
-    w.key ("refusesGrants").object ().field ("since", state.refuses_since);
-    w.field ("count", state.refused).end ();
-  }
-  if (!whole)
-    return;
-  w.key ("duplicates").array ();
-  for (const RobotState::Duplicate &d : state.duplicates)
-    w.object ()
-        .field ("instance", d.instance)
-        .field ("address", d.address)
-        .field ("since", d.since)
-        .end ();
-  w.end ();
-}
-
-} // namespace
-
-bool
-HttpApi::route_admin (const CallPtr &call)
-{
-  if (call->is ("GET", {"robots"}))
-    list_robots (call);
-  else if (call->is ("GET", {"sessions"}))
-    list_sessions (call);
-  else if (call->is ("DELETE", {"sessions", "*"}))
-    end_session (call, call->path[1]);
-  else if (call->is ("GET", {"audit"}))
-    audit (call);
-  else
-    return false;
-  return true;
-}
-
-void
-HttpApi::list_robots (const CallPtr &call)
-{
-  if (!need_user (call))
-    return;
-  using Ends = std::map<std::string, TimeMs>; // of the newest token, by robot
-  auto answer = [this, call] (std::vector<RobotRecord> list, const Ends &ends) {
-    // Robots that only the room knows: of a console, or of a bench.
-    for (const auto &[id, type] : services_.room->online_robots ())
-      if (std::none_of (list.begin (), list.end (),
-              [id = id] (const RobotRecord &r) { return r.id == id; }))
-        list.push_back ({id, type, id});
-    JsonWriter w;
-    w.array ();
-    for (const RobotRecord &r : list) {
-      w.object ().field ("id", r.id).field ("robot_type", r.type);
-      w.field ("type", r.type);
-      w.field ("name", r.name.empty () ? r.id : r.name);
-      append_robot_state (
-          w, services_.room->robot_state (r.id, call->now), call->admin ());
-      auto end = ends.find (r.id);
-      if (call->admin () && end != ends.end ())
-        w.field ("expiresAt", end->second);
-      w.end ();
-    }
-    call->reply (json_response (200, w.end ().take ()));
-  };
-  if (!services_.store)
-    return answer ({}, {});
-  using Listed = std::pair<std::vector<RobotRecord>, Ends>;
-  services_.store->ask_for<Listed> (
-      call->identity->subject,
-      [] (Store &store) {
-        Listed listed;
-        listed.first = store.robots ();
-        for (const TokenRecord &t : store.tokens ())
-          if (t.role == "robot" && t.revoked_at == 0 && t.expires_at != 0)
-            listed.second[t.subject] = std::max (listed.second[t.subject],
-                t.ends_at != 0 ? t.ends_at : t.expires_at);
-        return listed;
-      },
-      [call, answer] (Listed listed, const StoreError *error) {
-        if (error)
-          call->reply (store_error_response (*error));
-        else
-          answer (std::move (listed.first), listed.second);
-      });
-}
-
-void
-HttpApi::list_sessions (const CallPtr &call)
-{
-  if (!need_admin (call))
-    return;
-  JsonWriter w;
-  w.array ();
-  for (const SessionEntry &e : services_.room->sessions ())
-    append_session (w, e, services_.room->state (e));
-  call->reply (json_response (200, w.end ().take ()));
-}
-
-void
-HttpApi::end_session (const CallPtr &call, const std::string &peer_id)
-{
-  if (!need_admin (call))
-    return;
-  if (!services_.room->end_session (peer_id, "revoked", call->now))
-    return call->reply (
-        error_response (404, "not-found", "there is no such session"));
-  note_act (*call, "session-ended", peer_id);
-  // After what the room has written: what was answered outlives this server.
-  services_.audit->ask<bool> ([] (Store &) { return true; },
-      [call] (bool, const StoreError *) {
-        // It is the session that ends, not the right to one.
-        call->reply (json_response (200,
-            "{\"ok\":true,\"may_return\":true,\"message\":\"the viewer may "
-            "offer anew while its booking runs: cancel that to keep it "
-            "out\"}"));
-      });
-}
-
 HttpResponse
-HttpApi::csv_response (const char *heading, const std::string &rows)
+csv_response (const char *heading, const std::string &rows)
 {
   HttpResponse response =
       json_response (200, std::string (heading) + "\r\n" + rows);
@@ -181,18 +46,29 @@ HttpApi::csv_response (const char *heading, const std::string &rows)
   return response;
 }
 
+} // namespace
+
+bool
+AuditRoutes::route (const HttpCallPtr &call)
+{
+  if (!call->is ("GET", {"audit"}))
+    return false;
+  audit (call);
+  return true;
+}
+
 // ?kind=session (or none): who watched what. Another kind, or "event" for all
 // of them: security events. ?from=T&to=T (as in bookings), ?robot=ID,
 // ?viewer=ID, ?limit=N, ?format=csv or Accept: text/csv.
 void
-HttpApi::audit (const CallPtr &call)
+AuditRoutes::audit (const HttpCallPtr &call)
 {
-  if (!need_admin (call))
+  if (!need_admin (*call))
     return;
   auto moment = [this, call] (const char *key, TimeMs otherwise) {
     std::string text = call->query (key);
     return text.empty () ? std::optional<TimeMs> (otherwise)
-                         : services_.zone->parse_moment (text, call->now);
+                         : parts_.zone->parse_moment (text, call->now);
   };
   auto from = moment ("from", 0);
   auto to = moment ("to", kNever);
@@ -219,13 +95,13 @@ HttpApi::audit (const CallPtr &call)
         "\"kind\" is session, event, denied, login, password, token, "
         "revocation or admin-action"));
   // A page that looks often is one row a minute.
-  services_.events->sum (http_event (
+  parts_.events->sum (http_event (
       *call, "admin-action", csv ? "audit-exported" : "audit-read"));
   AuditQuery query{
       *from, *to, limit, call->query ("robot"), call->query ("viewer")};
   if (!sessions)
     return audit_events (call, query, kind == "event" ? "" : kind, csv);
-  services_.audit->ask_for<std::vector<SessionEntry>> (
+  parts_.records->ask_for<std::vector<SessionEntry>> (
       call->identity->subject,
       [query] (Store &store) { return store.audit (query); },
       [this, call, csv] (
@@ -239,7 +115,7 @@ HttpApi::audit (const CallPtr &call)
             append_session (w, e);
           return call->reply (json_response (200, w.end ().take ()));
         }
-        const Zone &zone = *services_.zone;
+        const Zone &zone = *parts_.zone;
         std::string rows;
         for (const SessionEntry &e : list)
           rows += csv_cell (e.peer_id) + "," + csv_cell (e.viewer_id) + "," +
@@ -256,7 +132,7 @@ HttpApi::audit (const CallPtr &call)
 }
 
 void
-HttpApi::audit_events (const CallPtr &call, const AuditQuery &asked,
+AuditRoutes::audit_events (const HttpCallPtr &call, const AuditQuery &asked,
     const std::string &kind, bool csv)
 {
   EventQuery query;
@@ -266,7 +142,7 @@ HttpApi::audit_events (const CallPtr &call, const AuditQuery &asked,
   query.kind = kind;
   query.person = asked.viewer_id;
   query.target = asked.robot_id;
-  services_.audit->ask_for<std::vector<AuditEvent>> (
+  parts_.records->ask_for<std::vector<AuditEvent>> (
       call->identity->subject,
       [query] (Store &store) { return store.events (query); },
       [this, call, csv] (
@@ -291,7 +167,7 @@ HttpApi::audit_events (const CallPtr &call, const AuditQuery &asked,
                 .field ("count", e.count)
                 .end ();
           else
-            rows += services_.zone->iso8601 (e.at) + "," + csv_cell (e.kind) +
+            rows += parts_.zone->iso8601 (e.at) + "," + csv_cell (e.kind) +
                     "," + csv_cell (e.actor) + "," + csv_cell (e.what) + "," +
                     csv_cell (e.target) + "," + csv_cell (e.address) + "," +
                     csv_cell (e.via) + "," + csv_cell (e.code) + "," +

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Who somebody is, over HTTP: /auth/login, /auth/me, and the keys that grants
+// are signed with.
+#pragma once
+#include "server/app/config.hpp"
+#include "server/auth/identity.hpp"
+#include "server/auth/throttle.hpp"
+#include "server/http/httpcall.hpp"
+#include "server/store/storebackend.hpp"
+
+namespace robotlive::server {
+
+class LoginRoutes final : public Routes
+{
+public:
+  // All of it outlives the routes.
+  struct Parts
+  {
+    const Config *config;
+    const Keys *keys;
+    StoreBackend *store; // null with a console: the accounts are there
+    Worker *passwords;
+    StoreBackend::Post post; // to the I/O thread
+    Log *log;
+    AuditEvents *events;
+  };
+  explicit LoginRoutes (Parts parts) : parts_ (std::move (parts)) {}
+
+  bool route (const HttpCallPtr &call) override;
+  void set_limits (const LoginLimits &limits) { throttle_.set_limits (limits); }
+
+private:
+  void login (const HttpCallPtr &call);
+  void me (const HttpCallPtr &call);
+  bool may_book (const std::string &role) const;
+
+  Parts parts_;
+  LoginThrottle throttle_;
+};
+
+} // namespace robotlive::server
