@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <gtest/gtest.h>
 #include <mutex>
+#include <set>
 #include <soci/sqlite3/soci-sqlite3.h>
 #include <thread>
 #include <unistd.h>
@@ -60,13 +61,15 @@ const char *const kVersion1[] = {
 class Migration : public testing::Test
 {
 protected:
-  // A database of its own, that nothing has opened yet.
-  Migration ()
+  Migration () { next_database (); }
+  // One of its own, that nothing has opened yet.
+  void next_database ()
   {
     static int number = 0;
     std::string name =
         "old" + std::to_string (getpid ()) + "x" + std::to_string (++number);
     char pattern[] = "/tmp/robotlive-migration-XXXXXX";
+    std::filesystem::remove_all (folder_);
     folder_ = mkdtemp (pattern);
     const char *server = std::getenv ("ROBOTLIVE_TEST_DATABASE");
     if (!server || !*server) {
@@ -185,6 +188,82 @@ TEST_F (Migration, OfVersion1ByManyAtOnce)
   next.robot_id = "r1";
   next.window = {3000, 4000};
   EXPECT_EQ (store->add_booking (next), 9);
+}
+
+// Each version between the first and this one, with what it could hold.
+TEST_F (Migration, OfEachVersionWithWhatItHeld)
+{
+  const Migrations &all = all_migrations ();
+  for (std::size_t version = 2; version <= all.size (); ++version) {
+    SCOPED_TRACE ("of version " + std::to_string (version));
+    if (version > 2)
+      next_database ();
+    make_version_1 ();
+    migrate (*connect (), dialect,
+        Migrations (all.begin (),
+            all.begin () + static_cast<std::ptrdiff_t> (version)));
+    ASSERT_EQ (schema (), static_cast<int> (version));
+    auto sql = connect ();
+    if (version >= 3)
+      *sql << "UPDATE sessions SET robot_instance = 'one', offer_id = 'o', "
+              "granted_until = 1900 WHERE peer_id = 'p2'";
+    if (version >= 4) {
+      *sql << "DELETE FROM settings WHERE name = 'grant-key'";
+      *sql << "INSERT INTO grant_keys VALUES (1, 'the key', 0, "
+           << std::to_string (kNever) + ")";
+      *sql << "INSERT INTO grant_keys VALUES (2, 'the new one', 9, "
+           << std::to_string (kNever) + ")";
+    }
+    if (version >= 5) {
+      *sql << "UPDATE users SET valid_from = 3, last_login = 4 WHERE id = 7";
+      *sql << "INSERT INTO users (id, email, name, role, password_hash, "
+              "created_at, enabled) VALUES (6, 'b@example.org', 'B', 'admin', "
+              "'h', 1, 0)";
+      *sql << "INSERT INTO tokens VALUES ('t2', 'r2', 'robot', 1, 9000, 0, 5)";
+      *sql << "INSERT INTO revoked_subjects VALUES ('robot', 'r3', 5)";
+      *sql << "INSERT INTO password_links VALUES ('hash', 7, 9000)";
+    }
+    if (version >= 6) {
+      *sql << "INSERT INTO audit_events VALUES (1, 5, 'denied', '7', "
+              "'GET /audit', '', '192.0.2.1', 'http', 'forbidden', 3)";
+      *sql << "UPDATE meta SET value = 1 WHERE name = 'next_event_id'";
+    }
+    sql.reset ();
+
+    auto store = Store::open (url);
+    EXPECT_EQ (schema (), static_cast<int> (all.size ()));
+    EXPECT_EQ (store->user_by_email ("a@example.org")->id, 7);
+    EXPECT_EQ (store->robot ("r1")->type, "pi");
+    EXPECT_EQ (store->booking (8)->window.starts_at, 1000);
+    EXPECT_EQ (store->secret ("token-secret", [] { return "new"; }), "kept");
+    ASSERT_EQ (store->running_sessions ().size (), 1u);
+    const SessionEntry running = store->running_sessions ()[0];
+    EXPECT_EQ (running.peer_id, "p2");
+    EXPECT_EQ (running.robot_instance, version >= 3 ? "one" : "");
+    EXPECT_EQ (running.granted_until, version >= 3 ? 1900 : 0);
+    const auto keys = store->first_grant_key ([] { return "new"; }, 10);
+    ASSERT_EQ (keys.size (), version >= 4 ? 2u : 1u);
+    std::set<std::string> pems;
+    for (const auto &key : keys)
+      pems.insert (key.pem);
+    EXPECT_EQ (pems.count ("the key"), 1u);
+    EXPECT_EQ (store->token ("token")->subject, "r1");
+    EXPECT_EQ (store->user_by_id ("7")->valid_from, version >= 5 ? 3 : 0);
+    if (version >= 5) {
+      EXPECT_FALSE (store->user_by_id ("6")->enabled);
+      EXPECT_EQ (store->token ("t2")->revoked_at, 5);
+    }
+    const auto events = store->events (EventQuery ());
+    ASSERT_EQ (events.size (), version >= 6 ? 1u : 0u);
+    if (!events.empty ()) {
+      EXPECT_EQ (events[0].count, 3u);
+    }
+    AuditEvent event;
+    event.kind = "denied";
+    event.at = 6;
+    store->write_events ({event});
+    EXPECT_EQ (store->events (EventQuery ()).size (), version >= 6 ? 2u : 1u);
+  }
 }
 
 TEST_F (Migration, ANewerDatabaseIsRefusedAndLeftAlone)

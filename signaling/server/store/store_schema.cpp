@@ -114,6 +114,10 @@ const Migrations kMigrations = {
         "happened_at)",
         // Of their own: what is written beside leaves no gaps between accounts.
         "INSERT INTO meta (name, value) VALUES ('next_event_id', 0)",
+    },
+    {
+        // When a robot is free.
+        "CREATE INDEX bookings_robot ON bookings (robot_id, ends_at)",
     }};
 
 std::string
@@ -398,6 +402,12 @@ parse_database_url (const std::string &url)
     out += " port=" + std::to_string (g_uri_get_port (uri));
   out += " connect_timeout=5 charset='utf8mb4'";
   return address;
+}
+
+const Migrations &
+all_migrations ()
+{
+  return kMigrations;
 }
 
 bool

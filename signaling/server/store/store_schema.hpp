@@ -29,6 +29,7 @@ DatabaseAddress parse_database_url (const std::string &url);
 // The statements that lead from each schema version to the next, from none at
 // all to the newest.
 using Migrations = std::vector<std::vector<const char *>>;
+const Migrations &all_migrations ();
 // Whatever version the database has, to the newest. Throws StoreError
 // (Invalid) if it is newer, and soci_error.
 void migrate (
