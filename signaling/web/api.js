@@ -46,8 +46,9 @@ async function call(path, { token, body, method } = {}) {
   return answer;
 }
 
-export const login = (email, password) =>
-  call('auth/login', { body: { email, password } });
+// *totp*: the code of the account's authenticator, if it has one.
+export const login = (email, password, totp) =>
+  call('auth/login', { body: { email, password, ...(totp && { totp }) } });
 // By a password link's secret, which is spent by it.
 export const setPassword = (link, password) =>
   call('auth/password', { method: 'PUT', body: { link, password } });

@@ -82,25 +82,37 @@ async function onLogin(event) {
   button.textContent = 'Logging in …';
   try {
     const answer = await api.login($('email').value.trim(),
-      $('password').value);
+      $('password').value, $('totp').value);
     $('password').value = '';
+    askForCode(false);
     login.token = answer.access_token;
     sessionStorage.setItem('robotlive.token', login.token);
     sessionStorage.setItem('robotlive.user', JSON.stringify(answer.user));
     enter(answer.user);
     $('viewer-title').focus();
   } catch (error) {
-    loginProblem(text.loginText(error.status, error.retryAfter));
-    $('password').focus();
-    $('password').select();
+    const wanted = error.code === 'totp-required';
+    const asked = wanted || !$('second-factor').hidden;
+    askForCode(asked && (wanted || error.status === 401));
+    loginProblem(text.loginText(error));
+    const next = $(asked ? 'totp' : 'password');
+    next.focus();
+    next.select();
   }
   button.disabled = false;
   button.textContent = 'Log in';
 }
 
+// The field of the second factor.
+function askForCode(wanted) {
+  $('second-factor').hidden = !wanted;
+  $('totp').required = wanted;
+  $('totp').value = '';
+}
+
 function loginProblem(sentence) {
   notice('login-notice', sentence);
-  for (const id of ['email', 'password']) {
+  for (const id of ['email', 'password', 'totp']) {
     if (sentence === null)
       $(id).removeAttribute('aria-describedby');
     else

@@ -84,7 +84,15 @@ export function interruptionText(reason) {
 }
 
 // *retryAfter*: seconds, if the server says.
-export function loginText(status, retryAfter) {
+export function loginText({ status, code, sentence, retryAfter }) {
+  if (code === 'totp-required')
+    return 'This account has a second factor: enter the code that your '
+      + 'authenticator shows.';
+  if (code === 'totp-setup-required')
+    return 'Administrators need a second factor here, and this account has '
+      + 'none. Ask the operator for one.';
+  if (status === 401 && /^the code/.test(sentence))
+    return `${sentence[0].toUpperCase()}${sentence.slice(1)}.`;
   if (status === 429 && retryAfter > 0)
     return `Too many failed log-ins. Please try again in ${
       waitText(retryAfter)}, at ${

@@ -56,13 +56,20 @@ test('durations and bit rates', () => {
 });
 
 test('log-in answers', () => {
-  assert.match(text.loginText(401), /Wrong/);
-  assert.match(text.loginText(429), /Too many/);
-  assert.match(text.loginText(0), /cannot be reached/);
-  assert.match(text.loginText(502), /502/);
-  assert.match(text.loginText(429, 897), /again in 15 minutes, at /);
-  assert.match(text.loginText(429, 1), /again in 1 second, at /);
-  assert.match(text.loginText(429, NaN), /wait a moment/);
+  assert.match(text.loginText({ status: 401 }), /Wrong/);
+  assert.match(text.loginText({ status: 401, code: 'totp-required' }),
+    /second factor/);
+  assert.match(text.loginText({ status: 403, code: 'totp-setup-required' }),
+    /Ask the operator/);
+  assert.equal(text.loginText({ status: 401, code: 'unauthorized',
+    sentence: 'the code is wrong, or too old' }),
+  'The code is wrong, or too old.');
+  assert.match(text.loginText({ status: 429 }), /Too many/);
+  assert.match(text.loginText({ status: 0 }), /cannot be reached/);
+  assert.match(text.loginText({ status: 502 }), /502/);
+  assert.match(text.loginText({ status: 429, retryAfter: 897 }), /again in 15 minutes, at /);
+  assert.match(text.loginText({ status: 429, retryAfter: 1 }), /again in 1 second, at /);
+  assert.match(text.loginText({ status: 429, retryAfter: NaN }), /wait a moment/);
 });
 
 test('times name the day of the end and the zone', () => {

@@ -16,7 +16,7 @@ const COMMAND = /(?:robotlive-signaling |\\?")((?:user|robot|token|booking|sessi
 function commands() {
   const found = [];
   const files = ['README.md', 'docs/operators-guide.md', 'signaling/signaling.conf',
-    'signaling/server/app/cliaccounts.cpp', 'signaling/server/hub/room_rights.cpp',
+    'signaling/server/app/cliaccounts.cpp', 'signaling/server/hub/room_rights.cpp', 'signaling/server/http/loginroutes.cpp',
     ...fs.readdirSync(path.join(top, 'pipelines')).filter((name) =>
       /^doctor.*\.cpp$/.test(name)).map((name) => `pipelines/${name}`)];
   for (const file of files) {
@@ -30,7 +30,7 @@ function commands() {
           continue;
         let words = `${name}${rest}`.trim().split(/\s+/);
         // In a source the value is joined to the text.
-        const needs = { 'robot token': 'ID', 'robot add': 'ID' }[words.slice(0, 2).join(' ')];
+        const needs = { 'robot token': 'ID', 'robot add': 'ID', 'user totp': 'EMAIL' }[words.slice(0, 2).join(' ')];
         if (needs && words.length === 2)
           words.push(needs);
         found.push({ where: `${file}:${index + 1}`, words });
@@ -52,7 +52,7 @@ it('every command that a text names can be run as it stands there', () => {
   fs.writeFileSync(password, 'correct horse battery\n');
   const all = commands();
   assert.ok(all.length > 12, `only ${all.length}`);
-  for (const part of ['robot token', 'robot add', 'user add', 'user password', 'user disable', 'token revoke'])
+  for (const part of ['robot token', 'robot add', 'user add', 'user password', 'user disable', 'user totp', 'token revoke'])
     assert.ok(all.some(({ words }) => words.join(' ').startsWith(part)), part);
   let count = 0;
   for (const { where, words } of all) {

@@ -3,6 +3,7 @@
 // The commands of people, robots and tokens.
 #include "server/app/clicontext.hpp"
 #include "server/auth/passwordrules.hpp"
+#include "server/auth/totp.hpp"
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -209,6 +210,40 @@ user_password (CommandContext &c, const User &user)
   return EX_OK;
 }
 
+int
+user_totp (CommandContext &c, const User &user)
+{
+  const std::string code = c.line.get ("confirm");
+  const bool disable = !c.line.get ("disable").empty ();
+  if (disable && !code.empty ())
+    usage_error ("--confirm or --disable, not both");
+  if (disable) {
+    c.store ().set_totp (id_of (user), "");
+    c.did ("user-totp-disabled", id_of (user));
+    return EX_OK;
+  }
+  if (code.empty ()) {
+    SecretOutput output (c.line);
+    const std::string secret = new_totp_secret ();
+    c.store ().set_totp (id_of (user), secret);
+    output.write (totp_uri (secret, user.email));
+    std::cerr << "it counts once a code of it is confirmed: "
+                 "robotlive-signaling user totp "
+              << id_of (user) << " --confirm CODE" << std::endl;
+    c.did ("user-totp-made", id_of (user));
+    return EX_OK;
+  }
+  if (user.totp_pending.empty ())
+    throw CommandError (EX_NOUSER, "there is nothing to confirm: \"user totp " +
+                                       id_of (user) + "\" makes one");
+  auto step = totp_step (user.totp_pending, code, wall_now ());
+  if (!step)
+    data_error ("that is no code of now: are both clocks right?");
+  c.store ().confirm_totp (id_of (user), *step);
+  c.did ("user-totp-enabled", id_of (user));
+  return EX_OK;
+}
+
 // All that is kept of a person, for that person.
 int
 user_export (CommandContext &c, const User &user)
@@ -227,6 +262,8 @@ change_user (CommandContext &c, const std::string &verb)
     return list_users (c, {user}), EX_OK;
   if (verb == "password")
     return user_password (c, user);
+  if (verb == "totp")
+    return user_totp (c, user);
   if (verb == "export")
     return user_export (c, user);
   TimeMs now = wall_now ();

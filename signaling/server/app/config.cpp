@@ -279,6 +279,11 @@ read_keys (File &f, Config *config)
   f.duration ("identity", "login-lifetime", &c.login_ttl_ms);
   f.duration ("identity", "robot-token-lifetime", &c.robot_ttl_ms);
   f.duration ("identity", "password-link-lifetime", &c.password_link_ttl_ms);
+  if (auto who = f.text ("identity", "require-totp")) {
+    if (*who != "admin" && *who != "nobody")
+      f.fail ("identity", "require-totp", "is neither admin nor nobody");
+    c.admins_need_totp = *who == "admin";
+  }
   f.get ("identity", "trust-unknown-subjects", &c.trust_unknown_subjects);
   bool unknown_robots = false;
   if (f.get ("identity", "allow-unknown-robots", &unknown_robots))

@@ -61,6 +61,7 @@ struct Config
   TimeMs login_ttl_ms = TimeMs{12} * 3600 * 1000;
   TimeMs robot_ttl_ms = TimeMs{365} * 86400 * 1000;
   TimeMs password_link_ttl_ms = TimeMs{86400} * 1000;
+  bool admins_need_totp = false; // who has no second factor does not get in
   // Another issuer's people count: who is no account is whoever the token says.
   bool trust_unknown_subjects = false;
   // Robots that are not in the store may say of what type they are.

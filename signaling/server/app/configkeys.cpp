@@ -72,6 +72,7 @@ config_key_table ()
       {"identity/login-lifetime", kForNew},
       {"identity/robot-token-lifetime", kForNew},
       {"identity/password-link-lifetime", kForNew},
+      {"identity/require-totp", kForNew},
       {"identity/trust-unknown-subjects", kAtOnce},
       {"identity/allow-unknown-robots", kForNew},
       {"sessions/grant-key-file", kAtOnce},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/http/loginroutes.hpp"
 #include "protocol/json.hpp"
+#include "server/auth/totp.hpp"
 #include <chrono>
 #include <simdjson.h>
 
@@ -61,13 +62,18 @@ LoginRoutes::login (const HttpCallPtr &call)
     return call->reply (error_response (
         404, "not-found", "tokens are issued by another server"));
   simdjson::dom::element root;
-  std::string_view email_text, password_text;
+  std::string_view email_text, password_text, code;
   const std::string &body = call->request.body;
   if (json_parser ().parse (body.data (), body.size ()).get (root) ||
       root["email"].get (email_text) || root["password"].get (password_text) ||
       password_text.size () > 1024)
     return call->reply (error_response (
         422, "bad-message", "\"email\" and \"password\" are needed"));
+  simdjson::dom::element code_value;
+  if (!root["totp"].get (code_value) &&
+      (code_value.get (code) || code.size () > 16))
+    return call->reply (error_response (
+        422, "bad-message", "\"totp\" is a code of six digits, as text"));
   std::string email = normal_email (std::string (email_text));
   std::string password (password_text);
   if (!call->request.secure && !call->request.local)
@@ -88,76 +94,140 @@ LoginRoutes::login (const HttpCallPtr &call)
         "Retry-After", std::to_string ((wait + 999) / 1000));
     return call->reply (std::move (response));
   }
-  auto unchecked = [this, call, attempt] (HttpResponse response) {
-    throttle_.finish (
-        attempt, LoginThrottle::Outcome::Unchecked, steady_now ());
-    call->reply (std::move (response));
-  };
-  auto verified = [this, call, attempt] (
-                      const std::optional<User> &user, bool right) {
-    throttle_.finish (attempt,
-        right ? LoginThrottle::Outcome::Right : LoginThrottle::Outcome::Wrong,
-        steady_now ());
-    // The e-mail address is left out: people type passwords there.
-    std::string user_id = user ? std::to_string (user->id) : "";
-    parts_.log->limited (right ? LogLevel::Info : LogLevel::Warning,
-        right ? "login" : "login-failed",
-        {{"user", user_id}, {"address", call->request.address},
-            {"request", call->id}});
-    AuditEvent event = http_event (*call, "login",
-        !right                   ? "failed"
-        : user && !user->enabled ? "disabled"
-                                 : "ok",
-        user_id);
-    // Who fails to log in is nobody yet.
-    event.actor = right ? user_id : "";
-    parts_.events->sum (std::move (event), AuditEvents::Line::No);
-    if (!right)
-      return call->reply (error_response (
-          401, "unauthorized", "e-mail address or password is wrong"));
-    if (!user->enabled)
-      return call->reply (error_response (
-          403, "forbidden", "the account is disabled: ask an administrator"));
-    std::string id = std::to_string (user->id);
-    Identity identity =
-        new_identity (id, user->role, call->now, parts_.config->login_ttl_ms);
-    identity.epoch = user->valid_from;
-    parts_.store->ask<bool> (
-        [id, now = call->now] (Store &store) {
-          store.logged_in (id, now);
-          return true;
-        },
-        [] (bool, const StoreError *) {});
-    JsonWriter w;
-    w.object ().field ("access_token", parts_.keys->issue (identity));
-    w.field ("token_type", "bearer");
-    w.field ("expires_at", identity.expires_at);
-    w.raw_field ("user", user_json (id, user->name, user->email, user->role,
-                             may_book (user->role)));
-    call->reply (json_response (200, w.end ().take ()));
-  };
   // Strangers of one address wait for each other; who logged in from there
   // before waits for itself alone.
   std::string lane =
       throttle_.known (attempt) ? "user " + email : "from " + attempt.address;
+  const Login login{call, attempt, lane, std::string (code)};
   parts_.store->ask_at_door<std::optional<User>> (
       lane,
       [email] (Store &store) {
         return email.empty () ? std::nullopt : store.user_by_email (email);
       },
-      [this, lane, password, verified, unchecked] (
+      [this, login, password] (
           std::optional<User> user, const StoreError *error) {
         if (error)
-          return unchecked (store_error_response (*error));
+          return unchecked (login, store_error_response (*error));
         bool queued = parts_.passwords->post (
-            lane, [post = parts_.post, user, password, verified] {
+            login.lane, [this, post = parts_.post, user, password, login] {
               bool right =
                   check_password (user ? user->password_hash : "", password);
-              post ([user, right, verified] { verified (user, right); });
+              post ([this, user, right, login] {
+                if (right)
+                  check_code (login, *user);
+                else
+                  refuse (login, user, "e-mail address or password is wrong");
+              });
             });
         if (!queued)
-          unchecked (error_response (503, "busy", "try again in a moment"));
+          unchecked (
+              login, error_response (503, "busy", "try again in a moment"));
       });
+}
+
+// The password is right.
+void
+LoginRoutes::check_code (const Login &login, const User &user)
+{
+  const bool needed = user.role == "admin" && parts_.config->admins_need_totp;
+  if (!user.enabled || (user.totp_secret.empty () && !needed))
+    return let_in (login, user);
+  if (user.totp_secret.empty ()) {
+    note (login, user, "no-second-factor");
+    return unchecked (login,
+        error_response (403, "totp-setup-required",
+            "administrators need a second factor here, and this account has "
+            "none: the operator makes one with \"robotlive-signaling user "
+            "totp " +
+                std::to_string (user.id) + "\""));
+  }
+  if (login.code.empty ())
+    return unchecked (
+        login, error_response (401, "totp-required",
+                   "the code of the account's authenticator is needed"));
+  auto step = totp_step (user.totp_secret, login.code, login.call->now);
+  if (!step)
+    return refuse (login, user, "the code is wrong, or too old");
+  parts_.store->ask_at_door<bool> (
+      login.lane,
+      [id = std::to_string (user.id), step] (
+          Store &store) { return store.use_totp (id, *step); },
+      [this, login, user] (bool first, const StoreError *error) {
+        if (error)
+          unchecked (login, store_error_response (*error));
+        else if (first)
+          let_in (login, user);
+        else
+          refuse (login, user, "the code was used already: take the next one");
+      });
+}
+
+// Nothing was found out about whoever tries.
+void
+LoginRoutes::unchecked (const Login &login, HttpResponse response)
+{
+  throttle_.finish (
+      login.attempt, LoginThrottle::Outcome::Unchecked, steady_now ());
+  login.call->reply (std::move (response));
+}
+
+void
+LoginRoutes::note (const Login &login, const std::optional<User> &user,
+    const std::string &outcome)
+{
+  const bool right = outcome == "ok" || outcome == "disabled";
+  // The e-mail address is left out: people type passwords there.
+  std::string user_id = user ? std::to_string (user->id) : "";
+  parts_.log->limited (right ? LogLevel::Info : LogLevel::Warning,
+      right ? "login" : "login-failed",
+      {{"user", user_id}, {"address", login.call->request.address},
+          {"request", login.call->id}});
+  AuditEvent event = http_event (*login.call, "login", outcome, user_id);
+  // Who fails to log in is nobody yet.
+  event.actor = right ? user_id : "";
+  parts_.events->sum (std::move (event), AuditEvents::Line::No);
+}
+
+void
+LoginRoutes::refuse (const Login &login, const std::optional<User> &user,
+    const std::string &sentence)
+{
+  throttle_.finish (
+      login.attempt, LoginThrottle::Outcome::Wrong, steady_now ());
+  note (login, user, "failed");
+  login.call->reply (error_response (401, "unauthorized", sentence));
+}
+
+void
+LoginRoutes::let_in (const Login &login, const User &user)
+{
+  const HttpCallPtr &call = login.call;
+  throttle_.finish (
+      login.attempt, LoginThrottle::Outcome::Right, steady_now ());
+  note (login, user, user.enabled ? "ok" : "disabled");
+  if (!user.enabled)
+    return call->reply (error_response (
+        403, "forbidden", "the account is disabled: ask an administrator"));
+  std::string id = std::to_string (user.id);
+  Identity identity =
+      new_identity (id, user.role, call->now, parts_.config->login_ttl_ms);
+  identity.epoch = user.valid_from;
+  parts_.store->ask<bool> (
+      [id, now = call->now] (Store &store) {
+        store.logged_in (id, now);
+        return true;
+      },
+      [] (bool, const StoreError *) {});
+  JsonWriter w;
+  w.object ().field ("access_token", parts_.keys->issue (identity));
+  w.field ("token_type", "bearer");
+  w.field ("expires_at", identity.expires_at);
+  w.raw_field ("user",
+      user_json (id, user.name, user.email, user.role, may_book (user.role)));
+  // The one before: whose was it?
+  if (user.last_login != 0)
+    w.field ("last_login", user.last_login);
+  call->reply (json_response (200, w.end ().take ()));
 }
 
 bool

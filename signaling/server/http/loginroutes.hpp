@@ -31,7 +31,22 @@ public:
   void set_limits (const LoginLimits &limits) { throttle_.set_limits (limits); }
 
 private:
+  // One that is under way.
+  struct Login
+  {
+    HttpCallPtr call;
+    LoginAttempt attempt;
+    std::string lane;
+    std::string code; // of the second factor; empty: none was given
+  };
   void login (const HttpCallPtr &call);
+  void check_code (const Login &login, const User &user);
+  void unchecked (const Login &login, HttpResponse response);
+  void refuse (const Login &login, const std::optional<User> &user,
+      const std::string &sentence);
+  void let_in (const Login &login, const User &user);
+  void note (const Login &login, const std::optional<User> &user,
+      const std::string &outcome);
   void me (const HttpCallPtr &call);
   bool may_book (const std::string &role) const;
 

@@ -52,6 +52,8 @@ struct User
   bool enabled = true;
   TimeMs valid_from = 0; // tokens of before are refused
   TimeMs last_login = 0;
+  std::string totp_secret;  // base32; empty: the password alone
+  std::string totp_pending; // to be confirmed by a code of it
 };
 
 // What is not set stays.
@@ -190,6 +192,13 @@ public:
   // The account as it is then. NotFound, Conflict.
   User change_user (
       const std::string &id, const UserChange &change, TimeMs now);
+  // A second factor that counts once confirm_totp () has seen a code of it;
+  // *secret* empty: there is none any more.
+  void set_totp (const std::string &id, const std::string &secret);
+  void confirm_totp (const std::string &id, std::int64_t step);
+  // False if a code of *step*, or of a later one, has been used: each is good
+  // once, at whatever server.
+  bool use_totp (const std::string &id, std::int64_t step);
   void logged_in (const std::string &id, TimeMs now);
   // Cancels the open bookings. *erase*: also where the person came from.
   // NotFound, Conflict.

@@ -24,7 +24,7 @@ read_users (soci::session &sql, const std::string &rest, Bind bind)
   each_row (
       sql,
       "SELECT id, email, name, role, password_hash, created_at, enabled, "
-      "valid_from, last_login FROM users " +
+      "valid_from, last_login, totp_secret, totp_pending FROM users " +
           rest,
       [&] (soci::statement &st) {
         st.exchange (into (u.id));
@@ -36,6 +36,8 @@ read_users (soci::session &sql, const std::string &rest, Bind bind)
         st.exchange (into (enabled));
         st.exchange (into (u.valid_from));
         st.exchange (into (u.last_login));
+        st.exchange (into (u.totp_secret));
+        st.exchange (into (u.totp_pending));
         bind (st);
       },
       [&] {
@@ -269,6 +271,49 @@ Store::change_user (const std::string &id, const UserChange &change, TimeMs now)
     if (change.password_hash)
       sql << "DELETE FROM password_links WHERE user_id = :i", use (user.id);
     return user;
+  });
+}
+
+void
+Store::set_totp (const std::string &id, const std::string &secret)
+{
+  impl_->write ([&] (soci::session &sql) {
+    User user = need_user (sql, id);
+    if (secret.empty ())
+      user.totp_secret.clear ();
+    sql << "UPDATE users SET totp_secret = :s, totp_pending = :p WHERE id = :i",
+        use (user.totp_secret), use (secret), use (user.id);
+  });
+}
+
+void
+Store::confirm_totp (const std::string &id, std::int64_t step)
+{
+  impl_->write ([&] (soci::session &sql) {
+    User user = need_user (sql, id);
+    if (user.totp_pending.empty ())
+      throw StoreError (StoreError::NotFound, "there is nothing to confirm");
+    sql << "UPDATE users SET totp_secret = :s, totp_pending = '', totp_used = "
+           ":u WHERE id = :i",
+        use (user.totp_pending), use (step), use (user.id);
+  });
+}
+
+bool
+Store::use_totp (const std::string &id, std::int64_t step)
+{
+  std::int64_t number = account_number (id);
+  return impl_->with_session ([&] (soci::session &sql) {
+    soci::statement update (sql);
+    update.exchange (use (step));
+    update.exchange (use (number));
+    update.exchange (use (step));
+    update.alloc ();
+    update.prepare (
+        "UPDATE users SET totp_used = :s WHERE id = :i AND totp_used < :t");
+    update.define_and_bind ();
+    update.execute (true);
+    return update.get_affected_rows () == 1;
   });
 }
 

@@ -118,6 +118,15 @@ const Migrations kMigrations = {
     {
         // When a robot is free.
         "CREATE INDEX bookings_robot ON bookings (robot_id, ends_at)",
+    },
+    {
+        // A second factor: one that is not confirmed yet, and the last step
+        // that a code was used of.
+        "ALTER TABLE users ADD COLUMN totp_secret VARCHAR(64) NOT NULL DEFAULT "
+        "''",
+        "ALTER TABLE users ADD COLUMN totp_pending VARCHAR(64) NOT NULL "
+        "DEFAULT ''",
+        "ALTER TABLE users ADD COLUMN totp_used BIGINT NOT NULL DEFAULT 0",
     }};
 
 std::string
