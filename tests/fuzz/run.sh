@@ -7,9 +7,8 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BUILD_DIR:-$top/build-fuzz}
 seconds=${1:-60}
 [ -f "$build/build.ninja" ] || CXX=clang++ meson setup "$build" "$top" \
-  -Dfuzz=true -Dtests=disabled -Dplugin=disabled -Dserver=disabled \
-  -Db_lundef=false
-ninja -C "$build"
+  -Dfuzz=true -Dtests=disabled -Db_lundef=false
+ninja -C "$build" fuzz
 # Offers that clients wrote, before each of which stands what the robot has.
 offers=$build/seeds-offers
 mkdir -p "$offers"
