@@ -64,6 +64,55 @@ TEST (Fairness, LanesTakeTurns)
       done, (std::vector<std::string>{"a0", "x0", "y0", "a1", "x1", "a2"}));
 }
 
+// Who comes while another's job runs is next, however much that one has left.
+TEST (Fairness, WhoHadATurnIsTheLastOne)
+{
+  std::vector<std::string> done;
+  {
+    Gate gate, running;
+    Worker worker (1000);
+    worker.post ("abuser", [&] {
+      running.open ();
+      gate.wait ();
+      done.push_back ("a0");
+    });
+    for (int i = 1; i < 10; ++i)
+      worker.post (
+          "abuser", [&done, i] { done.push_back ("a" + std::to_string (i)); });
+    running.wait ();
+    worker.post ("alice", [&done] { done.push_back ("x0"); });
+    gate.open ();
+  }
+  ASSERT_EQ (done.size (), 11u);
+  EXPECT_EQ (done[1], "x0");
+}
+
+TEST (Fairness, WithTwoThreadsALaneHasOne)
+{
+  std::mutex mutex;
+  int running = 0, most = 0;
+  bool other = false;
+  {
+    Gate gate;
+    Worker worker (1000, 1000, 2);
+    worker.post ("abuser", [&gate] { gate.wait (); });
+    for (int i = 0; i < 50; ++i)
+      worker.post ("abuser", [&] {
+        std::lock_guard<std::mutex> lock (mutex);
+        most = std::max (most, ++running);
+        --running;
+      });
+    // While the abuser's first one is stuck.
+    worker.post ("alice", [&] {
+      std::lock_guard<std::mutex> lock (mutex);
+      other = running == 0;
+      gate.open ();
+    });
+  }
+  EXPECT_TRUE (other);
+  EXPECT_EQ (most, 1);
+}
+
 TEST (Fairness, AFullLaneIsNobodyElses)
 {
   Gate gate;

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdio>
 #include <iostream>
+#include <thread>
 
 namespace robotlive::server {
 
@@ -79,7 +80,10 @@ App::App (Config config, std::function<Config ()> reload)
   room_->restore (running, wall_now ());
   metrics_ = std::make_unique<Metrics> (
       network_.get (), room_.get (), [this] { return healthy (); });
-  passwords_ = std::make_unique<Worker> (kMaxLogins, kMaxLoginsOfOne);
+  // A hash takes 64 MiB and a core for a while. One of two is for whoever does
+  // not log in without end.
+  passwords_ = std::make_unique<Worker> (kMaxLogins, kMaxLoginsOfOne,
+      std::thread::hardware_concurrency () > 1 ? 2 : 1);
   http_ = std::make_unique<HttpApi> (services ());
   network_->set_handlers (*this, *http_);
   // Bookings were changed while no server ran, maybe: asked before any robot

@@ -3,9 +3,11 @@
 
 namespace robotlive::server {
 
-Worker::Worker (std::size_t max_queue, std::size_t max_lane)
-    : max_queue_ (max_queue), max_lane_ (max_lane), thread_ ([this] { run (); })
+Worker::Worker (std::size_t max_queue, std::size_t max_lane, unsigned threads)
+    : max_queue_ (max_queue), max_lane_ (max_lane)
 {
+  for (unsigned i = 0; i < threads; ++i)
+    threads_.emplace_back ([this] { run (); });
 }
 
 Worker::~Worker ()
@@ -14,23 +16,25 @@ Worker::~Worker ()
     std::lock_guard<std::mutex> lock (mutex_);
     ending_ = true;
   }
-  wake_.notify_one ();
-  thread_.join ();
+  wake_.notify_all ();
+  for (std::thread &thread : threads_)
+    thread.join ();
 }
 
 bool
-Worker::post (const std::string &lane, Job job)
+Worker::post (const std::string &name, Job job)
 {
   {
     std::lock_guard<std::mutex> lock (mutex_);
     if (queued_ >= max_queue_)
       return false;
-    auto it = lanes_.try_emplace (lane).first;
-    if (it->second.empty ())
-      turns_.push_back (it);
-    else if (!lane.empty () && it->second.size () >= max_lane_)
+    auto lane = lanes_.try_emplace (name).first;
+    std::deque<Job> &jobs = lane->second.jobs;
+    if (jobs.empty () && !lane->second.running)
+      turns_.push_back (lane);
+    else if (!name.empty () && jobs.size () >= max_lane_)
       return false;
-    it->second.push_back (std::move (job));
+    jobs.push_back (std::move (job));
     ++queued_;
   }
   wake_.notify_one ();
@@ -44,35 +48,41 @@ Worker::queued () const
   return queued_;
 }
 
-// The next job of the lane whose turn it is; that lane is the last one then.
-Worker::Job
-Worker::take ()
+// The lane is the last one now, also behind those that came meanwhile.
+void
+Worker::end_turn (Lanes::iterator lane)
 {
-  auto lane = turns_.front ();
-  turns_.pop_front ();
-  Job job = std::move (lane->second.front ());
-  lane->second.pop_front ();
-  --queued_;
-  if (lane->second.empty ())
+  lane->second.running = false;
+  if (lane->second.jobs.empty ())
     lanes_.erase (lane);
   else
     turns_.push_back (lane);
-  return job;
 }
 
 void
 Worker::run ()
 {
+  std::unique_lock<std::mutex> lock (mutex_);
   for (;;) {
-    Job job;
-    {
-      std::unique_lock<std::mutex> lock (mutex_);
-      wake_.wait (lock, [this] { return ending_ || queued_ > 0; });
-      if (queued_ == 0)
-        return;
-      job = take ();
+    wake_.wait (
+        lock, [this] { return !turns_.empty () || (ending_ && queued_ == 0); });
+    if (turns_.empty ()) {
+      wake_.notify_all (); // the other threads may end as well
+      return;
     }
+    auto lane = turns_.front ();
+    turns_.pop_front ();
+    Job job = std::move (lane->second.jobs.front ());
+    lane->second.jobs.pop_front ();
+    lane->second.running = true;
+    --queued_;
+    lock.unlock ();
     job ();
+    job = nullptr;
+    lock.lock ();
+    end_turn (lane);
+    if (!turns_.empty ())
+      wake_.notify_one ();
   }
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Worker: one thread for calls that block, behind a bounded queue. Each account
-// or address has a lane of its own; lanes take turns, so that who asks without
-// end waits for itself. The jobs of one lane run in the order they were posted.
+// Worker: threads for calls that block, behind a bounded queue. Each account or
+// address has a lane of its own; lanes take turns, so that who asks without end
+// waits for itself. The jobs of one lane run one by one, in the order in which
+// they were posted.
 #pragma once
 #include <condition_variable>
 #include <cstddef>
@@ -12,6 +13,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace robotlive::server {
 
@@ -19,7 +21,8 @@ class Worker
 {
 public:
   // *max_lane*: jobs of one lane that wait.
-  explicit Worker (std::size_t max_queue, std::size_t max_lane = SIZE_MAX);
+  explicit Worker (std::size_t max_queue, std::size_t max_lane = SIZE_MAX,
+      unsigned threads = 1);
   // Runs what is queued, then ends.
   ~Worker ();
   Worker (const Worker &) = delete;
@@ -34,19 +37,24 @@ public:
 
 private:
   using Job = std::function<void ()>;
-  using Lanes = std::map<std::string, std::deque<Job>>;
+  struct Lane
+  {
+    std::deque<Job> jobs;
+    bool running = false; // one of them
+  };
+  using Lanes = std::map<std::string, Lane>;
   void run ();
-  Job take ();
+  void end_turn (Lanes::iterator lane);
 
   const std::size_t max_queue_;
   const std::size_t max_lane_;
-  mutable std::mutex mutex_; // for the four below
-  Lanes lanes_;              // those with jobs
-  std::deque<Lanes::iterator> turns_;
+  mutable std::mutex mutex_;          // for the four below
+  Lanes lanes_;                       // those with jobs, waiting or running
+  std::deque<Lanes::iterator> turns_; // that wait for one
   std::size_t queued_ = 0;
   bool ending_ = false;
   std::condition_variable wake_;
-  std::thread thread_; // last: starts when all else is there
+  std::vector<std::thread> threads_; // last: start when all else is there
 };
 
 } // namespace robotlive::server

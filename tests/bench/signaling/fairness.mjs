@@ -5,8 +5,9 @@
 // One normal user beside one abuser of each kind, on a disk whose fsync takes
 // 10 ms: how much longer register + offer and a log-in take than without.
 // The abuser has a thread of its own and does what one address may: 100 requests
-// and 500 messages a second (loopback addresses have no such limit). Needs the built server and tests/interop's packages (npm ci there). Ends
-// with 1 if a ratio is above RATIO (2).
+// and 500 messages a second (loopback addresses have no such limit). Needs the
+// built server and tests/interop's packages (npm ci there). Ends with 1 if a
+// ratio is above RATIO (2).
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import fs from 'node:fs';
@@ -31,6 +32,7 @@ const loop = (n, rate, what) => Promise.all(Array.from({ length: n }, async () =
 }));
 const now = Math.floor(Date.now() / 1000) * 1000;
 const hour = 3600000;
+const PASSWORD = 'correct horse battery';
 // Of the abuser's thread.
 const abuses = (server, { abuserToken, abuser }) => {
   const booking = async (from) => (await server.http('POST', '/bookings', { token: abuserToken,
@@ -65,6 +67,11 @@ const abuses = (server, { abuserToken, abuser }) => {
     });
     peers.forEach((peer) => peer.close());
   },
+  'connects and registers without end': async () => loop(8, 100, async () => {
+    const peer = new Peer(io, server.url, { token: abuserToken, transports: ['websocket'] });
+    await peer.register(abuser.id, 'viewer');
+    peer.close();
+  }),
   'right log-ins without end': async () =>
     loop(16, 100, () => server.login(abuser.email, PASSWORD)),
   'wrong log-ins without end': async () => {
@@ -89,7 +96,6 @@ const option = (name, otherwise) => {
 };
 const rounds = option('--rounds', 40);
 const most = option('--most', 2);
-const PASSWORD = 'correct horse battery';
 
 const library = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'slowdisk-')), 'slowdisk.so');
 execFileSync(process.env.CC ?? 'cc', ['-shared', '-fPIC', '-O2', '-o', library,
