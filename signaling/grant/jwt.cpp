@@ -152,6 +152,27 @@ struct Claims
       if (has (name) && !is_any (value, {"access", "access_token", "bearer"}))
         return false;
     }
+    return scope_for_access ("scope") && scope_for_access ("scp");
+  }
+  // RFC 8693 section 4.2: words with blanks between; some issuers write an
+  // array of them. One that says refresh or reset is another token's.
+  bool scope_for_access (const char *name) const
+  {
+    simdjson::dom::element element;
+    if (object.at_key (name).get (element))
+      return true;
+    std::string_view words;
+    if (!element.get_string ().get (words))
+      return words.find ("refresh") == words.npos &&
+             words.find ("reset") == words.npos;
+    simdjson::dom::array list;
+    if (element.get_array ().get (list))
+      return false;
+    for (simdjson::dom::element word : list)
+      if (word.get_string ().get (words) ||
+          words.find ("refresh") != words.npos ||
+          words.find ("reset") != words.npos)
+        return false;
     return true;
   }
   // The console's tokens carry a number.

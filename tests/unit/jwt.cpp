@@ -417,13 +417,16 @@ TEST (Identity, OnlyAccessTokensAreTaken)
         {}, kNow, nullptr);
   };
   for (const char *good : {R"("type":"access")", R"("token_use":"access")",
+           R"("scope":"openid profile")", R"("scp":["watch"])", R"("scope":"")",
            R"("token_type":"Bearer")", R"("typ":"Bearer")", R"("x":"refresh")"})
     EXPECT_EQ (check (good, kHeader), TokenError::None) << good;
   for (const char *bad : {R"("type":"refresh")", R"("token_use":"refresh")",
            R"("token_type":"refresh")", R"("typ":"Refresh")",
            R"("purpose":"password-reset")", R"("token_use":"id")",
            R"("type":7)", R"("purpose":null)", R"("type":"")",
-           R"("use":"reset")", R"("type":["access"])"})
+           R"("scope":"refresh")", R"("scope":"openid password-reset")",
+           R"("scp":["watch","refresh_token"])", R"("scope":7)", R"("scp":[7])",
+           R"("scope":null)", R"("use":"reset")", R"("type":["access"])"})
     EXPECT_EQ (check (bad, kHeader), TokenError::WrongUse) << bad;
   // libjwt takes no other type of token.
   for (const char *typ : {"rt+jwt", "refresh+jwt", "logout+jwt"})
