@@ -16,7 +16,7 @@ const COMMAND = /(?:robotlive-signaling |\\?")((?:user|robot|token|booking|sessi
 function commands() {
   const found = [];
   const files = ['README.md', 'docs/operators-guide.md', 'signaling/signaling.conf',
-    'signaling/server/app/cliaccounts.cpp', 'signaling/server/hub/room_rights.cpp', 'signaling/server/http/loginroutes.cpp',
+    'signaling/server/app/cliaccounts.cpp', 'signaling/server/hub/hub_rights.cpp', 'signaling/server/http/loginroutes.cpp',
     ...fs.readdirSync(path.join(top, 'pipelines')).filter((name) =>
       /^doctor.*\.cpp$/.test(name)).map((name) => `pipelines/${name}`)];
   for (const file of files) {

@@ -66,20 +66,20 @@ App::App (Config config, std::function<Config ()> reload)
     console_->set_audit (store_.get ());
     backend_ = console_.get ();
   }
-  room_ = std::make_unique<Room> (
-      *network_, *backend_, room_config (),
+  hub_ = std::make_unique<Hub> (
+      *network_, *backend_, hub_config (),
       [this] (std::string_view token, TimeMs now, Identity *out) {
         return keys_->check (token, now, out);
       },
       [this] (const std::string &user, TimeMs now, TimeMs end) {
         return turn_.servers (user, now, end);
       });
-  room_->set_log (&log_);
+  hub_->set_log (&log_);
   note_refusals ();
-  room_->set_grant_key (keys_->grants ().newest ());
-  room_->restore (running, wall_now ());
+  hub_->set_grant_key (keys_->grants ().newest ());
+  hub_->restore (running, wall_now ());
   metrics_ = std::make_unique<Metrics> (
-      network_.get (), room_.get (), [this] { return healthy (); });
+      network_.get (), hub_.get (), [this] { return healthy (); });
   // A hash takes 64 MiB and a core for a while. One of two is for whoever does
   // not log in without end.
   passwords_ = std::make_unique<Worker> (kMaxLogins, kMaxLoginsOfOne,
@@ -89,7 +89,7 @@ App::App (Config config, std::function<Config ()> reload)
   // Bookings were changed while no server ran, maybe: asked before any robot
   // can come back, so that its answer is of what is booked now.
   if (!running.empty ())
-    room_->recheck_all (wall_now ());
+    hub_->recheck_all (wall_now ());
 }
 
 App::~App ()
@@ -98,7 +98,7 @@ App::~App ()
   alive_.reset ();
   passwords_.reset ();
   http_.reset ();
-  room_.reset ();
+  hub_.reset ();
   console_.reset ();
   events_->flush (); // the store's last job
   events_.reset ();
@@ -111,10 +111,10 @@ App::healthy () const
   return store_->healthy () && (!console_ || console_->healthy ());
 }
 
-RoomConfig
-App::room_config () const
+HubConfig
+App::hub_config () const
 {
-  RoomConfig r;
+  HubConfig r;
   r.issuer = config_.grant_issuer;
   r.allow_anonymous = config_.allow_anonymous;
   r.admin_step_ms = config_.admin_step_ms;
@@ -152,7 +152,7 @@ App::services ()
   s.turn = &turn_;
   s.zone = zone_.get ();
   s.sockets = network_.get ();
-  s.room = room_.get ();
+  s.hub = hub_.get ();
   s.backend = backend_;
   s.store = console_ ? nullptr : store_.get ();
   s.audit = store_.get ();
@@ -171,7 +171,7 @@ App::services ()
 void
 App::note_refusals ()
 {
-  room_->set_on_refused (
+  hub_->set_on_refused (
       [this] (const std::string &user, const std::string &address,
           const std::string &code, const std::string &message,
           const std::string &robot) {
@@ -187,7 +187,7 @@ App::note_refusals ()
         event.address = address;
         event.via = "socket";
         event.code = code;
-        // The Room's own line, "refused", says it already.
+        // The Hub's own line, "refused", says it already.
         events_->sum (std::move (event), AuditEvents::Line::No);
       });
 }
@@ -290,7 +290,7 @@ App::reload_config ()
         std::move (identity), Keys::token_policy (config_));
     network_->set_limits (config_.network);
     store_->set_policy (rights_policy ());
-    room_->set_config (room_config ());
+    hub_->set_config (hub_config ());
     forget_at_ = {};
     http_->reloaded ();
     log_.set_level (config_.log_level);
@@ -307,9 +307,9 @@ App::reload_config ()
     event.via = "server";
     events_->note (std::move (event));
     // Who is let in may have changed.
-    room_->recheck_tokens (new_key, wall_now ());
+    hub_->recheck_tokens (new_key, wall_now ());
     if (!console_)
-      room_->recheck_all (wall_now ());
+      hub_->recheck_all (wall_now ());
     arm ();
   } catch (const std::exception &error) {
     log_.write (LogLevel::Error, "reload-failed",
@@ -355,14 +355,14 @@ App::take_keys (GrantKeys keys)
           {"keys",
               std::to_string (keys_->grants ().usable (wall_now ()).size ())}});
   network_->schedule (Clock::now () + kPublishedFirst,
-      [this] { room_->set_grant_key (keys_->grants ().newest ()); });
+      [this] { hub_->set_grant_key (keys_->grants ().newest ()); });
 }
 
-// The Room says when it wants to be called next.
+// The Hub says when it wants to be called next.
 void
 App::arm ()
 {
-  TimeMs at = room_->next_deadline ();
+  TimeMs at = hub_->next_deadline ();
   if (at == timer_at_)
     return;
   if (timer_ != 0)
@@ -378,8 +378,8 @@ App::arm ()
         timer_ = 0;
         timer_at_ = kNever;
         TimeMs now = wall_now ();
-        if (room_->next_deadline () <= now)
-          room_->tick (now);
+        if (hub_->next_deadline () <= now)
+          hub_->tick (now);
         arm ();
       });
 }
@@ -401,7 +401,7 @@ App::heartbeat ()
   TimeMs now = wall_now ();
   if (now >= refresh_at_ || now < refresh_at_ - config_.console_refresh_ms) {
     refresh_at_ = now + config_.console_refresh_ms;
-    room_->recheck_all (now);
+    hub_->recheck_all (now);
   }
 }
 
@@ -419,7 +419,7 @@ App::watch_clock ()
       {{"by", (by < 0 ? "-" : "+") +
                   std::to_string ((std::abs (by) + 500) / 1000) + " s"}});
   timer_at_ = 0; // it was armed by the clock of before
-  room_->clock_set (by, wall_now ());
+  hub_->clock_set (by, wall_now ());
 }
 
 // Once an hour: what is over and need not be kept any more.
@@ -478,7 +478,7 @@ App::poll_store ()
         bool first = revision_ < 0;
         revision_ = news.revision;
         for (const std::string &peer_id : news.ends)
-          room_->end_session (peer_id, "revoked", wall_now ());
+          hub_->end_session (peer_id, "revoked", wall_now ());
         if (!news.keys.empty () && config_.grant_key_file.empty ())
           try {
             take_keys (GrantKeys::of_records (news.keys));
@@ -488,9 +488,9 @@ App::poll_store ()
           }
         store_->forget_standings ();
         if ((!first || down) && !console_)
-          room_->recheck_all (wall_now ());
+          hub_->recheck_all (wall_now ());
         else if (!first || down)
-          room_->recheck_robots (); // a console's people are not ours
+          hub_->recheck_robots (); // a console's people are not ours
         arm ();
       });
 }
@@ -499,14 +499,14 @@ void
 App::on_connect (
     SocketId socket, const HandshakeInfo &info, std::string_view auth)
 {
-  room_->connect (socket, info, auth, wall_now ());
+  hub_->connect (socket, info, auth, wall_now ());
   arm ();
 }
 
 void
 App::on_event (SocketId socket, const Event &event)
 {
-  room_->event (socket, event, wall_now ());
+  hub_->event (socket, event, wall_now ());
   arm ();
 }
 
@@ -516,7 +516,7 @@ App::on_disconnect (SocketId socket, std::string_view reason)
 {
   if (stopping_ && reason != "client namespace disconnect")
     return;
-  room_->disconnect (socket, reason, wall_now ());
+  hub_->disconnect (socket, reason, wall_now ());
   arm ();
 }
 

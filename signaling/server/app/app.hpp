@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// App: the running server. Owns network, Room, store and HTTP API, turns the
-// transport's calls into Room's with the time of day, keeps the Room's timer,
+// App: the running server. Owns network, Hub, store and HTTP API, turns the
+// transport's calls into Hub's with the time of day, keeps the Hub's timer,
 // looks for changes that others made of the bookings, and answers signals.
 #pragma once
 #include "server/console/consolebackend.hpp"
@@ -39,7 +39,7 @@ private:
   void load_stored_keys ();
   void take_keys (GrantKeys keys);
   void stop ();
-  RoomConfig room_config () const;
+  HubConfig hub_config () const;
   RightsPolicy rights_policy () const;
   Services services ();
   bool healthy () const;
@@ -57,7 +57,7 @@ private:
   Backend *backend_ = nullptr;
   // Answers of the store that are looked at after the end are dropped.
   std::shared_ptr<bool> alive_ = std::make_shared<bool> (true);
-  std::unique_ptr<Room> room_;
+  std::unique_ptr<Hub> hub_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Worker> passwords_;
   std::unique_ptr<HttpApi> http_;

@@ -58,10 +58,9 @@ private:
 
 } // namespace
 
-Metrics::Metrics (const NetworkServer *network, const Room *room,
+Metrics::Metrics (const NetworkServer *network, const Hub *hub,
     std::function<bool ()> store_healthy)
-    : network_ (network), room_ (room),
-      store_healthy_ (std::move (store_healthy))
+    : network_ (network), hub_ (hub), store_healthy_ (std::move (store_healthy))
 {
 }
 
@@ -71,15 +70,15 @@ Metrics::text () const
   const auto counter = MetricType::Counter;
   const auto gauge = MetricType::Gauge;
   Families f;
-  const RoomCounters &r = room_->counters ();
+  const HubCounters &r = hub_->counters ();
   f.add (gauge, "robots_online", "Robots that are registered.",
-      static_cast<double> (room_->online_robots ().size ()));
+      static_cast<double> (hub_->online_robots ().size ()));
   f.add (gauge, "peers_registered", "Robots and viewers that registered.",
-      static_cast<double> (room_->registered ()));
+      static_cast<double> (hub_->registered ()));
   f.add (gauge, "sessions", "Viewers that may watch a robot now.",
-      static_cast<double> (room_->sessions ().size ()));
+      static_cast<double> (hub_->sessions ().size ()));
   f.add (
-      gauge, "rooms", "Presence rooms.", static_cast<double> (room_->rooms ()));
+      gauge, "rooms", "Presence rooms.", static_cast<double> (hub_->rooms ()));
   f.add (gauge, "store_up", "1 if the booking store answers.",
       store_healthy_ () ? 1 : 0);
   f.add (counter, "offers_admitted_total", "Offers that went to a robot.",

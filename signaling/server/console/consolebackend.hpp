@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The Room's Backend on an existing console: its HTTP API is asked with the
+// The Hub's Backend on an existing console: its HTTP API is asked with the
 // viewer's own token (GET {url}/my-bookings). The requests run on a thread of
 // their own; everything else here, on the I/O thread.
 //

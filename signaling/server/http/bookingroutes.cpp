@@ -356,7 +356,7 @@ BookingRoutes::create_booking (const HttpCallPtr &call)
       [this, call] (BookingRecord b, const StoreError *e) {
         if (e)
           return call->reply (store_error_response (*e));
-        parts_.room->recheck (b.user_id, wall_now ());
+        parts_.hub->recheck (b.user_id, wall_now ());
         if (b.user_id != call->identity->subject)
           note_act (
               *parts_.events, *call, "booking-added", std::to_string (b.id));
@@ -406,7 +406,7 @@ BookingRoutes::change_booking (const HttpCallPtr &call, std::int64_t id)
             [this, call] (BookingRecord b, const StoreError *e) {
               if (e)
                 return call->reply (store_error_response (*e));
-              parts_.room->recheck (b.user_id, wall_now ());
+              parts_.hub->recheck (b.user_id, wall_now ());
               if (b.user_id != call->identity->subject)
                 note_act (*parts_.events, *call, "booking-changed",
                     std::to_string (b.id));
@@ -439,7 +439,7 @@ BookingRoutes::cancel_booking (const HttpCallPtr &call, std::int64_t id)
         if (user.empty ())
           return call->reply (error_response (
               409, "booking-over", "what is over cannot be cancelled"));
-        parts_.room->recheck (user, wall_now ());
+        parts_.hub->recheck (user, wall_now ());
         if (user != call->identity->subject)
           note_act (
               *parts_.events, *call, "booking-cancelled", std::to_string (id));

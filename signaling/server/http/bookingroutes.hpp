@@ -5,7 +5,7 @@
 #include "server/app/boundedmap.hpp"
 #include "server/app/config.hpp"
 #include "server/http/httpcall.hpp"
-#include "server/hub/room.hpp"
+#include "server/hub/hub.hpp"
 #include "server/store/bookingrules.hpp"
 #include "server/store/storebackend.hpp"
 #include <deque>
@@ -20,7 +20,7 @@ public:
   {
     const Config *config;
     const Zone *zone;
-    Room *room;
+    Hub *hub;
     StoreBackend *store; // null with a console: the bookings are there
     AuditEvents *events;
   };

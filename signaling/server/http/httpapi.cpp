@@ -33,18 +33,18 @@ HttpApi::HttpApi (Services services) : services_ (std::move (services))
       s.config, s.keys, s.store, s.passwords, s.post, s.log, s.events});
   login_ = login.get ();
   routes_.push_back (std::make_unique<OperationRoutes> (OperationRoutes::Parts{
-      s.config, s.turn, s.sockets, s.room, s.backend, s.metrics, s.healthy}));
+      s.config, s.turn, s.sockets, s.hub, s.backend, s.metrics, s.healthy}));
   routes_.push_back (std::move (login));
   routes_.push_back (std::make_unique<UserRoutes> (UserRoutes::Parts{s.config,
-      s.keys, s.room, s.store, s.audit, s.passwords, s.post, s.events}));
-  routes_.push_back (std::make_unique<RobotRoutes> (RobotRoutes::Parts{
-      s.config, s.keys, s.room, s.store, s.audit, s.events}));
+      s.keys, s.hub, s.store, s.audit, s.passwords, s.post, s.events}));
+  routes_.push_back (std::make_unique<RobotRoutes> (
+      RobotRoutes::Parts{s.config, s.keys, s.hub, s.store, s.audit, s.events}));
   routes_.push_back (std::make_unique<AvailabilityRoutes> (
       AvailabilityRoutes::Parts{s.zone, s.store}));
   routes_.push_back (std::make_unique<BookingRoutes> (
-      BookingRoutes::Parts{s.config, s.zone, s.room, s.store, s.events}));
+      BookingRoutes::Parts{s.config, s.zone, s.hub, s.store, s.events}));
   routes_.push_back (std::make_unique<SessionRoutes> (
-      SessionRoutes::Parts{s.room, s.audit, s.events}));
+      SessionRoutes::Parts{s.hub, s.audit, s.events}));
   routes_.push_back (std::make_unique<AuditRoutes> (
       AuditRoutes::Parts{s.zone, s.audit, s.events}));
   reloaded ();

@@ -27,7 +27,7 @@ struct Services
   const TurnCredentials *turn = nullptr;
   const Zone *zone = nullptr;
   SocketServer *sockets = nullptr;
-  Room *room = nullptr;
+  Hub *hub = nullptr;
   Backend *backend = nullptr;
   StoreBackend *store = nullptr; // null with a console backend
   StoreBackend *audit = nullptr; // where sessions are written

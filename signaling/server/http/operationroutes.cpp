@@ -29,7 +29,7 @@ OperationRoutes::health (const HttpCallPtr &call)
   auto utc = Zone::find ("UTC");
   w.field ("timestamp", utc->iso8601 (call->now));
   w.field ("connections", std::uint64_t{parts_.sockets->connections ()});
-  w.field ("rooms", std::uint64_t{parts_.room->rooms ()});
+  w.field ("rooms", std::uint64_t{parts_.hub->rooms ()});
   call->reply (json_response (healthy ? 200 : 503, w.end ().take ()));
 }
 

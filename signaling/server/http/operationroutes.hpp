@@ -7,7 +7,7 @@
 #include "server/app/metrics.hpp"
 #include "server/auth/turncredentials.hpp"
 #include "server/http/httpcall.hpp"
-#include "server/hub/room.hpp"
+#include "server/hub/hub.hpp"
 
 namespace robotlive::server {
 
@@ -20,7 +20,7 @@ public:
     const Config *config;
     const TurnCredentials *turn;
     SocketServer *sockets;
-    Room *room;
+    Hub *hub;
     Backend *backend;
     Metrics *metrics;
     std::function<bool ()> healthy;

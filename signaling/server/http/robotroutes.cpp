@@ -88,7 +88,7 @@ RobotRoutes::list (const HttpCallPtr &call)
   using Ends = std::map<std::string, TimeMs>; // of the newest token, by robot
   auto answer = [this, call] (std::vector<RobotRecord> list, const Ends &ends) {
     // Robots that only the room knows: of a console, or of a bench.
-    for (const auto &[id, type] : parts_.room->online_robots ())
+    for (const auto &[id, type] : parts_.hub->online_robots ())
       if (std::none_of (list.begin (), list.end (),
               [id = id] (const RobotRecord &r) { return r.id == id; }))
         list.push_back ({id, type, id});
@@ -99,7 +99,7 @@ RobotRoutes::list (const HttpCallPtr &call)
       w.field ("type", r.type);
       w.field ("name", r.name.empty () ? r.id : r.name);
       append_robot_state (
-          w, parts_.room->robot_state (r.id, call->now), call->admin ());
+          w, parts_.hub->robot_state (r.id, call->now), call->admin ());
       auto end = ends.find (r.id);
       if (call->admin () && end != ends.end ())
         w.field ("expiresAt", end->second);
@@ -179,7 +179,7 @@ RobotRoutes::add (const HttpCallPtr &call)
           return call->reply (store_error_response (*error));
         say (call, "added", robot.id);
         parts_.events->note (http_event (*call, "token", "robot", robot.id));
-        parts_.room->recheck_robots (&robot.id);
+        parts_.hub->recheck_robots (&robot.id);
         JsonWriter w;
         w.object ().field ("id", robot.id).field ("type", robot.type);
         w.field ("name", robot.name.empty () ? robot.id : robot.name);
@@ -237,8 +237,8 @@ RobotRoutes::remove (const HttpCallPtr &call)
         parts_.events->note (
             http_event (*call, "revocation", "robot", call->path[1]));
         parts_.store->forget_standings ();
-        parts_.room->revoke_robot (call->path[1], wall_now ());
-        parts_.room->recheck_all (wall_now ());
+        parts_.hub->revoke_robot (call->path[1], wall_now ());
+        parts_.hub->recheck_all (wall_now ());
         call->reply (json_response (200, "{\"ok\":true}"));
       });
 }
@@ -276,9 +276,9 @@ RobotRoutes::issue_token (const HttpCallPtr &call)
         parts_.store->forget_standings ();
         // Whoever holds the old token is cut, at once or in time.
         if (others_end == 0)
-          parts_.room->revoke_robot (id, wall_now ());
+          parts_.hub->revoke_robot (id, wall_now ());
         else
-          parts_.room->recheck_robots (&id);
+          parts_.hub->recheck_robots (&id);
         JsonWriter w;
         w.object ().field ("ok", true);
         w.field ("token", parts_.keys->issue (identity));
@@ -308,7 +308,7 @@ RobotRoutes::revoke_tokens (const HttpCallPtr &call)
         say (call, "tokens-revoked", id);
         parts_.events->note (http_event (*call, "revocation", "robot", id));
         parts_.store->forget_standings ();
-        parts_.room->revoke_robot (id, wall_now ());
+        parts_.hub->revoke_robot (id, wall_now ());
         call->reply (json_response (200, "{\"ok\":true}"));
       });
 }
@@ -371,7 +371,7 @@ RobotRoutes::revoke_token (const HttpCallPtr &call)
             http_event (*call, "revocation", "token", call->path[1]));
         parts_.records->forget_standings ();
         // Whoever holds it is looked for among all: its id is all we know.
-        parts_.room->recheck_all (wall_now ());
+        parts_.hub->recheck_all (wall_now ());
         call->reply (
             json_response (200, result.known ? "{\"ok\":true,\"known\":true}"
                                              : "{\"ok\":true,"

@@ -5,7 +5,7 @@
 #include "server/app/config.hpp"
 #include "server/auth/identity.hpp"
 #include "server/http/httpcall.hpp"
-#include "server/hub/room.hpp"
+#include "server/hub/hub.hpp"
 #include "server/store/storebackend.hpp"
 
 namespace robotlive::server {
@@ -18,7 +18,7 @@ public:
   {
     const Config *config;
     const Keys *keys;
-    Room *room;
+    Hub *hub;
     StoreBackend *store;   // null with a console
     StoreBackend *records; // where tokens are written down
     AuditEvents *events;

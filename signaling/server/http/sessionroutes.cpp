@@ -39,8 +39,8 @@ SessionRoutes::list_sessions (const HttpCallPtr &call)
     return;
   JsonWriter w;
   w.array ();
-  for (const SessionEntry &e : parts_.room->sessions ())
-    append_session (w, e, parts_.room->state (e));
+  for (const SessionEntry &e : parts_.hub->sessions ())
+    append_session (w, e, parts_.hub->state (e));
   call->reply (json_response (200, w.end ().take ()));
 }
 
@@ -49,7 +49,7 @@ SessionRoutes::end_session (const HttpCallPtr &call, const std::string &peer_id)
 {
   if (!need_admin (*call))
     return;
-  if (!parts_.room->end_session (peer_id, "revoked", call->now))
+  if (!parts_.hub->end_session (peer_id, "revoked", call->now))
     return call->reply (
         error_response (404, "not-found", "there is no such session"));
   note_act (*parts_.events, *call, "session-ended", peer_id);

@@ -3,7 +3,7 @@
 // Sessions over HTTP: /sessions, for administrators.
 #pragma once
 #include "server/http/httpcall.hpp"
-#include "server/hub/room.hpp"
+#include "server/hub/hub.hpp"
 #include "server/store/storebackend.hpp"
 
 namespace robotlive {
@@ -22,7 +22,7 @@ public:
   // All of it outlives the routes.
   struct Parts
   {
-    Room *room;
+    Hub *hub;
     StoreBackend *records; // where sessions are written down
     AuditEvents *events;
   };

@@ -102,7 +102,7 @@ void
 UserRoutes::changed (const std::string &id)
 {
   parts_.store->forget_standings ();
-  parts_.room->recheck (id, wall_now ());
+  parts_.hub->recheck (id, wall_now ());
 }
 
 void
@@ -381,7 +381,7 @@ UserRoutes::logout (const HttpCallPtr &call)
         parts_.events->note (http_event (*call, "revocation",
             everywhere ? "all-own-logins" : "own-login", call->bearer));
         parts_.records->forget_standings ();
-        parts_.room->recheck (call->identity->subject, wall_now ());
+        parts_.hub->recheck (call->identity->subject, wall_now ());
         call->reply (json_response (200, "{\"ok\":true}"));
       });
 }

@@ -7,7 +7,7 @@
 #include "server/auth/identity.hpp"
 #include "server/auth/throttle.hpp"
 #include "server/http/httpcall.hpp"
-#include "server/hub/room.hpp"
+#include "server/hub/hub.hpp"
 #include "server/store/storebackend.hpp"
 
 namespace robotlive::server {
@@ -20,7 +20,7 @@ public:
   {
     const Config *config;
     const Keys *keys;
-    Room *room;
+    Hub *hub;
     StoreBackend *store;   // null with a console: the accounts are there
     StoreBackend *records; // where revoked tokens are written down
     Worker *passwords;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What the Room asks of the bookings. The real ones (storebackend.hpp,
+// What the Hub asks of the bookings. The real ones (storebackend.hpp,
 // consolebackend.hpp) ask on a thread of their own; tests give a fake that
 // answers when the test says so. Everything here is called on the I/O thread.
 #pragma once

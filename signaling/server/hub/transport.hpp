@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What the application (Room, HTTP API) sees of the network. Neither libev nor
+// What the application (Hub, HTTP API) sees of the network. Neither libev nor
 // sockets show here: what is in net/ owns those, the application
 // is tested with fakes. Everything is called on the one I/O thread.
 #pragma once

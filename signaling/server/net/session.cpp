@@ -16,7 +16,7 @@ namespace {
 // Queued beyond this, packets leave at once and not at the end of the turn.
 constexpr std::size_t early_flush_packets = 32;
 constexpr std::size_t early_flush_bytes = 64 * 1024;
-// Room for as many stays while the queue is empty.
+// Hub for as many stays while the queue is empty.
 constexpr std::size_t kept_packets = 1;
 // A polling client has this long to fetch what was queued before the close.
 constexpr std::chrono::seconds closing_time{10};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The Room's Backend on the embedded Store: asked on a worker thread.
+// The Hub's Backend on the embedded Store: asked on a worker thread.
 #pragma once
 #include "server/app/boundedmap.hpp"
 #include "server/app/log.hpp"

@@ -3,13 +3,13 @@
 // The processes of a robot. One holds the robot's place: offers go to it. One
 // that another has displaced goes on with the sessions that it serves and gets
 // no new ones. A session belongs to the process that serves it, link or not.
-#include "server/hub/room.hpp"
+#include "server/hub/hub.hpp"
 #include <algorithm>
 
 namespace robotlive::server {
 
-const Room::Process *
-Room::Robot::find (const std::string &instance) const
+const Hub::Process *
+Hub::Robot::find (const std::string &instance) const
 {
   if (holder.instance == instance)
     return &holder;
@@ -19,14 +19,14 @@ Room::Robot::find (const std::string &instance) const
   return nullptr;
 }
 
-Room::Process *
-Room::Robot::find (const std::string &instance)
+Hub::Process *
+Hub::Robot::find (const std::string &instance)
 {
   return const_cast<Process *> (std::as_const (*this).find (instance));
 }
 
 void
-Room::register_robot (Peer &peer, const Message &message)
+Hub::register_robot (Peer &peer, const Message &message)
 {
   auto reply = [this, alive = std::weak_ptr<bool> (alive_),
                    socket = peer.socket,
@@ -41,7 +41,7 @@ Room::register_robot (Peer &peer, const Message &message)
 }
 
 void
-Room::robot_answered (
+Hub::robot_answered (
     Peer &peer, const Message &message, const RobotAnswer &answer, TimeMs now)
 {
   const SocketId socket = peer.socket;
@@ -88,7 +88,7 @@ Room::robot_answered (
 
 // It may still serve those whom it served before its token was taken back.
 void
-Room::refuse_revoked (Peer &peer, const Message &message, TimeMs now)
+Hub::refuse_revoked (Peer &peer, const Message &message, TimeMs now)
 {
   for (auto it : listed (by_robot_, peer.user_id))
     if (it->second.entry.robot_instance == peer.instance)
@@ -101,7 +101,7 @@ Room::refuse_revoked (Peer &peer, const Message &message, TimeMs now)
 // A refusal lists nothing: each peer that the process has and may not go on
 // with is named, and each that it had when this server last heard of it.
 void
-Room::tell_dropped (const Peer &peer, const char *otherwise)
+Hub::tell_dropped (const Peer &peer, const char *otherwise)
 {
   std::map<std::string, std::string> dropped;
   if (peer.named)
@@ -126,7 +126,7 @@ Room::tell_dropped (const Peer &peer, const char *otherwise)
 // The newer start of two processes wins once. As long as it is there the other
 // does not get the place back.
 bool
-Room::must_stand_by (const Peer &peer, TimeMs now) const
+Hub::must_stand_by (const Peer &peer, TimeMs now) const
 {
   auto it = robots_.find (peer.user_id);
   if (it == robots_.end () || peer.instance.empty ())
@@ -141,7 +141,7 @@ Room::must_stand_by (const Peer &peer, TimeMs now) const
 }
 
 void
-Room::stand_by (Peer &peer, const Message &message, TimeMs now)
+Hub::stand_by (Peer &peer, const Message &message, TimeMs now)
 {
   Robot &robot = robots_[peer.user_id];
   Process &process = *robot.find (peer.instance);
@@ -175,7 +175,7 @@ Room::stand_by (Peer &peer, const Message &message, TimeMs now)
 }
 
 void
-Room::say_replaced (const std::string &robot_id, const Robot &robot,
+Hub::say_replaced (const std::string &robot_id, const Robot &robot,
     const Process &other, const char *what)
 {
   if (log_)
@@ -187,7 +187,7 @@ Room::say_replaced (const std::string &robot_id, const Robot &robot,
 
 // Gives the robot's place to the process of *peer*.
 void
-Room::hold (Peer &peer, const RobotAnswer &answer, TimeMs now)
+Hub::hold (Peer &peer, const RobotAnswer &answer, TimeMs now)
 {
   const std::string &id = peer.user_id;
   const bool first = robots_.find (id) == robots_.end ();
@@ -226,7 +226,7 @@ Room::hold (Peer &peer, const RobotAnswer &answer, TimeMs now)
 
 // The holder's link ends; its sessions do not.
 void
-Room::cut (Process &process, TimeMs now)
+Hub::cut (Process &process, TimeMs now)
 {
   const SocketId old = process.socket;
   if (old == 0)
@@ -238,7 +238,7 @@ Room::cut (Process &process, TimeMs now)
 }
 
 void
-Room::displace (
+Hub::displace (
     const std::string &robot_id, Robot &robot, const Peer &by, TimeMs now)
 {
   Process old = robot.holder;
@@ -273,7 +273,7 @@ Room::displace (
 }
 
 void
-Room::remember_displaced (Robot &robot, Process process)
+Hub::remember_displaced (Robot &robot, Process process)
 {
   robot.displaced.push_back (std::move (process));
   for (auto it = robot.displaced.begin ();
@@ -288,7 +288,7 @@ Room::remember_displaced (Robot &robot, Process process)
 // start belong to the process that served them then; those of a version that
 // kept no such thing, to this one.
 void
-Room::adopt (const std::string &robot_id, Robot &robot, TimeMs now)
+Hub::adopt (const std::string &robot_id, Robot &robot, TimeMs now)
 {
   std::set<std::string> others;
   for (auto it : listed (by_robot_, robot_id)) {
@@ -315,7 +315,7 @@ Room::adopt (const std::string &robot_id, Robot &robot, TimeMs now)
 // does not name is over, what the server does not name has no right.
 // *fresh_link*: on an old one the two lists may have crossed.
 void
-Room::compare_lists (
+Hub::compare_lists (
     Peer &peer, bool fresh_link, RegisteredMessage *answer, TimeMs now)
 {
   answer->sessions.emplace ();
@@ -358,7 +358,7 @@ Room::compare_lists (
 // those viewers offer anew. *first*: it may as well be another process; it is
 // told of nothing but what it cannot have heard.
 void
-Room::tell_missed (Peer &peer, bool first, TimeMs now)
+Hub::tell_missed (Peer &peer, bool first, TimeMs now)
 {
   const SocketId socket = peer.socket;
   const std::string id = peer.user_id, instance = peer.instance;
@@ -382,7 +382,7 @@ Room::tell_missed (Peer &peer, bool first, TimeMs now)
 }
 
 void
-Room::process_gone (const std::string &robot_id, Robot &robot, Process &process,
+Hub::process_gone (const std::string &robot_id, Robot &robot, Process &process,
     bool goodbye, TimeMs now)
 {
   const bool held = &process == &robot.holder;
@@ -406,7 +406,7 @@ Room::process_gone (const std::string &robot_id, Robot &robot, Process &process,
 
 // The process says so, or nobody believes in it any more: its media are over.
 void
-Room::end_process_sessions (const std::string &robot_id,
+Hub::end_process_sessions (const std::string &robot_id,
     const std::string &instance, const char *reason, TimeMs now)
 {
   for (auto it : listed (by_robot_, robot_id)) {
@@ -427,7 +427,7 @@ Room::end_process_sessions (const std::string &robot_id,
 }
 
 bool
-Room::serves (const std::string &robot_id, const std::string &instance) const
+Hub::serves (const std::string &robot_id, const std::string &instance) const
 {
   auto ids = by_robot_.find (robot_id);
   return ids != by_robot_.end () &&
@@ -439,7 +439,7 @@ Room::serves (const std::string &robot_id, const std::string &instance) const
 
 // A displaced process that has nobody left to serve.
 void
-Room::close_if_idle (
+Hub::close_if_idle (
     const std::string &robot_id, const std::string &instance, TimeMs now)
 {
   auto robot = robots_.find (robot_id);
@@ -451,7 +451,7 @@ Room::close_if_idle (
 }
 
 bool
-Room::in_use (const std::string &robot_id, const Robot &robot, TimeMs now) const
+Hub::in_use (const std::string &robot_id, const Robot &robot, TimeMs now) const
 {
   auto there = [] (const Process &p) { return p.socket != 0; };
   return there (robot.holder) ||
@@ -461,7 +461,7 @@ Room::in_use (const std::string &robot_id, const Robot &robot, TimeMs now) const
 }
 
 void
-Room::tick_robots (TimeMs now)
+Hub::tick_robots (TimeMs now)
 {
   std::vector<std::string> ids;
   for (auto &[id, robot] : robots_)
@@ -486,7 +486,7 @@ Room::tick_robots (TimeMs now)
 }
 
 void
-Room::tick_displaced (const std::string &robot_id, Robot &robot, TimeMs now)
+Hub::tick_displaced (const std::string &robot_id, Robot &robot, TimeMs now)
 {
   for (Process &process : robot.displaced) {
     if (process.socket != 0 && now >= process.close_at)
@@ -505,7 +505,7 @@ Room::tick_displaced (const std::string &robot_id, Robot &robot, TimeMs now)
 
 // The holder is gone for good and another process is still connected.
 void
-Room::promote (const std::string &robot_id, Robot &robot, TimeMs now)
+Hub::promote (const std::string &robot_id, Robot &robot, TimeMs now)
 {
   auto it = std::find_if (robot.displaced.rbegin (), robot.displaced.rend (),
       [] (const Process &p) { return p.socket != 0 && p.close_at == kNever; });
@@ -531,14 +531,14 @@ Room::promote (const std::string &robot_id, Robot &robot, TimeMs now)
 }
 
 bool
-Room::robot_online (const std::string &robot_id) const
+Hub::robot_online (const std::string &robot_id) const
 {
   auto robot = robots_.find (robot_id);
   return robot != robots_.end () && robot->second.online ();
 }
 
 std::vector<std::pair<std::string, std::string>>
-Room::online_robots () const
+Hub::online_robots () const
 {
   std::vector<std::pair<std::string, std::string>> list;
   for (const auto &[id, robot] : robots_)
@@ -548,7 +548,7 @@ Room::online_robots () const
 }
 
 RobotState
-Room::robot_state (const std::string &robot_id, TimeMs now) const
+Hub::robot_state (const std::string &robot_id, TimeMs now) const
 {
   RobotState state;
   auto it = robots_.find (robot_id);

@@ -2,14 +2,14 @@
 //
 // Rights that were taken back, or that came to their end: a socket and its
 // sessions go with them.
-#include "server/hub/room.hpp"
+#include "server/hub/hub.hpp"
 #include <algorithm>
 
 namespace robotlive::server {
 
 // Nobody is an administrator by the token alone while the store is silent.
 void
-Room::take_role (Peer &peer, const ViewerAnswer &answer)
+Hub::take_role (Peer &peer, const ViewerAnswer &answer)
 {
   if (!answer.available || !answer.allowed)
     peer.role.clear ();
@@ -20,7 +20,7 @@ Room::take_role (Peer &peer, const ViewerAnswer &answer)
 // Who is no administrator any more watches on with a booking only. It is not
 // so the other way round: a session keeps the terms that it was offered on.
 void
-Room::take_role (Session &session, const ViewerAnswer &answer)
+Hub::take_role (Session &session, const ViewerAnswer &answer)
 {
   if (answer.available && answer.allowed && !answer.role.empty () &&
       answer.role != "admin")
@@ -30,7 +30,7 @@ Room::take_role (Session &session, const ViewerAnswer &answer)
 // A session ends with the login that opened it, unless the same person is here
 // with another one.
 bool
-Room::login_over (Session &session, TimeMs now)
+Hub::login_over (Session &session, TimeMs now)
 {
   const SessionEntry &entry = session.entry;
   if (entry.login_expires_at == 0 || entry.anonymous ||
@@ -47,7 +47,7 @@ Room::login_over (Session &session, TimeMs now)
 }
 
 void
-Room::cut_off (SocketId socket, const std::string &text, TimeMs now)
+Hub::cut_off (SocketId socket, const std::string &text, TimeMs now)
 {
   Peer *peer = find (socket);
   if (!peer)
@@ -78,7 +78,7 @@ Room::cut_off (SocketId socket, const std::string &text, TimeMs now)
 }
 
 void
-Room::revoke_robot (const std::string &robot_id, TimeMs now)
+Hub::revoke_robot (const std::string &robot_id, TimeMs now)
 {
   for (auto it : listed (by_robot_, robot_id))
     end (it, "revoked", now);
@@ -110,7 +110,7 @@ Room::revoke_robot (const std::string &robot_id, TimeMs now)
 }
 
 void
-Room::recheck_robots (const std::string *only)
+Hub::recheck_robots (const std::string *only)
 {
   std::vector<const Peer *> robots;
   for (const auto &[socket, peer] : peers_)
@@ -131,7 +131,7 @@ Room::recheck_robots (const std::string *only)
 }
 
 void
-Room::robot_checked (SocketId socket, const RobotAnswer &answer, TimeMs now)
+Hub::robot_checked (SocketId socket, const RobotAnswer &answer, TimeMs now)
 {
   Peer *peer = find (socket);
   if (!peer || !answer.available)
@@ -144,8 +144,7 @@ Room::robot_checked (SocketId socket, const RobotAnswer &answer, TimeMs now)
 }
 
 void
-Room::check_token_end (
-    const Peer &peer, TimeMs now, std::vector<SocketId> *over)
+Hub::check_token_end (const Peer &peer, TimeMs now, std::vector<SocketId> *over)
 {
   if (!peer.identity || peer.state != State::Registered)
     return;
@@ -156,7 +155,7 @@ Room::check_token_end (
 }
 
 void
-Room::warn_of_token_end (const Peer &robot, TimeMs now)
+Hub::warn_of_token_end (const Peer &robot, TimeMs now)
 {
   TimeMs left = robot.identity->expires_at - now;
   if (!log_ || robot.anonymous || left > config_.token_warning_ms)
@@ -169,7 +168,7 @@ Room::warn_of_token_end (const Peer &robot, TimeMs now)
 
 // Before those that it has are over, for the viewers that are still to come.
 void
-Room::renew_relay (Peer &robot, TimeMs now)
+Hub::renew_relay (Peer &robot, TimeMs now)
 {
   if (now < robot.relay_renew_at)
     return wake_at (robot.relay_renew_at);
@@ -188,7 +187,7 @@ Room::renew_relay (Peer &robot, TimeMs now)
 // Until when a relay may be used: as long as the right goes that it is used
 // for. A viewer without a booking now has none.
 TimeMs
-Room::relay_end (const Peer &peer, TimeMs now) const
+Hub::relay_end (const Peer &peer, TimeMs now) const
 {
   if (peer.robot)
     return peer.identity->expires_at;

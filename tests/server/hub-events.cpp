@@ -2,7 +2,7 @@
 //
 // What the server says of its own accord: who hears what at each turn of a
 // session, among others who have a session too, or none.
-#include "room-fixture.hpp"
+#include "hub-fixture.hpp"
 #include <map>
 #include <set>
 
@@ -43,7 +43,7 @@ struct Crowd : testing::Test
   void book (TimeMs end)
   {
     w.backend.bookings["v"] = {{1, "r1", "", {w.backend.now, end}}};
-    w.room->recheck ("v", w.backend.now);
+    w.hub->recheck ("v", w.backend.now);
   }
   void start (SocketId viewer)
   {
@@ -91,16 +91,16 @@ TEST_F (Crowd, ASessionThatIsCancelledRevokedOrLeft)
   heard ();
   start (v);
   w.backend.bookings["v"].clear ();
-  w.room->recheck ("v", w.backend.now);
+  w.hub->recheck ("v", w.backend.now);
   EXPECT_EQ (reason_to (v), "revoked");
   EXPECT_EQ (heard (), "r1:session-ended tab:robot-unavailable "
                        "v:robot-unavailable v:session-ended");
   book (kStart + 120000);
   heard ();
   start (v);
-  for (const auto &entry : w.room->sessions ())
+  for (const auto &entry : w.hub->sessions ())
     if (entry.viewer_id == "v")
-      w.room->end_session (entry.peer_id, "revoked", w.backend.now);
+      w.hub->end_session (entry.peer_id, "revoked", w.backend.now);
   EXPECT_EQ (reason_to (v), "revoked");
   EXPECT_EQ (heard (), both_ended);
   start (v);
@@ -111,7 +111,7 @@ TEST_F (Crowd, ASessionThatIsCancelledRevokedOrLeft)
   EXPECT_EQ (heard (), "v:leave");
   start (v);
   start (tab);
-  w.room->disconnect (tab, "transport close", w.backend.now);
+  w.hub->disconnect (tab, "transport close", w.backend.now);
   EXPECT_EQ (heard (), ""); // a link that breaks is nobody's word
   w.pass (w.config.viewer_grace_ms);
   EXPECT_NE (w.sockets.of (r1, "leave").at (0).find ("viewer-left"),
@@ -124,7 +124,7 @@ TEST_F (Crowd, ARobotThatGoesIsReplacedOrRevoked)
   book (kStart + 100000000);
   heard ();
   start (v);
-  w.room->disconnect (r1, "ping timeout", w.backend.now);
+  w.hub->disconnect (r1, "ping timeout", w.backend.now);
   EXPECT_EQ (heard (), "root:robot-unavailable tab:robot-unavailable "
                        "v:robot-unavailable");
   w.pass (w.config.robot_grace_ms);
@@ -140,7 +140,7 @@ TEST_F (Crowd, ARobotThatGoesIsReplacedOrRevoked)
   EXPECT_EQ (heard (), "old:session-ended r1:registered root:robot-available "
                        "tab:robot-available v:robot-available v:session-ended");
   start (v);
-  w.room->revoke_robot ("r1", w.backend.now);
+  w.hub->revoke_robot ("r1", w.backend.now);
   EXPECT_EQ (reason_to (v), "revoked");
   EXPECT_EQ (heard (), "r1:error r1:session-ended root:robot-unavailable "
                        "tab:robot-unavailable v:robot-unavailable "
@@ -155,7 +155,7 @@ TEST_F (Crowd, AnAdminWhoLooksOn)
   start (root);
   w.pass (w.config.admin_step_ms / 2);
   EXPECT_EQ (heard (), "r1:session-updated root:session-updated");
-  w.room->disconnect (root, "client namespace disconnect", w.backend.now);
+  w.hub->disconnect (root, "client namespace disconnect", w.backend.now);
   EXPECT_EQ (heard (), "r1:leave");
 }
 
@@ -168,7 +168,7 @@ TEST_F (Crowd, ARoomIsForThoseWhoMayWatch)
   EXPECT_EQ (heard (), "v:joined-room");
   w.send (root, "join-room", room);
   EXPECT_EQ (heard (), "root:joined-room v:user-joined");
-  w.room->disconnect (root, "transport close", w.backend.now);
+  w.hub->disconnect (root, "transport close", w.backend.now);
   EXPECT_EQ (heard (), "v:user-left");
   w.pass (120000); // out of the room with the booking
   EXPECT_EQ (heard (), "tab:robot-unavailable v:robot-unavailable");
@@ -179,7 +179,7 @@ TEST_F (Crowd, ARoomIsForThoseWhoMayWatch)
 } // namespace
 
 // A robot that is offline is in nobody's reach: its room must be left as well.
-TEST (Room, ARoomIsLeftWithItsBooking)
+TEST (Hub, ARoomIsLeftWithItsBooking)
 {
   World w;
   w.book ("v", 0, 60000);
@@ -196,7 +196,7 @@ TEST (Room, ARoomIsLeftWithItsBooking)
 }
 
 // Ids may have what glues them in the names of rooms.
-TEST (Room, WhoSharesANameWithARobotOrAnotherViewerHearsNothing)
+TEST (Hub, WhoSharesANameWithARobotOrAnotherViewerHearsNothing)
 {
   const std::vector<std::string> ids = {"1", "pi_1", "b", "a_b", "r_1", "robot",
       "robot_1", "robot_pi_1", "x", "_", "pi", "\xc3\xa4_1"};
@@ -244,7 +244,7 @@ TEST (Room, WhoSharesANameWithARobotOrAnotherViewerHearsNothing)
       }
 }
 
-TEST (Room, TwoViewersOfOneNameOfARoomDoNotMeet)
+TEST (Hub, TwoViewersOfOneNameOfARoomDoNotMeet)
 {
   World w;
   SocketId ab = w.join ("viewer", "a_b");
@@ -260,24 +260,24 @@ TEST (Room, TwoViewersOfOneNameOfARoomDoNotMeet)
   w.backend.robot_type = "x_a";
   w.send (w.join ("robot", "q"), "join-room", R"({"roomId":"robot_x_a_b"})");
   EXPECT_EQ (w.sockets.of (b, "user-joined").size (), 1u);
-  w.room->disconnect (b, "transport close", w.backend.now);
+  w.hub->disconnect (b, "transport close", w.backend.now);
   EXPECT_TRUE (w.sockets.of (ab, "user-left").empty ());
 }
 
 // The robot lets a "viewer" drive: an administrator does not become one by
 // going on with a viewer's peer, nor the other way round.
-TEST (Room, ASessionHasTheRoleOfItsNewestOffer)
+TEST (Hub, ASessionHasTheRoleOfItsNewestOffer)
 {
   World w;
   w.book ("v", 0, 60000);
   SocketId r = w.join ("robot", "r1");
   for (const char *role : {"viewer", "admin", "viewer"}) {
     SocketId v = w.join (role, "v");
-    auto running = w.room->sessions ();
+    auto running = w.hub->sessions ();
     w.offer (v, "r1",
         running.empty () ? "" : ",\"peerId\":\"" + w.peer_id () + "\"");
-    ASSERT_EQ (w.room->sessions ().size (), 1u);
-    EXPECT_EQ (w.room->sessions ()[0].role, role);
+    ASSERT_EQ (w.hub->sessions ().size (), 1u);
+    EXPECT_EQ (w.hub->sessions ()[0].role, role);
     EXPECT_EQ (w.backend.log.back ().role, role);
     EXPECT_NE (w.sockets.of (r, "offer")
                    .back ()
@@ -286,9 +286,9 @@ TEST (Room, ASessionHasTheRoleOfItsNewestOffer)
   }
 }
 
-// Strangers and offers make the Room tick: that must not be work for each
+// Strangers and offers make the Hub tick: that must not be work for each
 // viewer and robot that is here.
-TEST (Room, ATickLooksAtThoseWhoseBookingChanges)
+TEST (Hub, ATickLooksAtThoseWhoseBookingChanges)
 {
   World w;
   w.join ("robot", "r1");
@@ -297,15 +297,15 @@ TEST (Room, ATickLooksAtThoseWhoseBookingChanges)
   SocketId u = w.join ("viewer", "u");
   w.book ("u", 0, 600000);
   w.offer (u, "r1");
-  auto checks = w.room->counters ().presence_checks;
+  auto checks = w.hub->counters ().presence_checks;
   for (int i = 0; i < 10; i++)
     w.send (w.connect (""), "join-room", R"({"roomId":"r1"})");
   w.pass (w.config.register_wait_ms);
   w.pass (w.config.register_limit_ms);
-  EXPECT_EQ (w.room->counters ().presence_checks, checks);
+  EXPECT_EQ (w.hub->counters ().presence_checks, checks);
   EXPECT_TRUE (w.sockets.of (v, "robot-available").empty ());
   w.pass (60000 - w.config.register_wait_ms - w.config.register_limit_ms);
-  EXPECT_EQ (w.room->counters ().presence_checks, checks + 1);
+  EXPECT_EQ (w.hub->counters ().presence_checks, checks + 1);
   EXPECT_EQ (w.sockets.of (v, "robot-available").size (), 1u);
   w.pass (60000);
   EXPECT_EQ (w.sockets.of (v, "robot-unavailable").size (), 1u);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The Room's offers: one is admitted against the bookings of that moment, and
+// The Hub's offers: one is admitted against the bookings of that moment, and
 // from then on messages travel between its viewer and its robot only.
 #include "protocol/json.hpp"
-#include "server/hub/room.hpp"
+#include "server/hub/hub.hpp"
 #include <algorithm>
 #include <sodium.h>
 
@@ -30,7 +30,7 @@ const char kRobotPrefix[] = "robot_"; // "to" of a robot by its type
 } // namespace
 
 void
-Room::on_signal (
+Hub::on_signal (
     Peer &peer, const Message &message, std::string_view argument, TimeMs now)
 {
   SignalKind kind = *signal_kind (message.name);
@@ -94,7 +94,7 @@ Room::on_signal (
 // Whoever floods a slow link is refused, and a viewer in the end cut; who has
 // it is not, nor a robot, which has other viewers.
 bool
-Room::too_slow (
+Hub::too_slow (
     Peer &peer, const Message &message, const Signal &signal, SocketId to)
 {
   if (!sockets_.strained (to, peer.user_id)) {
@@ -111,7 +111,7 @@ Room::too_slow (
 }
 
 void
-Room::on_leave (Peer &peer, Session &session, const Signal &signal, TimeMs now)
+Hub::on_leave (Peer &peer, Session &session, const Signal &signal, TimeMs now)
 {
   const char *word = peer.robot ? "robot-left" : "viewer-left";
   auto it = sessions_.find (session.entry.peer_id);
@@ -128,7 +128,7 @@ Room::on_leave (Peer &peer, Session &session, const Signal &signal, TimeMs now)
 // A robot that does not know this server's key (any more) refuses everybody,
 // and looks online: the operator must hear of it.
 void
-Room::refuses_grants (const Peer &robot, TimeMs now)
+Hub::refuses_grants (const Peer &robot, TimeMs now)
 {
   auto it = robots_.find (robot.user_id);
   if (it == robots_.end () || it->second.holder.socket != robot.socket)
@@ -142,7 +142,7 @@ Room::refuses_grants (const Peer &robot, TimeMs now)
 }
 
 void
-Room::trusts_grants (const Peer &robot)
+Hub::trusts_grants (const Peer &robot)
 {
   auto it = robots_.find (robot.user_id);
   if (it != robots_.end () && it->second.holder.socket == robot.socket)
@@ -151,15 +151,15 @@ Room::trusts_grants (const Peer &robot)
 
 // False for a process of the robot that another one's session is none of.
 bool
-Room::serves_it (const Peer &peer, const SessionEntry &entry) const
+Hub::serves_it (const Peer &peer, const SessionEntry &entry) const
 {
   return !peer.robot || entry.robot_instance == peer.instance;
 }
 
 // The session that a message means: by the peerId it echoes, else the newest
 // between the two ids. Never one of others.
-Room::Session *
-Room::find_session (const Peer &peer, const Signal &signal)
+Hub::Session *
+Hub::find_session (const Peer &peer, const Signal &signal)
 {
   if (!signal.peer_id.empty ()) {
     auto it = sessions_.find (signal.peer_id);
@@ -200,7 +200,7 @@ Room::find_session (const Peer &peer, const Signal &signal)
 // Whether the message is of a session that its sender was part of and that
 // ended a moment ago: the two ends cannot know of it at the same time.
 bool
-Room::ended_lately (const Peer &peer, const Signal &signal, TimeMs now)
+Hub::ended_lately (const Peer &peer, const Signal &signal, TimeMs now)
 {
   for (auto it : listed (peer.robot ? by_robot_ : by_viewer_, peer.user_id)) {
     const SessionEntry &e = it->second.entry;
@@ -218,7 +218,7 @@ Room::ended_lately (const Peer &peer, const Signal &signal, TimeMs now)
 }
 
 void
-Room::on_offer (Peer &peer, const Message &message, Signal signal, TimeMs now)
+Hub::on_offer (Peer &peer, const Message &message, Signal signal, TimeMs now)
 {
   if (signal.to.empty ())
     return fail (peer, message, {"bad-message", "\"to\" is missing"});
@@ -249,7 +249,7 @@ Room::on_offer (Peer &peer, const Message &message, Signal signal, TimeMs now)
 // window in *window*. Empty with *error* set otherwise. Somebody who has not
 // booked learns nothing about which robots exist.
 std::string
-Room::choose_robot (const Peer &peer, const std::string &to,
+Hub::choose_robot (const Peer &peer, const std::string &to,
     const ViewerAnswer &answer, TimeMs now, std::optional<Window> *window,
     ErrorMessage *error) const
 {
@@ -292,7 +292,7 @@ Room::choose_robot (const Peer &peer, const std::string &to,
 }
 
 void
-Room::admit (Peer &peer, const Message &message, const Signal &signal,
+Hub::admit (Peer &peer, const Message &message, const Signal &signal,
     const ViewerAnswer &answer, TimeMs now)
 {
   if (!answer.available) {
@@ -356,7 +356,7 @@ Room::admit (Peer &peer, const Message &message, const Signal &signal,
 // have as many places of their own: no viewer keeps them out. Anonymous viewers
 // call themselves what they like, so they are not counted by name.
 const char *
-Room::no_place (const Peer &peer, const std::string &robot_id) const
+Hub::no_place (const Peer &peer, const std::string &robot_id) const
 {
   const bool admin = peer.role == "admin";
   std::size_t watching = 0;
@@ -379,8 +379,8 @@ Room::no_place (const Peer &peer, const std::string &robot_id) const
 }
 
 // The one that an offer goes on with.
-Room::Sessions::iterator
-Room::running_session (const Peer &peer, const std::string &robot_id,
+Hub::Sessions::iterator
+Hub::running_session (const Peer &peer, const std::string &robot_id,
     const std::string &wanted_peer_id)
 {
   auto it = sessions_.find (wanted_peer_id);
@@ -398,8 +398,8 @@ Room::running_session (const Peer &peer, const std::string &robot_id,
   return sessions_.end ();
 }
 
-Room::Session &
-Room::open_session (Peer &peer, const std::string &robot_id,
+Hub::Session &
+Hub::open_session (Peer &peer, const std::string &robot_id,
     const std::string &wanted_peer_id, const Window &booked, TimeMs now)
 {
   auto it = running_session (peer, robot_id, wanted_peer_id);

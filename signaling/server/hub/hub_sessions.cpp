@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What ends a Room's session, and what moves its end: a booking, an
+// What ends a Hub's session, and what moves its end: a booking, an
 // administrator, a word of either side, time. A link that breaks is none of
 // these.
-#include "server/hub/room.hpp"
+#include "server/hub/hub.hpp"
 #include <algorithm>
 
 namespace robotlive::server {
 
-std::vector<Room::Sessions::iterator>
-Room::listed (const Index &index, const std::string &key)
+std::vector<Hub::Sessions::iterator>
+Hub::listed (const Index &index, const std::string &key)
 {
   std::vector<Sessions::iterator> list;
   auto ids = index.find (key);
@@ -20,8 +20,8 @@ Room::listed (const Index &index, const std::string &key)
 }
 
 // That serves the session; null: nobody has seen it since the server's start.
-const Room::Process *
-Room::process (const SessionEntry &entry) const
+const Hub::Process *
+Hub::process (const SessionEntry &entry) const
 {
   auto robot = robots_.find (entry.robot_id);
   return robot == robots_.end () ? nullptr
@@ -29,14 +29,14 @@ Room::process (const SessionEntry &entry) const
 }
 
 SocketId
-Room::link (const SessionEntry &entry) const
+Hub::link (const SessionEntry &entry) const
 {
   const Process *p = process (entry);
   return p ? p->socket : 0;
 }
 
 const char *
-Room::state (const SessionEntry &entry) const
+Hub::state (const SessionEntry &entry) const
 {
   auto it = sessions_.find (entry.peer_id);
   if (!entry.ending.empty ())
@@ -50,7 +50,7 @@ Room::state (const SessionEntry &entry) const
 // Whoever may go on with a session may have logged in anew. The role stays that
 // of its newest offer.
 void
-Room::use_login (Session &session, const Peer &peer)
+Hub::use_login (Session &session, const Peer &peer)
 {
   session.viewer_gone_at = 0;
   const bool admin = peer.role == "admin";
@@ -66,7 +66,7 @@ Room::use_login (Session &session, const Peer &peer)
 
 // Whole seconds, because a JWT holds seconds.
 Window
-Room::admin_window (TimeMs now) const
+Hub::admin_window (TimeMs now) const
 {
   TimeMs start = now / 1000 * 1000;
   return {start, start + config_.admin_step_ms};
@@ -74,7 +74,7 @@ Room::admin_window (TimeMs now) const
 
 // What is granted of it now.
 Window
-Room::granted (const Window &booked, bool unlimited, TimeMs now) const
+Hub::granted (const Window &booked, bool unlimited, TimeMs now) const
 {
   if (unlimited)
     return admin_window (now);
@@ -87,7 +87,7 @@ Room::granted (const Window &booked, bool unlimited, TimeMs now) const
 
 // A viewer is told of its booking's end, the robot of the step's.
 SessionTerms
-Room::terms (const Session &session, TimeMs now, bool for_robot) const
+Hub::terms (const Session &session, TimeMs now, bool for_robot) const
 {
   SessionTerms t;
   t.role = session.entry.role;
@@ -113,7 +113,7 @@ Room::terms (const Session &session, TimeMs now, bool for_robot) const
 // The robot may go by it from now on. One that is shorter than the one before
 // may not have reached it: what counts is the longest.
 void
-Room::grant_told (Session &session)
+Hub::grant_told (Session &session)
 {
   SessionEntry &entry = session.entry;
   if (entry.granted_until >= session.window.ends_at &&
@@ -126,7 +126,7 @@ Room::grant_told (Session &session)
 
 // Extended, moved or shortened: both sides are told, the robot with a grant.
 void
-Room::set_window (
+Hub::set_window (
     Session &session, const Window &window, TimeMs booked_until, TimeMs now)
 {
   const bool same = window.starts_at == session.window.starts_at &&
@@ -159,7 +159,7 @@ Room::set_window (
 // that is not there hears of it first thing when it is back. A robot of before
 // confirms nothing.
 void
-Room::end (Sessions::iterator it, const std::string &reason, TimeMs now)
+Hub::end (Sessions::iterator it, const std::string &reason, TimeMs now)
 {
   Session &session = it->second;
   SessionEntry &entry = session.entry;
@@ -187,7 +187,7 @@ Room::end (Sessions::iterator it, const std::string &reason, TimeMs now)
 }
 
 void
-Room::finish (Sessions::iterator it, const std::string &reason, TimeMs ended_at,
+Hub::finish (Sessions::iterator it, const std::string &reason, TimeMs ended_at,
     TimeMs now)
 {
   SessionEntry entry = std::move (it->second.entry);
@@ -221,7 +221,7 @@ Room::finish (Sessions::iterator it, const std::string &reason, TimeMs ended_at,
 
 // *told*: the robot's own words, for the viewer.
 void
-Room::robot_left (Sessions::iterator it, const std::string &reason, TimeMs now,
+Hub::robot_left (Sessions::iterator it, const std::string &reason, TimeMs now,
     const std::string &told)
 {
   Session &session = it->second;
@@ -237,7 +237,7 @@ Room::robot_left (Sessions::iterator it, const std::string &reason, TimeMs now,
 }
 
 void
-Room::viewer_left (Sessions::iterator it, const std::string &told, TimeMs now)
+Hub::viewer_left (Sessions::iterator it, const std::string &told, TimeMs now)
 {
   Session &session = it->second;
   const SocketId robot = link (session.entry);
@@ -255,7 +255,7 @@ Room::viewer_left (Sessions::iterator it, const std::string &told, TimeMs now)
 }
 
 bool
-Room::end_session (const std::string &peer_id, const char *reason, TimeMs now)
+Hub::end_session (const std::string &peer_id, const char *reason, TimeMs now)
 {
   auto it = sessions_.find (peer_id);
   if (it == sessions_.end ())
@@ -266,7 +266,7 @@ Room::end_session (const std::string &peer_id, const char *reason, TimeMs now)
 
 // A page with an instance may come back; of an old one nobody knows.
 void
-Room::viewer_gone (const Peer &peer, bool goodbye, TimeMs now)
+Hub::viewer_gone (const Peer &peer, bool goodbye, TimeMs now)
 {
   for (auto it : listed (by_viewer_, peer.user_id)) {
     Session &session = it->second;
@@ -286,7 +286,7 @@ Room::viewer_gone (const Peer &peer, bool goodbye, TimeMs now)
 
 // In steps, as long as the robot can hear of them.
 bool
-Room::renewable (const Session &session) const
+Hub::renewable (const Session &session) const
 {
   const TimeMs end_at = session.window.ends_at;
   if (session.ending () || link (session.entry) == 0)
@@ -297,7 +297,7 @@ Room::renewable (const Session &session) const
 
 // Half a step before the end: time for more than one try.
 TimeMs
-Room::renew_at (const Session &session) const
+Hub::renew_at (const Session &session) const
 {
   const TimeMs step =
       session.unlimited () ? config_.admin_step_ms : config_.grant_step_ms;
@@ -308,7 +308,7 @@ Room::renew_at (const Session &session) const
 
 // When time alone changes something.
 TimeMs
-Room::due_at (const Session &session) const
+Hub::due_at (const Session &session) const
 {
   const SessionEntry &entry = session.entry;
   if (session.ending ())
@@ -330,7 +330,7 @@ Room::due_at (const Session &session) const
 }
 
 void
-Room::renew (Session &session, TimeMs now)
+Hub::renew (Session &session, TimeMs now)
 {
   session.tried_at = now;
   if (session.unlimited () && session.identity.expires_at <= now)
@@ -372,7 +372,7 @@ Room::renew (Session &session, TimeMs now)
 
 // False: the session is over.
 bool
-Room::tick_session (Sessions::iterator it, TimeMs now)
+Hub::tick_session (Sessions::iterator it, TimeMs now)
 {
   Session &session = it->second;
   SessionEntry &entry = session.entry;
@@ -407,7 +407,7 @@ Room::tick_session (Sessions::iterator it, TimeMs now)
 }
 
 void
-Room::tick_sessions (TimeMs now)
+Hub::tick_sessions (TimeMs now)
 {
   std::vector<std::string> due;
   for (auto it = sessions_.begin (); it != sessions_.end ();) {
@@ -433,7 +433,7 @@ Room::tick_sessions (TimeMs now)
 }
 
 void
-Room::restore (const std::vector<SessionEntry> &entries, TimeMs now)
+Hub::restore (const std::vector<SessionEntry> &entries, TimeMs now)
 {
   for (const SessionEntry &entry : entries) {
     Session session;
@@ -469,7 +469,7 @@ Room::restore (const std::vector<SessionEntry> &entries, TimeMs now)
 }
 
 std::vector<SessionEntry>
-Room::sessions () const
+Hub::sessions () const
 {
   std::vector<SessionEntry> list;
   for (const auto &[id, session] : sessions_)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A Room without sockets and database: the test says what the bookings are,
+// A Hub without sockets and database: the test says what the bookings are,
 // when they are answered and what time it is.
 #pragma once
 #include "protocol/json.hpp"
-#include "server/hub/room.hpp"
+#include "server/hub/hub.hpp"
 #include <algorithm>
 #include <gtest/gtest.h>
 
@@ -132,13 +132,13 @@ struct FakeBackend final : Backend
   }
 };
 
-// A Room and all it touches.
+// A Hub and all it touches.
 struct World
 {
   World ()
   {
     config.admin_step_ms = 600000;
-    room = std::make_unique<Room> (
+    hub = std::make_unique<Hub> (
         sockets, backend, config,
         // A token is "role:id", or "role:id:expiry", or "role:id#jti".
         [] (std::string_view token, TimeMs, Identity *out) {
@@ -164,7 +164,7 @@ struct World
           relays.emplace_back (user, end);
           return std::vector<IceServer> ();
         });
-    room->set_grant_key (JwtKey::generate_es256 ());
+    hub->set_grant_key (JwtKey::generate_es256 ());
   }
 
   SocketId connect (const std::string &token)
@@ -172,7 +172,7 @@ struct World
     SocketId id = next++;
     std::string auth =
         token.empty () ? "" : "{\"token\":" + json_string (token) + "}";
-    room->connect (id, {}, auth, backend.now);
+    hub->connect (id, {}, auth, backend.now);
     return id;
   }
   void send (SocketId socket, const std::string &name, const std::string &arg)
@@ -181,7 +181,7 @@ struct World
     event.name = name;
     event.arguments = {arg};
     event.ack_id = 1;
-    room->event (socket, event, backend.now);
+    hub->event (socket, event, backend.now);
   }
   SocketId join (const std::string &role, const std::string &id,
       const std::string &more = "")
@@ -206,7 +206,7 @@ struct World
   void pass (TimeMs ms)
   {
     backend.now += ms;
-    room->tick (backend.now);
+    hub->tick (backend.now);
   }
   std::string last_code (SocketId s)
   {
@@ -220,14 +220,14 @@ struct World
     EXPECT_TRUE (parse_error (object, &e, &why)) << why << object;
     return e.code;
   }
-  std::string peer_id () { return room->sessions ().at (0).peer_id; }
+  std::string peer_id () { return hub->sessions ().at (0).peer_id; }
 
   // For whom TURN passwords were asked, and until when; nobody: none.
   std::vector<std::pair<std::string, TimeMs>> relays;
   FakeSockets sockets;
   FakeBackend backend;
-  RoomConfig config;
-  std::unique_ptr<Room> room;
+  HubConfig config;
+  std::unique_ptr<Hub> hub;
   SocketId next = 1;
 };
 

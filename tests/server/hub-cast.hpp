@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Who plays in room-property.cpp: robots' processes and pages that know what
-// they were told and no more, and a store that keeps what the Room writes.
+// they were told and no more, and a store that keeps what the Hub writes.
 #pragma once
+#include "hub-fixture.hpp"
 #include "protocol/socketio.hpp"
-#include "room-fixture.hpp"
 #include <random>
 
 namespace robotlive::server {
@@ -139,7 +139,7 @@ protected:
 
   void start_server ()
   {
-    room_ = std::make_unique<Room> (
+    hub_ = std::make_unique<Hub> (
         sockets_, store_, config_,
         [] (std::string_view token, TimeMs, Identity *out) {
           out->role = token.substr (0, token.find (':'));
@@ -168,7 +168,7 @@ protected:
     e.name = event;
     e.arguments = {json};
     e.ack_id = 1;
-    room_->event (socket, e, store_.now);
+    hub_->event (socket, e, store_.now);
   }
 
   void drop (Process &p, const std::string &id)
@@ -180,14 +180,14 @@ protected:
 
   void say_leave (Process &p, const std::string &id, const std::string &viewer)
   {
-    if (p.up () && room_)
+    if (p.up () && hub_)
       send (p.socket, "leave",
           R"({"to":")" + viewer + R"(","peerId":")" + id + "\"}");
   }
 
   void settle ()
   {
-    if (!room_ || store_.hold)
+    if (!hub_ || store_.hold)
       return;
     if (chance (3))
       confirm_later_ = !confirm_later_;
@@ -371,7 +371,7 @@ protected:
     p.socket = 0;
     p.dead_link = false;
     p.left_at = store_.now;
-    room_->disconnect (socket, "transport close", store_.now);
+    hub_->disconnect (socket, "transport close", store_.now);
   }
 
   void lose_robot (Process &p)
@@ -380,14 +380,14 @@ protected:
     p.socket = 0;
     p.dead_link = p.registered = false;
     p.unsaid.clear ();
-    room_->disconnect (socket, "transport close", store_.now);
+    hub_->disconnect (socket, "transport close", store_.now);
   }
 
   std::mt19937 random_;
-  RoomConfig config_;
+  HubConfig config_;
   Store store_;
   FakeSockets sockets_;
-  std::unique_ptr<Room> room_;
+  std::unique_ptr<Hub> hub_;
   std::vector<Process> processes_;
   std::vector<Page> pages_;
   std::map<std::string, std::set<std::string>> words_;     // of this step

@@ -2,7 +2,7 @@
 //
 // Rights that end while somebody is connected: the socket and its sessions go
 // with them, and nobody else's.
-#include "room-fixture.hpp"
+#include "hub-fixture.hpp"
 
 using namespace robotlive;
 using namespace robotlive::server;
@@ -16,7 +16,7 @@ gone (const World &w, SocketId socket)
   return std::find (list.begin (), list.end (), socket) != list.end ();
 }
 
-TEST (RoomRights, AnAdministratorThatIsNoneAnyMoreWatchesOnWithABookingOnly)
+TEST (HubRights, AnAdministratorThatIsNoneAnyMoreWatchesOnWithABookingOnly)
 {
   World w;
   w.backend.roles = {{"boss", "admin"}, {"chief", "admin"}};
@@ -26,32 +26,32 @@ TEST (RoomRights, AnAdministratorThatIsNoneAnyMoreWatchesOnWithABookingOnly)
   const SocketId chief = w.join ("admin", "chief");
   w.offer (boss, "r1");
   w.offer (chief, "r1");
-  ASSERT_EQ (w.room->sessions ().size (), 2u);
+  ASSERT_EQ (w.hub->sessions ().size (), 2u);
   w.backend.roles["boss"] = w.backend.roles["chief"] = "viewer";
-  w.room->recheck_all (w.backend.now);
-  ASSERT_EQ (w.room->sessions ().size (), 1u);
-  EXPECT_EQ (w.room->sessions ()[0].viewer_id, "chief");
-  EXPECT_EQ (w.room->sessions ()[0].role, "viewer");
-  EXPECT_EQ (w.room->sessions ()[0].expires_at, kStart + 3600000);
+  w.hub->recheck_all (w.backend.now);
+  ASSERT_EQ (w.hub->sessions ().size (), 1u);
+  EXPECT_EQ (w.hub->sessions ()[0].viewer_id, "chief");
+  EXPECT_EQ (w.hub->sessions ()[0].role, "viewer");
+  EXPECT_EQ (w.hub->sessions ()[0].expires_at, kStart + 3600000);
   EXPECT_EQ (w.sockets.of (robot, "session-ended").size (), 1u);
   EXPECT_FALSE (gone (w, boss)) << "who is a viewer may stay";
   w.offer (boss, "r1");
   EXPECT_EQ (w.last_code (boss), "no-active-booking");
 }
 
-TEST (RoomRights, ARenewalIsNoneForWhoLostTheRole)
+TEST (HubRights, ARenewalIsNoneForWhoLostTheRole)
 {
   World w;
   w.backend.roles["boss"] = "admin";
   w.join ("robot", "r1");
   w.offer (w.join ("admin", "boss"), "r1");
-  ASSERT_EQ (w.room->sessions ().size (), 1u);
+  ASSERT_EQ (w.hub->sessions ().size (), 1u);
   w.backend.roles["boss"] = "viewer";
   w.pass (w.config.admin_step_ms * 3 / 4);
-  EXPECT_TRUE (w.room->sessions ().empty ());
+  EXPECT_TRUE (w.hub->sessions ().empty ());
 }
 
-TEST (RoomRights, OneLoginEndsAndTheOtherGoesOn)
+TEST (HubRights, OneLoginEndsAndTheOtherGoesOn)
 {
   World w;
   w.book ("7", 0, 3600000);
@@ -63,16 +63,16 @@ TEST (RoomRights, OneLoginEndsAndTheOtherGoesOn)
     return s;
   };
   const SocketId one = join ("viewer:7#one"), two = join ("viewer:7#two");
-  ASSERT_EQ (w.room->sessions ().size (), 2u);
+  ASSERT_EQ (w.hub->sessions ().size (), 2u);
   w.backend.revoked = {"one"};
-  w.room->recheck ("7", w.backend.now);
-  EXPECT_EQ (w.room->sessions ().size (), 1u);
+  w.hub->recheck ("7", w.backend.now);
+  EXPECT_EQ (w.hub->sessions ().size (), 1u);
   EXPECT_TRUE (gone (w, one));
   EXPECT_FALSE (gone (w, two));
   EXPECT_EQ (w.last_code (one), "unauthorized");
 }
 
-TEST (RoomRights, NobodyIsAnAdministratorWhileTheStoreIsSilent)
+TEST (HubRights, NobodyIsAnAdministratorWhileTheStoreIsSilent)
 {
   World w;
   w.backend.roles["boss"] = "admin";
@@ -83,11 +83,11 @@ TEST (RoomRights, NobodyIsAnAdministratorWhileTheStoreIsSilent)
   w.offer (boss, "r1");
   EXPECT_EQ (w.last_code (boss), "unavailable");
   w.backend.available = true;
-  w.room->recheck_all (w.backend.now);
+  w.hub->recheck_all (w.backend.now);
   EXPECT_EQ (w.sockets.of (boss, "robot-available").size (), 1u);
 }
 
-TEST (RoomRights, ASocketAndItsSessionEndWithTheToken)
+TEST (HubRights, ASocketAndItsSessionEndWithTheToken)
 {
   World w;
   w.book ("7", 0, 3600000);
@@ -98,17 +98,17 @@ TEST (RoomRights, ASocketAndItsSessionEndWithTheToken)
   w.send (s, "register", "{\"userId\":\"7\",\"userType\":\"viewer\"}");
   w.offer (s, "r1");
   w.offer (w.join ("viewer", "8"), "r1");
-  ASSERT_EQ (w.room->sessions ().size (), 2u);
+  ASSERT_EQ (w.hub->sessions ().size (), 2u);
   w.pass (59000);
-  EXPECT_EQ (w.room->sessions ().size (), 2u);
-  EXPECT_LE (w.room->next_deadline (), kStart + 60000) << "nobody would look";
+  EXPECT_EQ (w.hub->sessions ().size (), 2u);
+  EXPECT_LE (w.hub->next_deadline (), kStart + 60000) << "nobody would look";
   w.pass (1000);
   EXPECT_TRUE (gone (w, s));
-  ASSERT_EQ (w.room->sessions ().size (), 1u);
-  EXPECT_EQ (w.room->sessions ()[0].viewer_id, "8");
+  ASSERT_EQ (w.hub->sessions ().size (), 1u);
+  EXPECT_EQ (w.hub->sessions ()[0].viewer_id, "8");
 }
 
-TEST (RoomRights, ANewLoginOfTheSamePersonSpeaksForTheSession)
+TEST (HubRights, ANewLoginOfTheSamePersonSpeaksForTheSession)
 {
   World w;
   w.book ("7", 0, 3600000);
@@ -119,10 +119,10 @@ TEST (RoomRights, ANewLoginOfTheSamePersonSpeaksForTheSession)
   w.join ("viewer", "7");
   w.pass (60000);
   EXPECT_TRUE (gone (w, s));
-  EXPECT_EQ (w.room->sessions ().size (), 1u);
+  EXPECT_EQ (w.hub->sessions ().size (), 1u);
 }
 
-TEST (RoomRights, ARobotsLinkEndsWithItsToken)
+TEST (HubRights, ARobotsLinkEndsWithItsToken)
 {
   World w;
   w.book ("7", 0, 3600000);
@@ -130,45 +130,45 @@ TEST (RoomRights, ARobotsLinkEndsWithItsToken)
   const SocketId robot = w.join ("robot", "r1");
   w.offer (w.join ("viewer", "7"), "r1");
   w.pass (59000);
-  EXPECT_TRUE (w.room->robot_online ("r1"));
+  EXPECT_TRUE (w.hub->robot_online ("r1"));
   w.pass (1000);
-  EXPECT_FALSE (w.room->robot_online ("r1"));
+  EXPECT_FALSE (w.hub->robot_online ("r1"));
   EXPECT_EQ (w.last_code (robot), "unauthorized");
-  EXPECT_TRUE (w.room->sessions ().empty ());
+  EXPECT_TRUE (w.hub->sessions ().empty ());
   // One whose token is revoked by another process of the server.
   w.backend.robot_token_ends = kNever;
   const SocketId again = w.join ("robot", "r1");
-  EXPECT_TRUE (w.room->robot_online ("r1"));
+  EXPECT_TRUE (w.hub->robot_online ("r1"));
   w.backend.available = false;
   w.backend.token_valid = false;
-  w.room->recheck_robots ();
-  EXPECT_TRUE (w.room->robot_online ("r1")) << "nobody has said that";
+  w.hub->recheck_robots ();
+  EXPECT_TRUE (w.hub->robot_online ("r1")) << "nobody has said that";
   w.backend.available = true;
-  w.room->recheck_robots ();
-  EXPECT_FALSE (w.room->robot_online ("r1"));
+  w.hub->recheck_robots ();
+  EXPECT_FALSE (w.hub->robot_online ("r1"));
   EXPECT_EQ (w.last_code (again), "unauthorized");
 }
 
-TEST (RoomRights, ARobotThatNobodyKnowsIsOfNoTypeOfItsOwn)
+TEST (HubRights, ARobotThatNobodyKnowsIsOfNoTypeOfItsOwn)
 {
   for (bool allowed : {false, true}) {
     World w;
     w.config.allow_unknown_robots = allowed;
-    w.room->set_config (w.config);
+    w.hub->set_config (w.config);
     w.backend.robots_known = false;
     w.backend.roles["boss"] = "admin";
     w.join ("robot", "ghost", ",\"robotType\":\"big\"");
     const SocketId boss = w.join ("admin", "boss");
     w.offer (boss, "robot_big");
-    EXPECT_EQ (w.room->sessions ().size (), allowed ? 1u : 0u);
+    EXPECT_EQ (w.hub->sessions ().size (), allowed ? 1u : 0u);
   }
 }
 
-TEST (RoomRights, ARelayIsGivenAsLongAsTheRightAndTenMinutesAtMost)
+TEST (HubRights, ARelayIsGivenAsLongAsTheRightAndTenMinutesAtMost)
 {
   World w;
   w.config.robot_relay_ms = 3600000;
-  w.room->set_config (w.config);
+  w.hub->set_config (w.config);
   w.backend.roles["boss"] = "admin";
   w.join ("robot", "r1", ",\"instance\":\"i\"");
   ASSERT_EQ (w.relays.size (), 1u);

@@ -2,7 +2,7 @@
 //
 // A session and all that comes and goes around it: what room-property.cpp does
 // not say in a word, case by case.
-#include "room-fixture.hpp"
+#include "hub-fixture.hpp"
 
 using namespace robotlive;
 using namespace robotlive::server;
@@ -40,7 +40,7 @@ struct Pair : World
   }
   void cut (SocketId s)
   {
-    room->disconnect (s, "transport close", backend.now);
+    hub->disconnect (s, "transport close", backend.now);
   }
   void confirm (SocketId s, const std::string &id)
   {
@@ -48,8 +48,8 @@ struct Pair : World
   }
   std::string state () const
   {
-    auto all = room->sessions ();
-    return all.empty () ? "none" : room->state (all[0]);
+    auto all = hub->sessions ();
+    return all.empty () ? "none" : hub->state (all[0]);
   }
   bool says (const std::string &text, const std::string &what) const
   {
@@ -58,8 +58,8 @@ struct Pair : World
   // What another process of the server would go on with.
   void restart ()
   {
-    auto running = room->sessions ();
-    room = std::make_unique<Room> (
+    auto running = hub->sessions ();
+    hub = std::make_unique<Hub> (
         sockets, backend, config,
         [] (std::string_view token, TimeMs, Identity *out) {
           out->role = token.substr (0, token.find (':'));
@@ -69,8 +69,8 @@ struct Pair : World
         [] (const std::string &, TimeMs, TimeMs) {
           return std::vector<IceServer> ();
         });
-    room->restore (running, backend.now);
-    room->recheck_all (backend.now);
+    hub->restore (running, backend.now);
+    hub->recheck_all (backend.now);
   }
 
   SocketId robot, page;
@@ -90,7 +90,7 @@ TEST (Sessions, HaveAStateAndEndWithTheRobotsWord)
   EXPECT_EQ (w.state (), "robot-away");
   w.robot = w.comes ("i", w.list (id));
   EXPECT_EQ (w.state (), "viewer-away");
-  EXPECT_TRUE (w.room->end_session (id, "revoked", w.backend.now));
+  EXPECT_TRUE (w.hub->end_session (id, "revoked", w.backend.now));
   EXPECT_EQ (w.state (), "ending");
   EXPECT_EQ (w.backend.log.back ().ended_at, 0);
   w.pass (5000);
@@ -145,13 +145,13 @@ TEST (Sessions, EveryRevocationReachesARobotThatWasAway)
       else if (what == "account")
         w.backend.allowed = false;
       if (what == "ended")
-        w.room->end_session (id, "revoked", w.backend.now);
+        w.hub->end_session (id, "revoked", w.backend.now);
       else if (what == "token")
-        w.room->revoke_robot ("r1", w.backend.now);
+        w.hub->revoke_robot ("r1", w.backend.now);
       else if (what == "left")
         w.send (w.page, "leave", "{\"to\":\"r1\",\"peerId\":\"" + id + "\"}");
       else
-        w.room->recheck ("v", w.backend.now);
+        w.hub->recheck ("v", w.backend.now);
       EXPECT_EQ (w.state (), "ending");
       if (restart)
         w.restart ();
@@ -189,9 +189,9 @@ TEST (Sessions, ARevokedRobotMaySayItsLastWord)
   for (bool says : {true, false}) {
     Pair w;
     const std::string id = w.start ();
-    w.room->revoke_robot ("r1", w.backend.now);
+    w.hub->revoke_robot ("r1", w.backend.now);
     EXPECT_TRUE (w.sockets.disconnected.empty ());
-    EXPECT_FALSE (w.room->robot_online ("r1"));
+    EXPECT_FALSE (w.hub->robot_online ("r1"));
     EXPECT_EQ (w.sockets.of (w.robot, "session-ended").size (), 1u);
     if (says)
       w.confirm (w.robot, id);
@@ -208,7 +208,7 @@ TEST (Sessions, ARowEndsWithTheLongestGrantIfNobodySaysAnything)
   w.start ();
   w.cut (w.robot);
   w.backend.bookings["v"][0].window.ends_at = kStart + 60000;
-  w.room->recheck ("v", w.backend.now);
+  w.hub->recheck ("v", w.backend.now);
   w.pass (60000);
   EXPECT_EQ (w.state (), "ending"); // the robot knows of 600 s
   w.pass (1000000);
@@ -223,7 +223,7 @@ TEST (Sessions, AnExtensionThatNeverReachedTheRobotIsNone)
   w.start ();
   w.cut (w.robot);
   w.backend.bookings["v"][0].window.ends_at = kStart + 6000000;
-  w.room->recheck ("v", w.backend.now);
+  w.hub->recheck ("v", w.backend.now);
   w.pass (599999);
   EXPECT_EQ (w.state (), "robot-away");
   w.pass (1);
@@ -259,7 +259,7 @@ TEST (Sessions, APageComesBackToItsOwnAndToNoOthers)
   // Cancelled while the page was away: told why.
   w.cut (back);
   w.backend.bookings.clear ();
-  w.room->recheck ("v", w.backend.now);
+  w.hub->recheck ("v", w.backend.now);
   back =
       w.join ("viewer", "v", ",\"instance\":\"p\",\"peers\":[\"" + id + "\"]");
   EXPECT_TRUE (w.says (w.sockets.of (back, "session-ended").at (0), "revoked"));
@@ -286,7 +286,7 @@ TEST (Sessions, ARestartOfTheRobotGivesItsOldProcessAGrace)
   w.pass (w.config.robot_grace_ms);
   old = w.comes ("i", "[]");
   EXPECT_TRUE (w.says (w.registered (old), "\"success\":true"));
-  EXPECT_TRUE (w.room->robot_online ("r1"));
+  EXPECT_TRUE (w.hub->robot_online ("r1"));
 }
 
 TEST (Sessions, AnOfferMovesASessionToTheProcessInPlace)
@@ -309,7 +309,7 @@ TEST (Sessions, StepsOfAViewerStopWithTheBookingAndWithoutALink)
 {
   Pair w;
   w.config.grant_step_ms = 60000;
-  w.room->set_config (w.config);
+  w.hub->set_config (w.config);
   const std::string id = w.start ();
   EXPECT_TRUE (w.says (w.sockets.of (w.robot, "offer").at (0),
       "\"expiresAt\":" + std::to_string (kStart + 60000)));
@@ -319,7 +319,7 @@ TEST (Sessions, StepsOfAViewerStopWithTheBookingAndWithoutALink)
   // The viewer hears of the booking's end alone.
   EXPECT_TRUE (w.sockets.of (w.page, "session-updated").empty ());
   w.cut (w.robot);
-  const TimeMs step = w.room->sessions ().at (0).granted_until;
+  const TimeMs step = w.hub->sessions ().at (0).granted_until;
   EXPECT_LE (step, w.backend.now + 60000);
   w.pass (step - w.backend.now);
   EXPECT_EQ (w.state (), "none");
@@ -361,7 +361,7 @@ TEST (Sessions, OneViewerDoesNotFillTheRobot)
   World w;
   w.config.max_viewers = 4;
   w.config.max_sessions_per_user = 2;
-  w.room->set_config (w.config);
+  w.hub->set_config (w.config);
   SocketId r = w.join ("robot", "r1");
   SocketId other = w.join ("robot", "r2");
   for (const char *user : {"v", "u", "x"}) {
@@ -380,7 +380,7 @@ TEST (Sessions, OneViewerDoesNotFillTheRobot)
   const SocketId third = watch ("viewer", "v", "r1");
   EXPECT_EQ (w.last_code (third), "busy");
   // A link that is gone leaves its session running, so its place is taken.
-  w.room->disconnect (first, "transport close", w.backend.now);
+  w.hub->disconnect (first, "transport close", w.backend.now);
   EXPECT_EQ (w.last_code (watch ("viewer", "v", "r1")), "busy");
   // Its own session by its id, another robot, another user: not counted.
   const std::size_t refused = w.sockets.of (third, "error").size ();
@@ -397,7 +397,7 @@ TEST (Sessions, OneViewerDoesNotFillTheRobot)
   EXPECT_EQ (w.sockets.of (r, "offer").size (), 9u);
   EXPECT_EQ (w.sockets.of (other, "offer").size (), 1u);
   // What ends gives its place back.
-  EXPECT_TRUE (w.room->end_session (id, "revoked", w.backend.now));
+  EXPECT_TRUE (w.hub->end_session (id, "revoked", w.backend.now));
   EXPECT_EQ (w.last_code (watch ("viewer", "v", "r1")), "");
 }
 
@@ -409,7 +409,7 @@ TEST (Sessions, AnonymousViewersAreNotCountedByName)
   w.config.allow_anonymous = true;
   w.config.max_viewers = 3;
   w.config.max_sessions_per_user = 1;
-  w.room->set_config (w.config);
+  w.hub->set_config (w.config);
   w.join ("robot", "r1");
   for (int i = 0; i < 4; ++i) {
     SocketId s = w.connect ("");

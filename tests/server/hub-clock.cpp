@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // The server's wall clock is set while sessions run.
-#include "room-fixture.hpp"
+#include "hub-fixture.hpp"
 
 namespace robotlive::server {
 
@@ -24,13 +24,13 @@ struct Watching
   void set (TimeMs by)
   {
     w.backend.now += by;
-    w.room->clock_set (by, w.backend.now);
-    w.room->tick (w.backend.now);
+    w.hub->clock_set (by, w.backend.now);
+    w.hub->tick (w.backend.now);
   }
   std::size_t running ()
   {
     std::size_t count = 0;
-    for (const auto &session : w.room->sessions ())
+    for (const auto &session : w.hub->sessions ())
       count += session.ending.empty ();
     return count;
   }
@@ -51,7 +51,7 @@ names_time (
 
 } // namespace
 
-TEST (RoomClock, SetBackTheBookingsNewEndIsToldToBoth)
+TEST (HubClock, SetBackTheBookingsNewEndIsToldToBoth)
 {
   Watching t;
   ASSERT_EQ (t.running (), 1u);
@@ -68,7 +68,7 @@ TEST (RoomClock, SetBackTheBookingsNewEndIsToldToBoth)
   EXPECT_EQ (t.running (), 0u);
 }
 
-TEST (RoomClock, SetBackBeforeTheBookingItIsOver)
+TEST (HubClock, SetBackBeforeTheBookingItIsOver)
 {
   Watching t;
   t.set (-3 * kHour);
@@ -76,7 +76,7 @@ TEST (RoomClock, SetBackBeforeTheBookingItIsOver)
   EXPECT_EQ (t.w.sockets.of (t.robot, "session-ended").size (), 1u);
 }
 
-TEST (RoomClock, SetForwardsBehindTheBookingItIsOver)
+TEST (HubClock, SetForwardsBehindTheBookingItIsOver)
 {
   Watching t;
   t.set (kHour + 1000);
@@ -86,7 +86,7 @@ TEST (RoomClock, SetForwardsBehindTheBookingItIsOver)
 
 // Nobody can tell what is booked: what the robot was granted lasts as long as
 // the robot lets it.
-TEST (RoomClock, WithoutAStoreASessionLastsAsLongAsItWasGranted)
+TEST (HubClock, WithoutAStoreASessionLastsAsLongAsItWasGranted)
 {
   for (const TimeMs by : {-kHour, kHour}) {
     Watching t;
@@ -100,15 +100,15 @@ TEST (RoomClock, WithoutAStoreASessionLastsAsLongAsItWasGranted)
   }
 }
 
-TEST (RoomClock, AGraceIsNoLonger)
+TEST (HubClock, AGraceIsNoLonger)
 {
   Watching t;
-  t.w.room->disconnect (t.robot, "transport close", t.w.backend.now);
+  t.w.hub->disconnect (t.robot, "transport close", t.w.backend.now);
   const SocketId old = t.w.join ("robot", "r2");
   t.w.book ("u", -2 * kHour, kHour, "r2");
   t.w.offer (t.w.join ("viewer", "u"), "r2");
   ASSERT_EQ (t.running (), 2u);
-  t.w.room->disconnect (old, "transport close", t.w.backend.now);
+  t.w.hub->disconnect (old, "transport close", t.w.backend.now);
   t.set (-kHour);
   EXPECT_EQ (t.running (), 2u);
   // Of a robot that names no peers; the other's session is its booking's.

@@ -2,7 +2,7 @@
 //
 // Who may say what, and when: every event from every role in every state gets
 // the answer that stands here, and nobody hears of it who is not part of it.
-#include "room-fixture.hpp"
+#include "hub-fixture.hpp"
 
 using namespace robotlive;
 using namespace robotlive::server;
@@ -117,7 +117,7 @@ public:
       : row_ (row), role_ (role), state_ (state)
   {
     w_.config.allow_anonymous = role == anonymous;
-    w_.room->set_config (w_.config);
+    w_.hub->set_config (w_.config);
     w_.join ("viewer", "b");
     r1_ = w_.join ("robot", "r1");
     r2_ = w_.join ("robot", "r2");
@@ -131,7 +131,7 @@ public:
       speaker_ = role == robot ? r1_ : viewer_;
     if (state == booked) {
       w_.book ("x", -1000, 60000, "r1", "");
-      w_.room->recheck ("x", w_.backend.now);
+      w_.hub->recheck ("x", w_.backend.now);
     } else if (state >= in_session) {
       open_session ();
     }
@@ -165,15 +165,15 @@ private:
     std::string with = state_ == elsewhere ? "r2" : "r1";
     w_.book ("x", -1000, 60000, with, "");
     w_.offer (viewer_, with);
-    ASSERT_EQ (w_.room->sessions ().size (), 1u);
+    ASSERT_EQ (w_.hub->sessions ().size (), 1u);
     peer_ = w_.peer_id ();
     if (state_ != over)
       return;
     w_.backend.bookings.clear ();
-    w_.room->recheck_all (w_.backend.now);                   // what was booked
-    w_.room->end_session (peer_, "revoked", w_.backend.now); // an admin's
+    w_.hub->recheck_all (w_.backend.now);                   // what was booked
+    w_.hub->end_session (peer_, "revoked", w_.backend.now); // an admin's
     w_.pass (w_.config.late_ms + 1);
-    ASSERT_TRUE (w_.room->sessions ().empty ());
+    ASSERT_TRUE (w_.hub->sessions ().empty ());
   }
   static void replace (
       std::string &text, const std::string &what, const std::string &by)
@@ -229,7 +229,7 @@ private:
   std::string peer_;
 };
 
-TEST (RoomMatrix, EveryRoleEventAndState)
+TEST (HubMatrix, EveryRoleEventAndState)
 {
   for (const Row &row : rows)
     for (int role = 0; role < roles; ++role)

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Bookings and accounts have changed, or may have: what that means for the
-// Room's sessions.
-#include "server/hub/room.hpp"
+// Hub's sessions.
+#include "server/hub/hub.hpp"
 #include <algorithm>
 
 namespace robotlive::server {
 
 void
-Room::recheck (const std::string &viewer_id, TimeMs now)
+Hub::recheck (const std::string &viewer_id, TimeMs now)
 {
   recheck_viewers (&viewer_id, now);
 }
 
 void
-Room::recheck_all (TimeMs now)
+Hub::recheck_all (TimeMs now)
 {
   recheck_viewers (nullptr, now);
   recheck_robots ();
 }
 
 void
-Room::clock_set (TimeMs by, TimeMs now)
+Hub::clock_set (TimeMs by, TimeMs now)
 {
   auto shift = [by] (TimeMs &at) {
     if (at != 0 && at != kNever)
@@ -62,7 +62,7 @@ Room::clock_set (TimeMs by, TimeMs now)
 }
 
 void
-Room::recheck_tokens (bool new_key, TimeMs now)
+Hub::recheck_tokens (bool new_key, TimeMs now)
 {
   // What is over has its own end.
   auto good = [&] (bool anonymous, const std::string &token) {
@@ -92,7 +92,7 @@ Room::recheck_tokens (bool new_key, TimeMs now)
 // one of the same viewer may be good while this one is not. Whose time is over
 // another one may speak for.
 void
-Room::recheck_viewers (const std::string *only, TimeMs now)
+Hub::recheck_viewers (const std::string *only, TimeMs now)
 {
   struct Asked
   {
@@ -162,7 +162,7 @@ Room::recheck_viewers (const std::string *only, TimeMs now)
 // The viewer's bookings as they are now. A store that cannot be asked changes
 // nothing: running sessions keep their granted end.
 void
-Room::apply (const std::string &viewer_id, const std::vector<SocketId> &sockets,
+Hub::apply (const std::string &viewer_id, const std::vector<SocketId> &sockets,
     const std::vector<std::string> &peer_ids, const ViewerAnswer &answer,
     TimeMs now)
 {
@@ -185,7 +185,7 @@ Room::apply (const std::string &viewer_id, const std::vector<SocketId> &sockets,
 }
 
 void
-Room::apply (Sessions::iterator it, const ViewerAnswer &answer, TimeMs now)
+Hub::apply (Sessions::iterator it, const ViewerAnswer &answer, TimeMs now)
 {
   Session &session = it->second;
   const SessionEntry &entry = session.entry;

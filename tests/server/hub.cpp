@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The Room without sockets, and time that passes because the test says so.
+// The Hub without sockets, and time that passes because the test says so.
 // room-matrix.cpp has every (role, event, state).
-#include "room-fixture.hpp"
+#include "hub-fixture.hpp"
 
 using namespace robotlive;
 using namespace robotlive::server;
@@ -10,7 +10,7 @@ using namespace robotlive::server;
 namespace {
 
 // What is checked is what is relayed, even if a key is spelt with escapes.
-TEST (Room, RelaysWhatItHasRead)
+TEST (Hub, RelaysWhatItHasRead)
 {
   World w;
   SocketId r = w.join ("robot", "r1");
@@ -29,7 +29,7 @@ TEST (Room, RelaysWhatItHasRead)
 }
 
 // Whatever stands beside them, in whatever spelling, stays here.
-TEST (Room, RelaysNamedMembersAlone)
+TEST (Hub, RelaysNamedMembersAlone)
 {
   World w;
   SocketId r = w.join ("robot", "r1");
@@ -96,7 +96,7 @@ TEST (Room, RelaysNamedMembersAlone)
 }
 
 // A link that is slow is its owner's bad luck, and nobody's weapon.
-TEST (Room, RefusesWhoFloodsASlowLinkAndKeepsWhoHasIt)
+TEST (Hub, RefusesWhoFloodsASlowLinkAndKeepsWhoHasIt)
 {
   World w;
   SocketId r = w.join ("robot", "r1");
@@ -114,7 +114,7 @@ TEST (Room, RefusesWhoFloodsASlowLinkAndKeepsWhoHasIt)
   w.offer (root, "r1");
   EXPECT_EQ (w.last_code (root), "busy");
   EXPECT_TRUE (w.sockets.of (r, "offer").empty ());
-  EXPECT_EQ (w.room->sessions ().size (), 1u);
+  EXPECT_EQ (w.hub->sessions ().size (), 1u);
   // What the robot says goes on, and so does a good-bye.
   w.send (r, "ice-candidate", R"({"to":"v","candidate":null})");
   EXPECT_EQ (w.sockets.of (v, "ice-candidate").size (), 1u);
@@ -141,7 +141,7 @@ TEST (Room, RefusesWhoFloodsASlowLinkAndKeepsWhoHasIt)
 
 // One account alone fills the robot's link: the others' messages go on, and who
 // comes and goes is not told where that would fill it more.
-TEST (Room, OneThatFillsASlowLinkWaitsAlone)
+TEST (Hub, OneThatFillsASlowLinkWaitsAlone)
 {
   World w;
   SocketId r = w.join ("robot", "r1");
@@ -169,12 +169,12 @@ TEST (Room, OneThatFillsASlowLinkWaitsAlone)
   EXPECT_EQ (w.sockets.senders[r], (std::vector<std::string>{"b", "b"}));
   // What the server itself has to say is nobody's, and always said.
   w.backend.bookings["a"].clear ();
-  w.room->recheck_all (w.backend.now);
+  w.hub->recheck_all (w.backend.now);
   EXPECT_EQ (w.sockets.of (r, "session-ended").size (), 1u);
   EXPECT_EQ (w.sockets.senders[r].back (), "");
 }
 
-TEST (Room, TellsAViewerWhatLimitsItsPicture)
+TEST (Hub, TellsAViewerWhatLimitsItsPicture)
 {
   World w;
   SocketId r = w.join ("robot", "r1");
@@ -194,13 +194,13 @@ TEST (Room, TellsAViewerWhatLimitsItsPicture)
   EXPECT_EQ (w.sockets.of (v, "picture-limit").size (), 1u);
 }
 
-TEST (Room, ABookingIsHalfOpen)
+TEST (Hub, ABookingIsHalfOpen)
 {
   World w;
   w.join ("robot", "r1");
   SocketId v = w.join ("viewer", "v");
   w.book ("v", 1000, 3000);
-  w.room->recheck_all (w.backend.now);
+  w.hub->recheck_all (w.backend.now);
   w.pass (999);
   EXPECT_TRUE (w.sockets.of (v, "robot-available").empty ());
   w.offer (v, "r1");
@@ -208,12 +208,12 @@ TEST (Room, ABookingIsHalfOpen)
   w.pass (1);
   EXPECT_EQ (w.sockets.of (v, "robot-available").size (), 1u);
   w.offer (v, "r1");
-  ASSERT_EQ (w.room->sessions ().size (), 1u);
+  ASSERT_EQ (w.hub->sessions ().size (), 1u);
   w.pass (1999);
-  EXPECT_EQ (w.room->sessions ().size (), 1u);
+  EXPECT_EQ (w.hub->sessions ().size (), 1u);
   EXPECT_TRUE (w.sockets.of (v, "session-ended").empty ());
   w.pass (1);
-  EXPECT_TRUE (w.room->sessions ().empty ());
+  EXPECT_TRUE (w.hub->sessions ().empty ());
   EXPECT_NE (w.sockets.of (v, "session-ended").at (0).find ("expired"),
       std::string::npos);
   EXPECT_EQ (w.sockets.of (v, "robot-unavailable").size (), 1u);
@@ -221,7 +221,7 @@ TEST (Room, ABookingIsHalfOpen)
   EXPECT_EQ (w.backend.log.back ().ended_at, kStart + 3000);
 }
 
-TEST (Room, WarnsOnceBeforeTheEnd)
+TEST (Hub, WarnsOnceBeforeTheEnd)
 {
   World w;
   w.join ("robot", "r1");
@@ -230,22 +230,22 @@ TEST (Room, WarnsOnceBeforeTheEnd)
   w.offer (v, "r1");
   w.pass (59999);
   EXPECT_EQ (w.sockets.of (v, "session-expiring").size (), 0u);
-  EXPECT_LE (w.room->next_deadline (), kStart + 60000);
+  EXPECT_LE (w.hub->next_deadline (), kStart + 60000);
   w.pass (1);
   w.pass (1000);
   EXPECT_EQ (w.sockets.of (v, "session-expiring").size (), 1u);
 }
 
-TEST (Room, NextDeadlineIsEnoughToBeOnTime)
+TEST (Hub, NextDeadlineIsEnoughToBeOnTime)
 {
   World w;
   w.join ("robot", "r1");
   SocketId v = w.join ("viewer", "v");
   w.book ("v", 5000, 90000);
-  w.room->recheck_all (w.backend.now);
+  w.hub->recheck_all (w.backend.now);
   for (int i = 0; i < 20 && w.backend.now < kStart + 90000; ++i) {
-    ASSERT_NE (w.room->next_deadline (), kNever);
-    w.pass (std::max<TimeMs> (1, w.room->next_deadline () - w.backend.now));
+    ASSERT_NE (w.hub->next_deadline (), kNever);
+    w.pass (std::max<TimeMs> (1, w.hub->next_deadline () - w.backend.now));
     if (w.backend.now == kStart + 5000)
       w.offer (v, "r1");
   }
@@ -253,7 +253,7 @@ TEST (Room, NextDeadlineIsEnoughToBeOnTime)
   EXPECT_EQ (w.sockets.of (v, "session-ended").size (), 1u);
 }
 
-TEST (Room, AnAdminIsRenewedUntilRevoked)
+TEST (Hub, AnAdminIsRenewedUntilRevoked)
 {
   World w;
   SocketId r = w.join ("robot", "r1");
@@ -273,7 +273,7 @@ TEST (Room, AnAdminIsRenewedUntilRevoked)
       std::string::npos);
 }
 
-TEST (Room, AnAdminIsNotRenewedBeyondItsToken)
+TEST (Hub, AnAdminIsNotRenewedBeyondItsToken)
 {
   World w;
   SocketId r = w.join ("robot", "r1");
@@ -287,7 +287,7 @@ TEST (Room, AnAdminIsNotRenewedBeyondItsToken)
   EXPECT_EQ (w.last_code (a), "unauthorized");
 }
 
-TEST (Room, AStoreThatIsDownChangesNothingThatRuns)
+TEST (Hub, AStoreThatIsDownChangesNothingThatRuns)
 {
   World w;
   w.join ("robot", "r1");
@@ -295,16 +295,16 @@ TEST (Room, AStoreThatIsDownChangesNothingThatRuns)
   w.book ("v", 0, 60000);
   w.offer (v, "r1");
   w.backend.available = false;
-  w.room->recheck_all (w.backend.now);
+  w.hub->recheck_all (w.backend.now);
   w.pass (59000);
-  EXPECT_EQ (w.room->sessions ().size (), 1u);
+  EXPECT_EQ (w.hub->sessions ().size (), 1u);
   w.offer (v, "r1");
   EXPECT_EQ (w.last_code (v), "unavailable");
   w.pass (1000);
-  EXPECT_TRUE (w.room->sessions ().empty ());
+  EXPECT_TRUE (w.hub->sessions ().empty ());
 }
 
-TEST (Room, ExtendedShortenedMovedAndCancelled)
+TEST (Hub, ExtendedShortenedMovedAndCancelled)
 {
   World w;
   SocketId r = w.join ("robot", "r1");
@@ -314,19 +314,19 @@ TEST (Room, ExtendedShortenedMovedAndCancelled)
   w.offer (v, "r1");
   for (TimeMs end : {120000, 30000}) {
     w.backend.bookings["v"][0].window.ends_at = kStart + end;
-    w.room->recheck ("v", w.backend.now);
-    EXPECT_EQ (w.room->sessions ().at (0).expires_at, kStart + end);
+    w.hub->recheck ("v", w.backend.now);
+    EXPECT_EQ (w.hub->sessions ().at (0).expires_at, kStart + end);
   }
   EXPECT_EQ (w.sockets.of (r, "session-updated").size (), 2u);
   EXPECT_EQ (w.sockets.of (v, "session-updated").size (), 2u);
   w.backend.bookings["v"][0].window = {kStart + 90000, kStart + 120000};
-  w.room->recheck ("v", w.backend.now);
+  w.hub->recheck ("v", w.backend.now);
   EXPECT_NE (w.sockets.of (v, "session-ended").at (0).find ("revoked"),
       std::string::npos);
   EXPECT_EQ (w.sockets.of (other, "session-ended").size (), 0u);
 }
 
-TEST (Room, MessagesKeepTheirOrderWhileTheStoreThinks)
+TEST (Hub, MessagesKeepTheirOrderWhileTheStoreThinks)
 {
   World w;
   SocketId r = w.join ("robot", "r1");
@@ -348,7 +348,7 @@ TEST (Room, MessagesKeepTheirOrderWhileTheStoreThinks)
         candidates[i].find ("\"c" + std::to_string (i)), std::string::npos);
 }
 
-TEST (Room, AnswersOfTheStoreAfterTheEndAreDropped)
+TEST (Hub, AnswersOfTheStoreAfterTheEndAreDropped)
 {
   World w;
   SocketId r = w.join ("robot", "r1");
@@ -356,17 +356,17 @@ TEST (Room, AnswersOfTheStoreAfterTheEndAreDropped)
   w.book ("v", 0, 60000);
   w.backend.hold = true;
   w.offer (v, "r1");
-  w.room->disconnect (v, "transport close", w.backend.now);
+  w.hub->disconnect (v, "transport close", w.backend.now);
   w.backend.release ();
   EXPECT_TRUE (w.sockets.of (r, "offer").empty ());
-  EXPECT_TRUE (w.room->sessions ().empty ());
+  EXPECT_TRUE (w.hub->sessions ().empty ());
   w.backend.hold = true;
   w.join ("viewer", "v2");
-  w.room.reset ();
-  w.backend.release (); // must not touch the Room
+  w.hub.reset ();
+  w.backend.release (); // must not touch the Hub
 }
 
-TEST (Room, APeerIdOpensNothingToOthers)
+TEST (Hub, APeerIdOpensNothingToOthers)
 {
   World w;
   SocketId r = w.join ("robot", "r1");
@@ -384,27 +384,27 @@ TEST (Room, APeerIdOpensNothingToOthers)
           "\",\"answer\":{\"type\":\"answer\",\"sdp\":\"x\"}}");
   EXPECT_EQ (w.last_code (r2), "forbidden");
   w.offer (eve, "r2", ",\"peerId\":\"" + id + "\"");
-  EXPECT_EQ (w.room->sessions ().size (), 2u);
+  EXPECT_EQ (w.hub->sessions ().size (), 2u);
   EXPECT_EQ (w.sockets.of (r2, "offer").at (0).find (id), std::string::npos);
   // The same viewer on another socket: a reload goes on with its peer.
   SocketId reloaded = w.join ("viewer", "v");
   w.offer (reloaded, "r1", ",\"peerId\":\"" + id + "\"");
-  EXPECT_EQ (w.room->sessions ().size (), 2u);
-  w.room->disconnect (v, "transport close", w.backend.now);
-  EXPECT_EQ (w.room->sessions ().size (), 2u);
-  w.room->disconnect (reloaded, "transport close", w.backend.now);
+  EXPECT_EQ (w.hub->sessions ().size (), 2u);
+  w.hub->disconnect (v, "transport close", w.backend.now);
+  EXPECT_EQ (w.hub->sessions ().size (), 2u);
+  w.hub->disconnect (reloaded, "transport close", w.backend.now);
   w.pass (w.config.viewer_grace_ms - 1);
-  EXPECT_EQ (w.room->sessions ().size (), 2u);
+  EXPECT_EQ (w.hub->sessions ().size (), 2u);
   EXPECT_TRUE (w.sockets.of (r, "leave").empty ());
   w.pass (1);
-  EXPECT_EQ (w.room->sessions ().size (), 1u);
+  EXPECT_EQ (w.hub->sessions ().size (), 1u);
   EXPECT_NE (
       w.sockets.of (r, "leave").at (0).find ("viewer-left"), std::string::npos);
 }
 
 // Both ends cannot learn of the end at once: what one of the two still had on
 // the way is dropped, for a while, and nobody else may say anything of it.
-TEST (Room, LateMessagesOfASessionThatIsOverAreNoErrors)
+TEST (Hub, LateMessagesOfASessionThatIsOverAreNoErrors)
 {
   const std::string candidate = ",\"candidate\":null}";
   for (bool with_id : {true, false}) {
@@ -418,7 +418,7 @@ TEST (Room, LateMessagesOfASessionThatIsOverAreNoErrors)
     std::string id = ",\"peerId\":\"" + w.peer_id () + "\"";
     if (!with_id)
       id.clear ();
-    w.room->disconnect (v, "client namespace disconnect", w.backend.now);
+    w.hub->disconnect (v, "client namespace disconnect", w.backend.now);
     v = w.join ("viewer", "v");
     w.sockets.acks.clear ();
     std::size_t before = w.sockets.sent.size ();
@@ -443,7 +443,7 @@ TEST (Room, LateMessagesOfASessionThatIsOverAreNoErrors)
 
 // What a robot says of an offer that a newer one has overtaken is dropped; a
 // robot that does not say which offer it means is taken to mean the newest.
-TEST (Room, ALateLeaveDoesNotEndTheSessionOfANewOffer)
+TEST (Hub, ALateLeaveDoesNotEndTheSessionOfANewOffer)
 {
   World w;
   SocketId r = w.join ("robot", "r1");
@@ -476,32 +476,32 @@ TEST (Room, ALateLeaveDoesNotEndTheSessionOfANewOffer)
   EXPECT_TRUE (w.sockets.of (v, "answer").empty ());
   EXPECT_TRUE (w.sockets.of (v, "ice-candidate").empty ());
   EXPECT_TRUE (w.sockets.of (v, "leave").empty ());
-  EXPECT_EQ (w.room->sessions ().size (), 1u);
+  EXPECT_EQ (w.hub->sessions ().size (), 1u);
   say ("answer", answer + ",\"offerId\":\"" + of[1] + "\"");
   say ("answer", answer);
   ASSERT_EQ (w.sockets.of (v, "answer").size (), 2u);
   EXPECT_EQ (w.sockets.of (v, "answer")[0].find ("offerId"), std::string::npos);
   // After a restart the server does not know which offer was the newest.
-  const auto running = w.room->sessions ();
+  const auto running = w.hub->sessions ();
   World after;
   r = after.join ("robot", "r1");
-  after.room->restore (running, after.backend.now);
+  after.hub->restore (running, after.backend.now);
   after.send (r, "leave",
       "{\"to\":\"v\",\"peerId\":\"" + id + "\",\"offerId\":\"" + of[1] + "\"}");
-  EXPECT_TRUE (after.room->sessions ().empty ());
+  EXPECT_TRUE (after.hub->sessions ().empty ());
 }
 
-TEST (Room, RemembersAFewSessionsThatAreOverOnly)
+TEST (Hub, RemembersAFewSessionsThatAreOverOnly)
 {
   World w;
   w.config.max_ended = 2;
-  w.room->set_config (w.config);
+  w.hub->set_config (w.config);
   SocketId r = w.join ("robot", "r1");
   for (const char *user : {"a", "b", "c"}) {
     w.book (user, 0, 60000);
     SocketId v = w.join ("viewer", user);
     w.offer (v, "r1");
-    w.room->disconnect (v, "client namespace disconnect", w.backend.now);
+    w.hub->disconnect (v, "client namespace disconnect", w.backend.now);
   }
   w.send (r, "leave", R"({"to":"c"})");
   w.send (r, "leave", R"({"to":"b"})");
@@ -510,7 +510,7 @@ TEST (Room, RemembersAFewSessionsThatAreOverOnly)
   EXPECT_EQ (w.last_code (r), "forbidden");
 }
 
-TEST (Room, ARobotMayComeBackWithinItsGrace)
+TEST (Hub, ARobotMayComeBackWithinItsGrace)
 {
   World w;
   const std::string instance = ",\"instance\":\"i\"";
@@ -518,25 +518,25 @@ TEST (Room, ARobotMayComeBackWithinItsGrace)
   SocketId v = w.join ("viewer", "v");
   w.book ("v", 0, 60000);
   w.offer (v, "r1");
-  w.room->disconnect (r, "ping timeout", w.backend.now);
+  w.hub->disconnect (r, "ping timeout", w.backend.now);
   EXPECT_EQ (w.sockets.of (v, "robot-unavailable").size (), 1u);
   w.pass (w.config.robot_grace_ms - 1);
   r = w.join ("robot", "r1", instance);
-  EXPECT_EQ (w.room->sessions ().size (), 1u);
+  EXPECT_EQ (w.hub->sessions ().size (), 1u);
   EXPECT_EQ (w.sockets.of (v, "robot-available").size (), 2u);
-  w.room->disconnect (r, "ping timeout", w.backend.now);
+  w.hub->disconnect (r, "ping timeout", w.backend.now);
   w.pass (w.config.robot_grace_ms);
   EXPECT_NE (w.sockets.of (v, "session-ended").at (0).find ("robot-offline"),
       std::string::npos);
   r = w.join ("robot", "r1", instance);
   w.offer (v, "r1");
-  w.room->disconnect (r, "client namespace disconnect", w.backend.now);
+  w.hub->disconnect (r, "client namespace disconnect", w.backend.now);
   EXPECT_EQ (w.sockets.of (v, "session-ended").size (), 2u); // a goodbye
 }
 
 // What was sent to its dead link, or could be sent to none, is told again: else
 // it would stream to somebody whose session was ended.
-TEST (Room, ARobotThatComesBackIsToldWhatItMissed)
+TEST (Hub, ARobotThatComesBackIsToldWhatItMissed)
 {
   const std::string instance = ",\"instance\":\"i\"";
   for (bool noticed : {false, true}) {
@@ -547,16 +547,16 @@ TEST (Room, ARobotThatComesBackIsToldWhatItMissed)
       w.offer (w.join ("viewer", user), "r1");
     }
     std::map<std::string, std::string> peers;
-    for (const SessionEntry &e : w.room->sessions ())
+    for (const SessionEntry &e : w.hub->sessions ())
       peers[e.viewer_id] = e.peer_id;
     if (noticed)
-      w.room->disconnect (r, "ping timeout", w.backend.now);
-    EXPECT_TRUE (w.room->end_session (peers["v"], "revoked", w.backend.now));
+      w.hub->disconnect (r, "ping timeout", w.backend.now);
+    EXPECT_TRUE (w.hub->end_session (peers["v"], "revoked", w.backend.now));
     w.backend.bookings["u"][0].window.ends_at = kStart + 30000;
-    w.room->recheck ("u", w.backend.now);
+    w.hub->recheck ("u", w.backend.now);
     w.pass (1000);
     r = w.join ("robot", "r1", instance);
-    EXPECT_EQ (w.room->sessions ().size (), 2u);
+    EXPECT_EQ (w.hub->sessions ().size (), 2u);
     auto ended = w.sockets.of (r, "session-ended");
     ASSERT_EQ (ended.size (), 1u);
     EXPECT_NE (ended[0].find (peers["v"]), std::string::npos);
@@ -572,7 +572,7 @@ TEST (Room, ARobotThatComesBackIsToldWhatItMissed)
   }
 }
 
-TEST (Room, ABookingCancelledWhileTheRobotWasAwayEndsItsSession)
+TEST (Hub, ABookingCancelledWhileTheRobotWasAwayEndsItsSession)
 {
   World before;
   before.join ("robot", "r1");
@@ -581,36 +581,36 @@ TEST (Room, ABookingCancelledWhileTheRobotWasAwayEndsItsSession)
     before.offer (before.join ("viewer", user), "r1");
   }
   World after; // the server was started again
-  after.room->restore (before.room->sessions (), after.backend.now);
+  after.hub->restore (before.hub->sessions (), after.backend.now);
   after.book ("v", 0, 60000);
-  auto running = after.room->sessions ();
+  auto running = after.hub->sessions ();
   ASSERT_EQ (running.size (), 2u);
-  after.room->recheck_all (after.backend.now);
+  after.hub->recheck_all (after.backend.now);
   // It has no right from then on; its row ends with the robot's word.
-  for (const SessionEntry &e : after.room->sessions ())
+  for (const SessionEntry &e : after.hub->sessions ())
     EXPECT_EQ (e.ending, e.viewer_id == "u" ? "revoked" : "");
   SocketId r = after.join ("robot", "r1");
-  ASSERT_EQ (after.room->sessions ().size (), 1u);
-  EXPECT_EQ (after.room->sessions ()[0].viewer_id, "v");
+  ASSERT_EQ (after.hub->sessions ().size (), 1u);
+  EXPECT_EQ (after.hub->sessions ()[0].viewer_id, "v");
   EXPECT_EQ (after.sockets.of (r, "session-ended").size (), 1u);
 
   World third; // one that an administrator ends before the robot is there
-  third.room->restore (running, third.backend.now);
+  third.hub->restore (running, third.backend.now);
   third.book ("v", 0, 60000);
   third.book ("u", 0, 60000);
-  third.room->end_session (running[0].peer_id, "revoked", third.backend.now);
+  third.hub->end_session (running[0].peer_id, "revoked", third.backend.now);
   r = third.join ("robot", "r1");
   auto ended = third.sockets.of (r, "session-ended");
   ASSERT_EQ (ended.size (), 1u);
   EXPECT_NE (ended[0].find (running[0].peer_id), std::string::npos);
   // What another process had before a goodbye is nothing to it.
-  third.room->disconnect (r, "client namespace disconnect", third.backend.now);
-  EXPECT_TRUE (third.room->sessions ().empty ());
+  third.hub->disconnect (r, "client namespace disconnect", third.backend.now);
+  EXPECT_TRUE (third.hub->sessions ().empty ());
   r = third.join ("robot", "r1");
   EXPECT_TRUE (third.sockets.of (r, "session-ended").empty ());
 }
 
-TEST (Room, ARevokedRobotIsCutAtOnce)
+TEST (Hub, ARevokedRobotIsCutAtOnce)
 {
   World w;
   SocketId r = w.join ("robot", "r1");
@@ -618,16 +618,16 @@ TEST (Room, ARevokedRobotIsCutAtOnce)
   w.book ("v", 0, 60000);
   w.offer (v, "r1");
   w.backend.token_valid = false;
-  w.room->revoke_robot ("r1", w.backend.now);
+  w.hub->revoke_robot ("r1", w.backend.now);
   EXPECT_EQ (w.sockets.disconnected.back (), r);
   EXPECT_NE (w.sockets.of (v, "session-ended").at (0).find ("revoked"),
       std::string::npos);
   SocketId again = w.join ("robot", "r1");
   EXPECT_EQ (w.sockets.disconnected.back (), again);
-  EXPECT_FALSE (w.room->robot_online ("r1"));
+  EXPECT_FALSE (w.hub->robot_online ("r1"));
 }
 
-TEST (Room, LimitsWhatWaitsAndWhoWatches)
+TEST (Hub, LimitsWhatWaitsAndWhoWatches)
 {
   World w;
   SocketId s = w.connect ("viewer:v");
@@ -649,13 +649,13 @@ TEST (Room, LimitsWhatWaitsAndWhoWatches)
     EXPECT_EQ (w.last_code (s), *token ? "" : "busy");
     EXPECT_EQ (w.sockets.trusted.count (s), *token ? 1u : 0u);
     w.config.max_waiting_bytes = 3 * half.size ();
-    w.room->set_config (w.config);
+    w.hub->set_config (w.config);
     w.send (s, "offer", json_string (half));
     EXPECT_EQ (w.last_code (s), "busy");
   }
 
   w.config.max_viewers = 2;
-  w.room->set_config (w.config);
+  w.hub->set_config (w.config);
   SocketId r = w.join ("robot", "r1");
   w.book ("v", 0, 600000);
   for (int i = 0; i < 3; ++i) {
@@ -663,20 +663,20 @@ TEST (Room, LimitsWhatWaitsAndWhoWatches)
     w.offer (s, "r1");
   }
   EXPECT_EQ (w.last_code (s), "busy");
-  EXPECT_EQ (w.room->sessions ().size (), 2u);
+  EXPECT_EQ (w.hub->sessions ().size (), 2u);
   // Who has a place keeps it, with a new offer.
   const std::size_t refused = w.sockets.of (s, "error").size ();
   w.offer (s, "r1", ",\"peerId\":\"" + w.peer_id () + "\"");
   EXPECT_EQ (w.sockets.of (s, "error").size (), refused);
-  EXPECT_EQ (w.room->sessions ().size (), 2u);
+  EXPECT_EQ (w.hub->sessions ().size (), 2u);
   EXPECT_EQ (w.sockets.of (r, "offer").size (), 3u);
 }
 
-TEST (Room, AUserHasSoManySocketsAndNoMore)
+TEST (Hub, AUserHasSoManySocketsAndNoMore)
 {
   World w;
   w.config.max_sockets_per_user = 3;
-  w.room->set_config (w.config);
+  w.hub->set_config (w.config);
   SocketId first = w.join ("viewer", "v");
   w.join ("viewer", "v");
   w.join ("viewer", "v");
@@ -689,18 +689,18 @@ TEST (Room, AUserHasSoManySocketsAndNoMore)
   EXPECT_EQ (w.sockets.disconnected.size (), 1u);
   // Who registers again takes no second place; who leaves gives up its own.
   w.send (first, "register", R"({"userId":"v","userType":"viewer"})");
-  w.room->disconnect (first, "transport close", w.backend.now);
+  w.hub->disconnect (first, "transport close", w.backend.now);
   w.join ("viewer", "v");
   EXPECT_EQ (w.sockets.disconnected.size (), 1u);
   // Users who are gone are forgotten, however many there were.
   for (int i = 0; i < 1000; ++i)
-    w.room->disconnect (w.join ("viewer", "u" + std::to_string (i)),
+    w.hub->disconnect (w.join ("viewer", "u" + std::to_string (i)),
         "transport close", w.backend.now);
   SocketId last = w.join ("viewer", "v");
   EXPECT_EQ (w.sockets.disconnected.back (), last);
 }
 
-TEST (Room, SessionsOfBeforeARestartAreFoundAgain)
+TEST (Hub, SessionsOfBeforeARestartAreFoundAgain)
 {
   World w;
   w.book ("v", -1000, 60000);
@@ -711,7 +711,7 @@ TEST (Room, SessionsOfBeforeARestartAreFoundAgain)
   entry.role = "viewer";
   entry.started_at = kStart - 1000;
   entry.expires_at = kStart + 60000;
-  w.room->restore ({entry}, kStart);
+  w.hub->restore ({entry}, kStart);
   SocketId r = w.join ("robot", "r1");
   SocketId v = w.join ("viewer", "v");
   w.send (v, "ice-candidate", R"({"to":"r1","peerId":"old","candidate":null})");
@@ -721,7 +721,7 @@ TEST (Room, SessionsOfBeforeARestartAreFoundAgain)
   EXPECT_EQ (w.sockets.of (v, "session-ended").size (), 1u);
 }
 
-TEST (Room, BookingsThatFollowEachOtherAreOneSession)
+TEST (Hub, BookingsThatFollowEachOtherAreOneSession)
 {
   std::vector<Booking> list = {{1, "r1", "", {0, 10}}, {2, "r1", "", {20, 30}},
       {3, "", "pi", {10, 20}}, {4, "r2", "", {30, 40}}};

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The Room's presence: which robots a viewer is told of, and the rooms that
+// The Hub's presence: which robots a viewer is told of, and the rooms that
 // members of one robot meet in. No media signaling passes through a room.
-#include "server/hub/room.hpp"
+#include "server/hub/hub.hpp"
 #include <algorithm>
 
 namespace robotlive::server {
 
 bool
-Room::may_watch (const Peer &viewer, const std::string &robot_id,
+Hub::may_watch (const Peer &viewer, const std::string &robot_id,
     const std::string &type, TimeMs now) const
 {
   return viewer.unlimited () ||
@@ -16,7 +16,7 @@ Room::may_watch (const Peer &viewer, const std::string &robot_id,
 }
 
 bool
-Room::may_watch (
+Hub::may_watch (
     const Peer &viewer, const std::string &robot_id, TimeMs now) const
 {
   auto robot = robots_.find (robot_id);
@@ -26,7 +26,7 @@ Room::may_watch (
 
 // Tells a viewer of the robots that came into or fell out of its reach.
 void
-Room::update_presence (Peer &viewer, TimeMs now)
+Hub::update_presence (Peer &viewer, TimeMs now)
 {
   if (viewer.robot || viewer.state != State::Registered)
     return;
@@ -60,7 +60,7 @@ Room::update_presence (Peer &viewer, TimeMs now)
 // A robot came or went. *again*: viewers that know it are told as well, since
 // it may be another process.
 void
-Room::announce (const std::string &robot_id, bool again, TimeMs now)
+Hub::announce (const std::string &robot_id, bool again, TimeMs now)
 {
   for (auto &[socket, peer] : peers_) {
     if (again)
@@ -82,8 +82,8 @@ between (const std::string &text, const std::string &before,
   return text.substr (before.size (), text.size () - around);
 }
 
-std::optional<Room::Meeting>
-Room::meeting_of (const Peer &peer, const std::string &room, TimeMs now) const
+std::optional<Hub::Meeting>
+Hub::meeting_of (const Peer &peer, const std::string &room, TimeMs now) const
 {
   if (!peer.robot) {
     auto type = between (room, "robot_", "_" + peer.user_id);
@@ -107,7 +107,7 @@ Room::meeting_of (const Peer &peer, const std::string &room, TimeMs now) const
 }
 
 void
-Room::on_join_room (
+Hub::on_join_room (
     Peer &peer, const Message &message, std::string_view argument, TimeMs now)
 {
   std::string name, error;
@@ -130,7 +130,7 @@ Room::on_join_room (
 // Who comes and goes without end is not told of any more where that would fill
 // a slow link.
 void
-Room::tell_members (const Meeting &room, const Peer &peer, const char *event)
+Hub::tell_members (const Meeting &room, const Peer &peer, const char *event)
 {
   auto payload = std::make_shared<const std::string> (user_presence_payload (
       event, peer.user_id, peer.robot ? "robot" : "viewer"));
@@ -140,7 +140,7 @@ Room::tell_members (const Meeting &room, const Peer &peer, const char *event)
 }
 
 void
-Room::leave_room (Peer &peer, Meeting room)
+Hub::leave_room (Peer &peer, Meeting room)
 {
   if (peer.rooms.erase (room) == 0)
     return;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Room: who is connected, who may talk to whom, until when. A state machine
+// Hub: who is connected, who may talk to whom, until when. A state machine
 // without sockets, threads or clock: (socket, event, now) in, packets out
 // through SocketServer. signaling/PROTOCOL.md says what it does; this file says
-// where. room.cpp: sockets and registration. room_robots.cpp: the processes of
-// a robot that come and go. room_presence.cpp: who is told of whom.
-// room_offers.cpp: offers and relaying. room_sessions.cpp: what ends a session
-// and what moves its end. room_rechecks.cpp: bookings that have changed.
-// room_rights.cpp: rights that were taken back.
+// where. hub.cpp: sockets and registration. hub_robots.cpp: the processes of
+// a robot that come and go. hub_presence.cpp: who is told of whom.
+// hub_offers.cpp: offers and relaying. hub_sessions.cpp: what ends a session
+// and what moves its end. hub_rechecks.cpp: bookings that have changed.
+// hub_rights.cpp: rights that were taken back.
 //
 //   connect ─► Connected ─ register ─► Registering ─ backend ─► Registered
 //   offer ─► backend: bookings ─► Session ─ its right ends ─► ending
@@ -34,7 +34,7 @@
 
 namespace robotlive::server {
 
-struct RoomConfig
+struct HubConfig
 {
   std::string issuer = "robotlive";
   bool allow_anonymous = false;
@@ -89,7 +89,7 @@ struct RobotState
   std::vector<Duplicate> duplicates;
 };
 
-struct RoomCounters
+struct HubCounters
 {
   std::uint64_t offers_admitted = 0;
   std::map<std::string, std::uint64_t> refusals; // by error code
@@ -98,7 +98,7 @@ struct RoomCounters
   std::uint64_t presence_checks = 0;
 };
 
-class Room
+class Hub
 {
 public:
   using Authenticate = std::function<TokenError (
@@ -106,12 +106,12 @@ public:
   using IceServers = std::function<std::vector<IceServer> (
       const std::string &user_id, TimeMs now, TimeMs expires_at)>;
 
-  Room (SocketServer &sockets, Backend &backend, RoomConfig config,
+  Hub (SocketServer &sockets, Backend &backend, HubConfig config,
       Authenticate authenticate, IceServers ice_servers);
 
   // After a reload of the configuration or the keys.
-  void set_config (const RoomConfig &config) { config_ = config; }
-  void set_log (Log *log) { log_ = log; } // outlives the Room
+  void set_config (const HubConfig &config) { config_ = config; }
+  void set_log (Log *log) { log_ = log; } // outlives the Hub
   // Somebody was refused. *user*: whose token it was; all else is a peer's
   // word.
   using OnRefused = std::function<void (const std::string &user,
@@ -161,7 +161,7 @@ public:
   RobotState robot_state (const std::string &robot_id, TimeMs now) const;
   std::size_t rooms () const { return rooms_.size (); }
   std::size_t registered () const;
-  const RoomCounters &counters () const { return counters_; }
+  const HubCounters &counters () const { return counters_; }
 
 private:
   enum class State
@@ -286,7 +286,7 @@ private:
     TimeMs at = 0;
   };
 
-  // room.cpp
+  // hub.cpp
   void dispatch (Peer &peer, const Message &message, std::string_view argument,
       TimeMs now);
   void on_register (Peer &peer, const Message &message,
@@ -316,7 +316,7 @@ private:
   void tick_peer (Peer &peer, TimeMs now, std::vector<SocketId> *late,
       std::vector<SocketId> *over);
 
-  // room_rights.cpp
+  // hub_rights.cpp
   void take_role (Peer &peer, const ViewerAnswer &answer);
   void take_role (Session &session, const ViewerAnswer &answer);
   bool login_over (Session &session, TimeMs now);
@@ -328,7 +328,7 @@ private:
   void warn_of_token_end (const Peer &robot, TimeMs now);
   TimeMs relay_end (const Peer &peer, TimeMs now) const;
 
-  // room_robots.cpp
+  // hub_robots.cpp
   void register_robot (Peer &peer, const Message &message);
   void robot_answered (Peer &peer, const Message &message,
       const RobotAnswer &answer, TimeMs now);
@@ -363,7 +363,7 @@ private:
   // Replies "busy" and is true if *to* cannot take more of what peers send.
   bool too_slow (
       Peer &peer, const Message &message, const Signal &signal, SocketId to);
-  // room_presence.cpp
+  // hub_presence.cpp
   bool may_watch (const Peer &viewer, const std::string &robot_id,
       TimeMs now) const; // of whatever type it has here
   bool may_watch (const Peer &viewer, const std::string &robot_id,
@@ -377,7 +377,7 @@ private:
       std::string_view argument, TimeMs now);
   void leave_room (Peer &peer, Meeting room);
 
-  // room_offers.cpp
+  // hub_offers.cpp
   void on_offer (Peer &peer, const Message &message, Signal signal, TimeMs now);
   void admit (Peer &peer, const Message &message, const Signal &signal,
       const ViewerAnswer &answer, TimeMs now);
@@ -399,7 +399,7 @@ private:
   void refuses_grants (const Peer &robot, TimeMs now);
   void trusts_grants (const Peer &robot);
 
-  // room_sessions.cpp
+  // hub_sessions.cpp
   std::vector<Sessions::iterator> listed (
       const Index &index, const std::string &key);
   const Process *process (const SessionEntry &entry) const;
@@ -421,7 +421,7 @@ private:
       TimeMs now, const std::string &told = "");
   void viewer_left (
       Sessions::iterator session, const std::string &told, TimeMs now);
-  // room_rechecks.cpp
+  // hub_rechecks.cpp
   void recheck_viewers (const std::string *only, TimeMs now);
   void apply (const std::string &viewer_id,
       const std::vector<SocketId> &sockets,
@@ -439,7 +439,7 @@ private:
 
   SocketServer &sockets_;
   Backend &backend_;
-  RoomConfig config_;
+  HubConfig config_;
   Authenticate authenticate_;
   IceServers ice_servers_;
   std::optional<JwtKey> grant_key_;
@@ -455,8 +455,8 @@ private:
   TimeMs next_deadline_ = kNever;
   Log *log_ = nullptr;
   OnRefused on_refused_;
-  RoomCounters counters_;
-  // Answers that arrive after the Room has gone are dropped.
+  HubCounters counters_;
+  // Answers that arrive after the Hub has gone are dropped.
   std::shared_ptr<bool> alive_ = std::make_shared<bool> (true);
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What holds of the Room whatever happens in which order: robots, second
+// What holds of the Hub whatever happens in which order: robots, second
 // processes of them, pages, old ones of each, links that break with or without
 // the server's knowledge, bookings that come, move and go, an administrator,
 // restarts of the server. After each step:
@@ -12,7 +12,7 @@
 // - a page whose link is up knows which of its sessions run.
 //
 // ROOM_SEED=N runs that one alone.
-#include "room-cast.hpp"
+#include "hub-cast.hpp"
 #include <cstdlib>
 #include <sodium.h>
 
@@ -133,7 +133,7 @@ private:
     p->socket = next_socket_++;
     p->dead_link = false;
     std::string auth = "{\"token\":\"viewer:" + p->user + "\"}";
-    room_->connect (p->socket, {}, auth, store_.now);
+    hub_->connect (p->socket, {}, auth, store_.now);
     std::string more;
     if (!p->instance.empty ()) {
       more = ",\"instance\":\"" + p->instance + "\"";
@@ -178,7 +178,7 @@ private:
         words_[id].insert ("viewer-left");
       SocketId socket = p->socket;
       p->socket = 0;
-      room_->disconnect (socket, "client namespace disconnect", store_.now);
+      hub_->disconnect (socket, "client namespace disconnect", store_.now);
     } else {
       lose_page (*p);
     }
@@ -213,7 +213,7 @@ private:
     p->dead_link = p->registered = false;
     p->unsaid.clear ();
     std::string auth = "{\"token\":\"robot:" + p->robot + "\"}";
-    room_->connect (p->socket, {}, auth, store_.now);
+    hub_->connect (p->socket, {}, auth, store_.now);
     std::string more;
     if (!p->instance.empty ())
       more = ",\"instance\":\"" + p->instance + "\"";
@@ -261,7 +261,7 @@ private:
     p->socket = 0;
     p->registered = false;
     p->away_since = 0;
-    room_->disconnect (socket, "client namespace disconnect", store_.now);
+    hub_->disconnect (socket, "client namespace disconnect", store_.now);
     if (processes_.size () > 2) // and is gone
       processes_.erase (processes_.begin () + (p - processes_.data ()));
   }
@@ -293,7 +293,7 @@ private:
     b.window.ends_at = b.window.starts_at + 5000 + below (200000);
     last_ = "books " + user;
     store_.bookings[user].push_back (b);
-    room_->recheck (user, store_.now);
+    hub_->recheck (user, store_.now);
   }
 
   void moves_a_booking ()
@@ -308,7 +308,7 @@ private:
                      static_cast<TimeMs> (below (120000));
     if (chance (6))
       window.starts_at = window.ends_at - 1;
-    room_->recheck (user, store_.now);
+    hub_->recheck (user, store_.now);
   }
 
   void cancels ()
@@ -319,17 +319,17 @@ private:
     last_ = "cancels " + user;
     auto &list = store_.bookings[user];
     list.erase (list.begin () + below (list.size ()));
-    room_->recheck (user, store_.now);
+    hub_->recheck (user, store_.now);
   }
 
   void administrates ()
   {
-    auto running = room_->sessions ();
+    auto running = hub_->sessions ();
     if (!running.empty () && !chance (4)) {
       std::string id = running[below (running.size ())].peer_id;
       last_ = "an administrator ends " + id;
       ended_by_admin_.insert (id);
-      EXPECT_TRUE (room_->end_session (id, "revoked", store_.now));
+      EXPECT_TRUE (hub_->end_session (id, "revoked", store_.now));
       return;
     }
     std::string robot = chance (2) ? "r1" : "r2";
@@ -343,7 +343,7 @@ private:
     for (const SessionEntry &e : running)
       if (e.robot_id == robot)
         ended_by_admin_.insert (e.peer_id);
-    room_->revoke_robot (robot, store_.now);
+    hub_->revoke_robot (robot, store_.now);
   }
 
   void robot_drops_a_peer ()
@@ -365,7 +365,7 @@ private:
     last_ = "the server restarts";
     settle ();
     check ();
-    room_.reset ();
+    hub_.reset ();
     sockets_.sent.clear ();
     sockets_.acks.clear ();
     sockets_.disconnected.clear ();
@@ -395,10 +395,10 @@ private:
       if (row.ended_at == 0)
         running.push_back (row);
     start_server ();
-    room_->restore (running, store_.now);
-    room_->recheck_all (store_.now);
+    hub_->restore (running, store_.now);
+    hub_->recheck_all (store_.now);
     EXPECT_EQ (
-        room_->sessions ().size () + store_.ended.size (), running.size ());
+        hub_->sessions ().size () + store_.ended.size (), running.size ());
     ++restarts_;
   }
 
@@ -407,17 +407,17 @@ private:
     last_ = "time passes: " + std::to_string (ms);
     const TimeMs until = store_.now + ms;
     for (;;) {
-      TimeMs next = std::min (room_->next_deadline (), until);
+      TimeMs next = std::min (hub_->next_deadline (), until);
       for (const Process &p : processes_)
         for (const auto &[id, branch] : p.serves)
           next = std::min (next, std::max (branch.end, store_.now));
       store_.now = std::max (next, store_.now);
-      room_->tick (store_.now);
+      hub_->tick (store_.now);
       time_passes_for_robots ();
       settle ();
       if (store_.now >= until)
         break;
-      if (room_->next_deadline () <= store_.now)
+      if (hub_->next_deadline () <= store_.now)
         ++store_.now;
     }
     // The transport notices a dead link in the end.
@@ -459,7 +459,7 @@ private:
   {
     check_rows ();
     std::map<std::string, std::set<std::string>> may; // by instance
-    for (const SessionEntry &e : room_->sessions ()) {
+    for (const SessionEntry &e : hub_->sessions ()) {
       if (!e.ending.empty ())
         continue;
       may[e.robot_id + "/" + e.robot_instance].insert (e.peer_id);
@@ -487,7 +487,7 @@ private:
       if (!p.up () || p.instance.empty ())
         continue;
       std::set<std::string> runs;
-      for (const SessionEntry &e : room_->sessions ())
+      for (const SessionEntry &e : hub_->sessions ())
         if (e.ending.empty () && e.viewer_id == p.user &&
             e.viewer_instance == p.instance)
           runs.insert (e.peer_id);
@@ -557,7 +557,7 @@ private:
   }
 };
 
-TEST (RoomProperty, NobodyWatchesWithoutARightAndNoRightIsLostWithoutAWord)
+TEST (HubProperty, NobodyWatchesWithoutARightAndNoRightIsLostWithoutAWord)
 {
   unsigned first = 1, last = kSeeds;
   if (const char *one = std::getenv ("ROOM_SEED"))

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "server/hub/room.hpp"
+#include "server/hub/hub.hpp"
 #include "protocol/json.hpp"
 #include <algorithm>
 
 namespace robotlive::server {
 
 bool
-Room::Peer::unlimited () const
+Hub::Peer::unlimited () const
 {
   return anonymous || role == "admin";
 }
 
-Room::Room (SocketServer &sockets, Backend &backend, RoomConfig config,
+Hub::Hub (SocketServer &sockets, Backend &backend, HubConfig config,
     Authenticate authenticate, IceServers ice_servers)
     : sockets_ (sockets), backend_ (backend), config_ (config),
       authenticate_ (std::move (authenticate)),
@@ -20,15 +20,15 @@ Room::Room (SocketServer &sockets, Backend &backend, RoomConfig config,
 }
 
 void
-Room::emit (SocketId socket, std::string payload, std::string_view sender)
+Hub::emit (SocketId socket, std::string payload, std::string_view sender)
 {
   if (socket != 0)
     sockets_.emit (socket,
         std::make_shared<const std::string> (std::move (payload)), sender);
 }
 
-Room::Peer *
-Room::find (SocketId socket)
+Hub::Peer *
+Hub::find (SocketId socket)
 {
   auto it = peers_.find (socket);
   return it == peers_.end () ? nullptr : &it->second;
@@ -36,7 +36,7 @@ Room::find (SocketId socket)
 
 // Nobody hears of it but those in its rooms.
 void
-Room::forget (SocketId socket)
+Hub::forget (SocketId socket)
 {
   auto it = peers_.find (socket);
   if (it == peers_.end ())
@@ -54,14 +54,14 @@ Room::forget (SocketId socket)
 }
 
 void
-Room::wake_at (TimeMs at)
+Hub::wake_at (TimeMs at)
 {
   next_deadline_ = std::min (next_deadline_, at);
 }
 
 void
-Room::connect (SocketId socket, const HandshakeInfo &info,
-    std::string_view auth, TimeMs now)
+Hub::connect (SocketId socket, const HandshakeInfo &info, std::string_view auth,
+    TimeMs now)
 {
   std::string token = parse_auth_token (auth);
   if (token.empty ())
@@ -93,7 +93,7 @@ Room::connect (SocketId socket, const HandshakeInfo &info,
 }
 
 void
-Room::count_refusal (const Peer &peer, const std::string &code,
+Hub::count_refusal (const Peer &peer, const std::string &code,
     std::string_view event, std::string_view to)
 {
   ++counters_.refusals[code];
@@ -111,7 +111,7 @@ Room::count_refusal (const Peer &peer, const std::string &code,
 }
 
 void
-Room::fail (Peer &peer, const Message &message, ErrorMessage error)
+Hub::fail (Peer &peer, const Message &message, ErrorMessage error)
 {
   count_refusal (peer, error.code, message.name, error.to);
   error.event = message.name;
@@ -125,14 +125,14 @@ Room::fail (Peer &peer, const Message &message, ErrorMessage error)
 }
 
 void
-Room::succeed (Peer &peer, const Message &message, std::string_view json)
+Hub::succeed (Peer &peer, const Message &message, std::string_view json)
 {
   if (message.ack_id)
     sockets_.ack (peer.socket, *message.ack_id, "[" + std::string (json) + "]");
 }
 
 void
-Room::event (SocketId socket, const Event &event, TimeMs now)
+Hub::event (SocketId socket, const Event &event, TimeMs now)
 {
   Peer *peer = find (socket);
   if (!peer)
@@ -161,7 +161,7 @@ Room::event (SocketId socket, const Event &event, TimeMs now)
 }
 
 void
-Room::dispatch (
+Hub::dispatch (
     Peer &peer, const Message &message, std::string_view argument, TimeMs now)
 {
   if (message.binary)
@@ -178,7 +178,7 @@ Room::dispatch (
 
 // After an answer of the backend: what came meanwhile, in order.
 void
-Room::drain (SocketId socket, TimeMs now)
+Hub::drain (SocketId socket, TimeMs now)
 {
   for (;;) {
     Peer *peer = find (socket);
@@ -193,7 +193,7 @@ Room::drain (SocketId socket, TimeMs now)
 }
 
 void
-Room::refuse_waiting (Peer &peer)
+Hub::refuse_waiting (Peer &peer)
 {
   std::deque<Message> waiting;
   waiting.swap (peer.waiting);
@@ -203,7 +203,7 @@ Room::refuse_waiting (Peer &peer)
 }
 
 void
-Room::refuse_register (Peer &peer, const Message &message, const char *code,
+Hub::refuse_register (Peer &peer, const Message &message, const char *code,
     const std::string &text, bool close, RegisteredMessage answer)
 {
   count_refusal (peer, code, "register", "");
@@ -227,7 +227,7 @@ Room::refuse_register (Peer &peer, const Message &message, const char *code,
 }
 
 void
-Room::on_register (
+Hub::on_register (
     Peer &peer, const Message &message, std::string_view argument, TimeMs now)
 {
   RegisterMessage m;
@@ -300,7 +300,7 @@ Room::on_register (
 // Robots have one connection by their nature; anonymous viewers call themselves
 // what they like.
 bool
-Room::take_place (Peer &peer)
+Hub::take_place (Peer &peer)
 {
   if (peer.robot || peer.anonymous)
     return true;
@@ -317,7 +317,7 @@ Room::take_place (Peer &peer)
 }
 
 void
-Room::register_viewer (Peer &peer, const Message &message)
+Hub::register_viewer (Peer &peer, const Message &message)
 {
   auto reply = [this, alive = std::weak_ptr<bool> (alive_),
                    socket = peer.socket,
@@ -353,7 +353,7 @@ Room::register_viewer (Peer &peer, const Message &message)
 // another socket has is taken if the page names it: a copy of a page has its
 // instance as well.
 std::vector<RunningSession>
-Room::take_up (Peer &peer, TimeMs now)
+Hub::take_up (Peer &peer, TimeMs now)
 {
   std::vector<RunningSession> running;
   for (auto it : listed (by_viewer_, peer.user_id)) {
@@ -383,7 +383,7 @@ Room::take_up (Peer &peer, TimeMs now)
 
 // What the page named and does not have any more: why, if that is known.
 void
-Room::tell_ended (Peer &peer, const std::vector<RunningSession> &running)
+Hub::tell_ended (Peer &peer, const std::vector<RunningSession> &running)
 {
   if (!peer.named)
     return;
@@ -409,7 +409,7 @@ Room::tell_ended (Peer &peer, const std::vector<RunningSession> &running)
 }
 
 void
-Room::finish_register (
+Hub::finish_register (
     Peer &peer, const Message &message, RegisteredMessage answer, TimeMs now)
 {
   peer.state = State::Registered;
@@ -436,7 +436,7 @@ Room::finish_register (
 }
 
 void
-Room::disconnect (SocketId socket, std::string_view reason, TimeMs now)
+Hub::disconnect (SocketId socket, std::string_view reason, TimeMs now)
 {
   Peer *peer = find (socket);
   if (!peer)
@@ -457,14 +457,14 @@ Room::disconnect (SocketId socket, std::string_view reason, TimeMs now)
 }
 
 std::size_t
-Room::registered () const
+Hub::registered () const
 {
   return std::count_if (peers_.begin (), peers_.end (),
       [] (const auto &p) { return p.second.state == State::Registered; });
 }
 
 void
-Room::tick_peer (Peer &peer, TimeMs now, std::vector<SocketId> *late,
+Hub::tick_peer (Peer &peer, TimeMs now, std::vector<SocketId> *late,
     std::vector<SocketId> *over)
 {
   check_token_end (peer, now, over);
@@ -490,7 +490,7 @@ Room::tick_peer (Peer &peer, TimeMs now, std::vector<SocketId> *late,
 }
 
 void
-Room::tick (TimeMs now)
+Hub::tick (TimeMs now)
 {
   next_deadline_ = kNever;
   std::vector<SocketId> late, over;
