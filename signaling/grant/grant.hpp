@@ -4,7 +4,7 @@
 // watch it, and until when (signaling/PROTOCOL.md, "Session grant"). Pure
 // values here; signing and checking stand in jwt.hpp.
 #pragma once
-#include "grant/booking.hpp"
+#include "grant/window.hpp"
 #include <string>
 
 namespace robotlive {

@@ -4,7 +4,7 @@
 // validation and limits, and serialising. Used by the server and by the robot's
 // client. Pure: no clock, no I/O; every function is thread-safe.
 #pragma once
-#include "grant/booking.hpp"
+#include "grant/window.hpp"
 #include <cstddef>
 #include <cstdint>
 #include <optional>

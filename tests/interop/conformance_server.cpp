@@ -9,7 +9,7 @@
 //   /socket.io/  namespaces "/" and "/custom": "auth" with the CONNECT payload;
 //                "message" comes back as "message-back", "message-with-ack" as
 //                its acknowledgement, attachments included
-#include "server/net/socketserver.hpp"
+#include "server/net/networkserver.hpp"
 
 #include <csignal>
 #include <cstdio>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "server/net/eventloop.hpp"
-#include "server/net/stream.hpp"
+#include "server/net/tcpstream.hpp"
 #include "server/net/timers.hpp"
 
 #include <arpa/inet.h>
@@ -97,7 +97,7 @@ struct Watched
     if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) != 0)
       std::abort ();
     peer = fds[1];
-    stream = std::make_unique<Stream> (loop, fds[0], nullptr);
+    stream = std::make_unique<TcpStream> (loop, fds[0], nullptr);
     stream->set_owner<Watched, &Watched::on_ready> (this);
   }
   ~Watched () { ::close (peer); }
@@ -105,7 +105,7 @@ struct Watched
   void on_ready (ev::io &, int events)
   {
     calls++;
-    Stream::Ready ready = stream->ready (events);
+    TcpStream::Ready ready = stream->ready (events);
     seen += ready.read ? "r" : "";
     seen += ready.write ? "w" : "";
     if (again)
@@ -120,13 +120,13 @@ struct Watched
 
   EventLoop &loop;
   int peer = -1;
-  std::unique_ptr<Stream> stream;
+  std::unique_ptr<TcpStream> stream;
   std::string seen;
   int calls = 0;
   bool again = false;
 };
 
-TEST (Stream, TellsOnceForEachWait)
+TEST (TcpStream, TellsOnceForEachWait)
 {
   EventLoop loop;
   Watched one (loop);
@@ -180,7 +180,7 @@ acknowledges_at_once (int messages)
 {
   EventLoop loop;
   auto [fd, peer] = tcp_pair ();
-  Stream stream (loop, fd, nullptr);
+  TcpStream stream (loop, fd, nullptr);
   for (int i = 0; i < messages; i++) {
     char byte = 'x';
     EXPECT_EQ (::write (peer, &byte, 1), 1);
@@ -193,7 +193,7 @@ acknowledges_at_once (int messages)
   return quick != 0;
 }
 
-TEST (Stream, AcknowledgesAtOnceUntilItStreams)
+TEST (TcpStream, AcknowledgesAtOnceUntilItStreams)
 {
   // A viewer's joining: one that sends with Nagle's algorithm waits for each.
   EXPECT_TRUE (acknowledges_at_once (16));
@@ -249,7 +249,7 @@ TEST (EventLoop, TakesWhatIsReadyInTheOrderOfItsArrival)
   EXPECT_EQ (order, "cadb");
 }
 
-TEST (Stream, AnEndThatNobodyWaitsForIsQuiet)
+TEST (TcpStream, AnEndThatNobodyWaitsForIsQuiet)
 {
   EventLoop loop;
   Watched one (loop);
@@ -260,7 +260,7 @@ TEST (Stream, AnEndThatNobodyWaitsForIsQuiet)
   EXPECT_LE (one.calls, 3);
 }
 
-TEST (Stream, IsQuietOnceClosed)
+TEST (TcpStream, IsQuietOnceClosed)
 {
   EventLoop loop;
   Watched one (loop);

@@ -38,10 +38,7 @@ struct Pair : World
     auto all = sockets.of (s, "registered");
     return all.empty () ? "" : all.back ();
   }
-  void cut (SocketId s)
-  {
-    hub->disconnect (s, "transport close", backend.now);
-  }
+  void cut (SocketId s) { hub->disconnect (s, "transport close", backend.now); }
   void confirm (SocketId s, const std::string &id)
   {
     send (s, "leave", "{\"to\":\"v\",\"peerId\":\"" + id + "\"}");

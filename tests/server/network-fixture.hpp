@@ -2,7 +2,7 @@
 //
 // A NetworkServer on a thread of its own, and a client that sends any bytes.
 #pragma once
-#include "server/net/socketserver.hpp"
+#include "server/net/networkserver.hpp"
 
 #include <arpa/inet.h>
 #include <cstdlib>

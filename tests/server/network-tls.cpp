@@ -2,7 +2,7 @@
 //
 // TLS: serving, a certificate exchanged while running, hostile handshakes.
 #include "network-fixture.hpp"
-#include "server/net/stream.hpp"
+#include "server/net/tcpstream.hpp"
 
 #include <cstdio>
 #include <memory>
@@ -217,7 +217,7 @@ TEST (NetworkTls, KeyUpdatesDoNotHoldARead)
   net::EventLoop loop;
   int pair[2];
   ASSERT_EQ (::socketpair (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-  net::Stream stream (loop, pair[0], context);
+  net::TcpStream stream (loop, pair[0], context);
   std::unique_ptr<SSL_CTX, decltype (&SSL_CTX_free)> client_context (
       SSL_CTX_new (TLS_client_method ()), SSL_CTX_free);
   std::unique_ptr<SSL, decltype (&SSL_free)> client (

@@ -6,7 +6,7 @@
 #include "server/app/log.hpp"
 #include "server/app/times.hpp"
 #include "server/auth/throttle.hpp"
-#include "server/net/socketserver.hpp"
+#include "server/net/networkserver.hpp"
 #include <optional>
 #include <set>
 #include <stdexcept>

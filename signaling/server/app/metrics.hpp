@@ -4,7 +4,7 @@
 // brought into prometheus-cpp's text form when somebody asks.
 #pragma once
 #include "server/hub/hub.hpp"
-#include "server/net/socketserver.hpp"
+#include "server/net/networkserver.hpp"
 #include <functional>
 #include <string>
 

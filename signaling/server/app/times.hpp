@@ -3,7 +3,7 @@
 // Dates and clock times in a time zone, as people write them, to milliseconds
 // UTC and back. DST is GLib's business (GTimeZone, the system's tz database).
 #pragma once
-#include "grant/booking.hpp"
+#include "grant/window.hpp"
 #include <memory>
 #include <optional>
 #include <string>

@@ -4,7 +4,7 @@
 // looked at and was wrong; an answer that checked nothing counts for nothing.
 // Time is a monotonic clock's, so that nobody waits for a clock that was set.
 #pragma once
-#include "grant/booking.hpp"
+#include "grant/window.hpp"
 #include "server/app/boundedmap.hpp"
 #include <cstddef>
 #include <string>

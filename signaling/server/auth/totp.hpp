@@ -3,7 +3,7 @@
 // A second factor: codes that change with time (RFC 6238: SHA-1, 30 s, six
 // digits, as every authenticator takes them), by liboath.
 #pragma once
-#include "grant/booking.hpp"
+#include "grant/window.hpp"
 #include <cstdint>
 #include <optional>
 #include <string>

@@ -4,7 +4,7 @@
 // its own main context (libsoup). Every request ends: with an answer, or with
 // an error at its deadline at the latest.
 #pragma once
-#include "grant/booking.hpp"
+#include "grant/window.hpp"
 #include <functional>
 #include <memory>
 #include <string>

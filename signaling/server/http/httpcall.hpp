@@ -2,7 +2,7 @@
 //
 // One request on its way, and what the groups of routes have in common.
 #pragma once
-#include "server/hub/transport.hpp"
+#include "server/hub/sockets.hpp"
 #include "server/store/auditevents.hpp"
 #include "server/store/store.hpp"
 #include <functional>

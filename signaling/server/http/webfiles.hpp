@@ -2,7 +2,7 @@
 //
 // The viewer page: a handful of files, read once.
 #pragma once
-#include "server/hub/transport.hpp"
+#include "server/hub/sockets.hpp"
 #include <map>
 #include <string>
 

@@ -4,8 +4,8 @@
 // consolebackend.hpp) ask on a thread of their own; tests give a fake that
 // answers when the test says so. Everything here is called on the I/O thread.
 #pragma once
-#include "grant/booking.hpp"
 #include "grant/jwt.hpp"
+#include "grant/window.hpp"
 #include <functional>
 #include <optional>
 #include <string>

@@ -20,7 +20,7 @@
 #include "protocol/messages.hpp"
 #include "server/app/log.hpp"
 #include "server/hub/backend.hpp"
-#include "server/hub/transport.hpp"
+#include "server/hub/sockets.hpp"
 #include <cstdint>
 #include <deque>
 #include <map>

@@ -2,7 +2,7 @@
 #include "server/net/connection.hpp"
 
 #include "server/net/engine.hpp"
-#include "server/net/session.hpp"
+#include "server/net/enginesession.hpp"
 
 namespace robotlive::server::net {
 
@@ -58,7 +58,7 @@ Connection::on_event (ev::io &, int events)
 void
 Connection::on_ready (int events)
 {
-  Stream::Ready ready = stream_.ready (events);
+  TcpStream::Ready ready = stream_.ready (events);
   if (ready.read && mode_ != Mode::closed)
     on_readable ();
   if (ready.write && mode_ != Mode::closed)
@@ -500,7 +500,7 @@ Connection::finish_response ()
 }
 
 void
-Connection::hold (std::shared_ptr<Session> session)
+Connection::hold (std::shared_ptr<EngineSession> session)
 {
   timer_.disarm ();
   session_ = std::move (session);
@@ -511,7 +511,7 @@ Connection::hold (std::shared_ptr<Session> session)
 
 void
 Connection::upgrade (
-    const std::string &accept_key, std::shared_ptr<Session> session)
+    const std::string &accept_key, std::shared_ptr<EngineSession> session)
 {
   mode_ = Mode::websocket;
   timer_.disarm ();

@@ -5,7 +5,7 @@
 #pragma once
 #include "server/net/context.hpp"
 #include "server/net/http.hpp"
-#include "server/net/stream.hpp"
+#include "server/net/tcpstream.hpp"
 #include "server/net/websocket.hpp"
 
 #include <memory>
@@ -14,7 +14,7 @@
 
 namespace robotlive::server::net {
 
-class Session;
+class EngineSession;
 
 class Connection : public std::enable_shared_from_this<Connection>
 {
@@ -32,10 +32,10 @@ public:
   // For the present request, once.
   void respond (HttpResponse response);
   // Keeps the request unanswered; the session hears of it if the client goes.
-  void hold (std::shared_ptr<Session> session);
+  void hold (std::shared_ptr<EngineSession> session);
   // 101. *session* gets what comes; null: for a connection about to be closed.
   void upgrade (
-      const std::string &accept_key, std::shared_ptr<Session> session);
+      const std::string &accept_key, std::shared_ptr<EngineSession> session);
 
   // WebSocket: whole frames. What the socket does not take at once is kept;
   // no more should be written while blocked ().
@@ -81,14 +81,14 @@ private:
   void process_websocket (char *data, std::size_t size);
 
   Context &context_;
-  Stream stream_;
+  TcpStream stream_;
   Address peer_;
   std::shared_ptr<AddressUse> use_;
   Timer timer_;
   std::string unsent_;
   std::unique_ptr<HttpReader> http_;
   std::unique_ptr<WsReader> websocket_;
-  std::shared_ptr<Session> session_;
+  std::shared_ptr<EngineSession> session_;
   std::shared_ptr<Connection> kept_; // itself, until it is closed
   bool secure_ = false;     // the request came over TLS, here or at a proxy
   bool cors_named_ = false; // not by "*" alone

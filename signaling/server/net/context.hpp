@@ -6,7 +6,7 @@
 #include "server/net/eventloop.hpp"
 #include "server/net/forwarded.hpp"
 #include "server/net/limits.hpp"
-#include "server/net/socketserver.hpp"
+#include "server/net/networkserver.hpp"
 #include "server/net/timers.hpp"
 
 #include <string>

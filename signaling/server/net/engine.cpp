@@ -90,8 +90,8 @@ void
 Engine::respond_error (Connection &connection, EngineError error)
 {
   static constexpr const char *messages[] = {"Transport unknown",
-      "Session ID unknown", "Bad handshake method", "Bad request", "Forbidden",
-      "Unsupported protocol version"};
+      "Session ID unknown", "Bad handshake method", "Bad request",
+      "Forbidden", "Unsupported protocol version"};
   int code = static_cast<int> (error);
   HttpResponse response;
   response.status = error == EngineError::forbidden ? 403 : 400;
@@ -100,7 +100,7 @@ Engine::respond_error (Connection &connection, EngineError error)
   connection.respond (std::move (response));
 }
 
-std::shared_ptr<Session>
+std::shared_ptr<EngineSession>
 Engine::find (const std::string &sid, MessageHandler &handler) const
 {
   auto it = sessions_.find (sid);
@@ -174,8 +174,8 @@ Engine::open (const std::shared_ptr<Connection> &connection,
   if (authorization.substr (0, bearer_prefix.size ()) == bearer_prefix)
     info.bearer = authorization.substr (bearer_prefix.size ());
 
-  auto session =
-      std::make_shared<Session> (context_, handler, std::move (info), client);
+  auto session = std::make_shared<EngineSession> (
+      context_, handler, std::move (info), client);
   sessions_.emplace (session->sid (), Entry{session, &handler});
   if (!accept_key)
     return session->open_polling (*connection);
@@ -185,7 +185,7 @@ Engine::open (const std::shared_ptr<Connection> &connection,
 
 void
 Engine::upgrade (const std::shared_ptr<Connection> &connection,
-    const HttpRequest &request, const std::shared_ptr<Session> &session)
+    const HttpRequest &request, const std::shared_ptr<EngineSession> &session)
 {
   auto accept_key = ws_accept_key (request.header ("sec-websocket-key"));
   if (!accept_key || request.header ("sec-websocket-version") != "13" ||
@@ -201,7 +201,7 @@ Engine::upgrade (const std::shared_ptr<Connection> &connection,
 }
 
 void
-Engine::flush_later (std::shared_ptr<Session> session)
+Engine::flush_later (std::shared_ptr<EngineSession> session)
 {
   dirty_.push_back (std::move (session));
   if (dirty_.size () > 1)
@@ -217,7 +217,7 @@ Engine::flush_later (std::shared_ptr<Session> session)
 }
 
 void
-Engine::remove (Session &session)
+Engine::remove (EngineSession &session)
 {
   sessions_.erase (session.sid ());
 }
@@ -225,7 +225,7 @@ Engine::remove (Session &session)
 void
 Engine::close_all (std::string_view reason)
 {
-  std::vector<std::shared_ptr<Session>> all;
+  std::vector<std::shared_ptr<EngineSession>> all;
   for (const auto &[sid, entry] : sessions_)
     all.push_back (entry.session);
   for (const auto &session : all)

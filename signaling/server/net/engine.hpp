@@ -3,9 +3,9 @@
 // The Engine.IO endpoints: which session a request belongs to, and the errors
 // of those that belong to none. I/O thread only.
 #pragma once
-#include "server/hub/transport.hpp"
+#include "server/hub/sockets.hpp"
 #include "server/net/context.hpp"
-#include "server/net/session.hpp"
+#include "server/net/enginesession.hpp"
 
 #include <memory>
 #include <optional>
@@ -41,31 +41,32 @@ public:
       const HttpRequest &request, const Client &client);
   static void respond_error (Connection &connection, EngineError error);
 
-  void flush_later (std::shared_ptr<Session> session);
-  void remove (Session &session);
+  void flush_later (std::shared_ptr<EngineSession> session);
+  void remove (EngineSession &session);
   void close_all (std::string_view reason);
   std::size_t size () const { return sessions_.size (); }
 
 private:
   MessageHandler *endpoint (std::string_view path) const;
-  std::shared_ptr<Session> find (
+  std::shared_ptr<EngineSession> find (
       const std::string &sid, MessageHandler &handler) const;
   void open (const std::shared_ptr<Connection> &connection,
       const HttpRequest &request, const Client &client,
       MessageHandler &handler);
   void upgrade (const std::shared_ptr<Connection> &connection,
-      const HttpRequest &request, const std::shared_ptr<Session> &session);
+      const HttpRequest &request,
+      const std::shared_ptr<EngineSession> &session);
 
   struct Entry
   {
-    std::shared_ptr<Session> session;
+    std::shared_ptr<EngineSession> session;
     MessageHandler *handler;
   };
 
   Context &context_;
   std::vector<std::pair<std::string, MessageHandler *>> endpoints_;
   std::unordered_map<std::string, Entry> sessions_;
-  std::vector<std::shared_ptr<Session>> dirty_;
+  std::vector<std::shared_ptr<EngineSession>> dirty_;
 };
 
 // 20 characters of base64url from the kernel's random source: 120 bits.

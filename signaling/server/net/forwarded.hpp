@@ -2,7 +2,7 @@
 //
 // Who a request comes from when proxies may stand between.
 #pragma once
-#include "server/hub/transport.hpp"
+#include "server/hub/sockets.hpp"
 #include "server/net/address.hpp"
 #include <string>
 #include <string_view>

@@ -4,7 +4,7 @@
 // request line and the headers; what it lets through and a server behind or in
 // front of a proxy must not is refused here.
 #pragma once
-#include "server/hub/transport.hpp"
+#include "server/hub/sockets.hpp"
 
 #include <memory>
 #include <string>

@@ -3,7 +3,7 @@
 // Token buckets, and what one address may have and do. I/O thread only.
 #pragma once
 #include "server/net/address.hpp"
-#include "server/net/socketserver.hpp"
+#include "server/net/networkserver.hpp"
 #include "server/net/timers.hpp"
 
 #include <memory>

@@ -31,7 +31,7 @@ binary_packet (std::string_view bytes)
 
 } // namespace
 
-struct Sockets::Data final : SessionData
+struct Sockets::Data final : EngineSessionData
 {
   // One for each namespace joined: almost always one.
   std::vector<std::pair<std::size_t, SocketId>> joined;
@@ -62,7 +62,7 @@ Sockets::Sockets (Context &context) : context_ (context)
 }
 
 Sockets::Data &
-Sockets::data (Session &session)
+Sockets::data (EngineSession &session)
 {
   return static_cast<Data &> (*session.data);
 }
@@ -88,7 +88,7 @@ Sockets::find (SocketId id, Socket::State state)
 // ---- from the session
 
 void
-Sockets::on_open (Session &session)
+Sockets::on_open (EngineSession &session)
 {
   session.data = std::make_unique<Data> ();
   session.set_max_payload (context_.options.max_untrusted_payload);
@@ -96,7 +96,7 @@ Sockets::on_open (Session &session)
 }
 
 bool
-Sockets::on_text (Session &session, std::string_view text)
+Sockets::on_text (EngineSession &session, std::string_view text)
 {
   Data &state = data (session);
   if (state.incomplete)
@@ -137,7 +137,7 @@ Sockets::on_text (Session &session, std::string_view text)
 }
 
 bool
-Sockets::on_binary (Session &session, std::string_view bytes)
+Sockets::on_binary (EngineSession &session, std::string_view bytes)
 {
   Data &state = data (session);
   if (!state.incomplete)
@@ -178,7 +178,7 @@ Sockets::dispatch (SocketId id, socketio::Packet &packet,
 }
 
 bool
-Sockets::on_connect (Session &session, const socketio::Packet &packet)
+Sockets::on_connect (EngineSession &session, const socketio::Packet &packet)
 {
   auto nsp = find_namespace (packet.nsp);
   if (!nsp) {
@@ -201,7 +201,7 @@ Sockets::on_connect (Session &session, const socketio::Packet &packet)
 }
 
 bool
-Sockets::on_leave (Session &session, SocketId id)
+Sockets::on_leave (EngineSession &session, SocketId id)
 {
   remove (id, "client namespace disconnect");
   if (data (session).joined.empty ())
@@ -227,7 +227,7 @@ Sockets::remove (SocketId id, std::string_view reason)
 }
 
 void
-Sockets::on_close (Session &session, std::string_view reason)
+Sockets::on_close (EngineSession &session, std::string_view reason)
 {
   if (!session.data)
     return;
@@ -343,14 +343,14 @@ Sockets::send_binary (SocketId id, std::string_view payload,
 // ---- Echo
 
 bool
-Echo::on_text (Session &session, std::string_view text)
+Echo::on_text (EngineSession &session, std::string_view text)
 {
   session.send (text_packet ("4" + std::string (text)));
   return true;
 }
 
 bool
-Echo::on_binary (Session &session, std::string_view bytes)
+Echo::on_binary (EngineSession &session, std::string_view bytes)
 {
   session.send (binary_packet (bytes));
   return true;

@@ -5,8 +5,8 @@
 // never called from within one of its own calls. I/O thread only.
 #pragma once
 #include "protocol/socketio.hpp"
-#include "server/hub/transport.hpp"
-#include "server/net/session.hpp"
+#include "server/hub/sockets.hpp"
+#include "server/net/enginesession.hpp"
 
 #include <unordered_map>
 
@@ -19,10 +19,10 @@ public:
 
   void set_handler (SocketHandler &handler) { handler_ = &handler; }
 
-  void on_open (Session &session) override;
-  bool on_text (Session &session, std::string_view text) override;
-  bool on_binary (Session &session, std::string_view bytes) override;
-  void on_close (Session &session, std::string_view reason) override;
+  void on_open (EngineSession &session) override;
+  bool on_text (EngineSession &session, std::string_view text) override;
+  bool on_binary (EngineSession &session, std::string_view bytes) override;
+  void on_close (EngineSession &session, std::string_view reason) override;
 
   // See SocketServer.
   void trust (SocketId id);
@@ -40,7 +40,7 @@ public:
 private:
   struct Socket
   {
-    std::shared_ptr<Session> session;
+    std::shared_ptr<EngineSession> session;
     std::size_t nsp = 0; // index in the options' namespaces
     enum class State : unsigned char
     {
@@ -51,10 +51,10 @@ private:
   };
   struct Data;
 
-  static Data &data (Session &session);
+  static Data &data (EngineSession &session);
   std::optional<std::size_t> find_namespace (std::string_view nsp) const;
-  bool on_connect (Session &session, const socketio::Packet &packet);
-  bool on_leave (Session &session, SocketId id);
+  bool on_connect (EngineSession &session, const socketio::Packet &packet);
+  bool on_leave (EngineSession &session, SocketId id);
   void dispatch (SocketId id, socketio::Packet &packet,
       std::vector<std::string_view> attachments);
   Socket *find (SocketId id, Socket::State state);
@@ -72,10 +72,10 @@ private:
 class Echo final : public MessageHandler
 {
 public:
-  void on_open (Session &) override {}
-  bool on_text (Session &session, std::string_view text) override;
-  bool on_binary (Session &session, std::string_view bytes) override;
-  void on_close (Session &, std::string_view) override {}
+  void on_open (EngineSession &) override {}
+  bool on_text (EngineSession &session, std::string_view text) override;
+  bool on_binary (EngineSession &session, std::string_view bytes) override;
+  void on_close (EngineSession &, std::string_view) override {}
 };
 
 } // namespace robotlive::server::net

@@ -3,7 +3,7 @@
 // When a robot is taken and when it is free, of the windows of its bookings.
 // Pure: no clock, no store, no names.
 #pragma once
-#include "grant/booking.hpp"
+#include "grant/window.hpp"
 #include <vector>
 
 namespace robotlive::server {

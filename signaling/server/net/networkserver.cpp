@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "server/net/socketserver.hpp"
+#include "server/net/networkserver.hpp"
 
 #include "server/net/connection.hpp"
 #include "server/net/engine.hpp"
 #include "server/net/listener.hpp"
 #include "server/net/sockets.hpp"
-#include "server/net/stream.hpp"
+#include "server/net/tcpstream.hpp"
 
 #include <algorithm>
 #include <csignal>

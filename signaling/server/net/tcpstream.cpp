@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "server/net/stream.hpp"
+#include "server/net/tcpstream.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -88,12 +88,13 @@ load_tls_context (
 }
 
 void
-Stream::SslFree::operator() (ssl_st *ssl) const
+TcpStream::SslFree::operator() (ssl_st *ssl) const
 {
   SSL_free (ssl);
 }
 
-Stream::Stream (EventLoop &loop, int fd, const std::shared_ptr<ssl_ctx_st> &tls)
+TcpStream::TcpStream (
+    EventLoop &loop, int fd, const std::shared_ptr<ssl_ctx_st> &tls)
     : fd_ (fd), watch_ (loop.ev ()), bio_socket_{fd}
 {
   if (!tls)
@@ -106,27 +107,27 @@ Stream::Stream (EventLoop &loop, int fd, const std::shared_ptr<ssl_ctx_st> &tls)
   SSL_set_accept_state (ssl_.get ());
 }
 
-Stream::~Stream ()
+TcpStream::~TcpStream ()
 {
   close ();
 }
 
 void
-Stream::wait_read ()
+TcpStream::wait_read ()
 {
   read_wanted_ = true;
   watch (watched_ | wanted_events ());
 }
 
 void
-Stream::wait_write ()
+TcpStream::wait_write ()
 {
   write_wanted_ = true;
   watch (watched_ | wanted_events ());
 }
 
 int
-Stream::wanted_events () const
+TcpStream::wanted_events () const
 {
   int events = 0;
   if (read_wanted_)
@@ -138,8 +139,8 @@ Stream::wanted_events () const
 
 // A socket is watched until it has something that nobody waits for: the one
 // that waits again after each message causes no system call.
-Stream::Ready
-Stream::ready (int events)
+TcpStream::Ready
+TcpStream::ready (int events)
 {
   if (fd_ < 0)
     return {};
@@ -155,7 +156,7 @@ Stream::ready (int events)
 }
 
 void
-Stream::watch (int events)
+TcpStream::watch (int events)
 {
   if (events == watched_ || fd_ < 0)
     return;
@@ -172,7 +173,7 @@ Stream::watch (int events)
 // come. tcp (7), TCP_QUICKACK: it goes back to the other way when nothing has
 // come for a while, so that the stream begins anew then.
 void
-Stream::delay_acks ()
+TcpStream::delay_acks ()
 {
   double now = ev_now (watch_.loop);
   bool streams = now - last_read_ < least_ack_delay;
@@ -186,7 +187,7 @@ Stream::delay_acks ()
 }
 
 long
-Stream::read (char *data, std::size_t size)
+TcpStream::read (char *data, std::size_t size)
 {
   delay_acks ();
   if (!ssl_) {
@@ -216,13 +217,13 @@ Stream::read (char *data, std::size_t size)
 }
 
 bool
-Stream::may_have_more () const
+TcpStream::may_have_more () const
 {
   return ssl_ && SSL_has_pending (ssl_.get ());
 }
 
 long
-Stream::write (const char *data, std::size_t size)
+TcpStream::write (const char *data, std::size_t size)
 {
   if (!ssl_) {
     ssize_t n;
@@ -250,13 +251,13 @@ Stream::write (const char *data, std::size_t size)
 }
 
 bool
-Stream::handshake_done () const
+TcpStream::handshake_done () const
 {
   return !ssl_ || SSL_is_init_finished (ssl_.get ());
 }
 
 void
-Stream::shutdown_write ()
+TcpStream::shutdown_write ()
 {
   if (ssl_ && !failed_ && SSL_is_init_finished (ssl_.get ())) {
     ERR_clear_error ();
@@ -266,7 +267,7 @@ Stream::shutdown_write ()
 }
 
 void
-Stream::close ()
+TcpStream::close ()
 {
   if (fd_ < 0)
     return;

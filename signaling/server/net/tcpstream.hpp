@@ -20,14 +20,14 @@ namespace robotlive::server::net {
 std::shared_ptr<ssl_ctx_st> load_tls_context (
     const std::string &certificate_file, const std::string &key_file);
 
-class Stream
+class TcpStream
 {
 public:
   // Takes over *fd*, a connected non-blocking socket. *tls* may be null.
-  Stream (EventLoop &loop, int fd, const std::shared_ptr<ssl_ctx_st> &tls);
-  ~Stream ();
-  Stream (const Stream &) = delete;
-  Stream &operator= (const Stream &) = delete;
+  TcpStream (EventLoop &loop, int fd, const std::shared_ptr<ssl_ctx_st> &tls);
+  ~TcpStream ();
+  TcpStream (const TcpStream &) = delete;
+  TcpStream &operator= (const TcpStream &) = delete;
 
   // Bytes moved; 0: wait and try again; -1: the peer is gone. The first reads
   // of a TLS stream do its handshake. A blocked TLS write must be repeated

@@ -5,7 +5,7 @@
 // does all of it and calls the application; the few functions that may be
 // called from elsewhere say so.
 #pragma once
-#include "server/hub/transport.hpp"
+#include "server/hub/sockets.hpp"
 
 #include <chrono>
 #include <cstdint>

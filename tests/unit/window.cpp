@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "grant/booking.hpp"
+#include "grant/window.hpp"
 #include <gtest/gtest.h>
 
 using namespace robotlive;

@@ -16,12 +16,12 @@ namespace robotlive::server::net {
 
 class Connection;
 class Engine;
-class Session;
+class EngineSession;
 
 // What a layer above keeps for a session.
-struct SessionData
+struct EngineSessionData
 {
-  virtual ~SessionData () = default;
+  virtual ~EngineSessionData () = default;
 };
 
 // What is spoken inside Engine.IO messages: Socket.IO, or the echo of the
@@ -30,12 +30,12 @@ class MessageHandler
 {
 public:
   virtual ~MessageHandler () = default;
-  virtual void on_open (Session &session) = 0;
+  virtual void on_open (EngineSession &session) = 0;
   // *text* without its "4". False: the session is closed, "parse error".
-  virtual bool on_text (Session &session, std::string_view text) = 0;
-  virtual bool on_binary (Session &session, std::string_view bytes) = 0;
+  virtual bool on_text (EngineSession &session, std::string_view text) = 0;
+  virtual bool on_binary (EngineSession &session, std::string_view bytes) = 0;
   // Nothing can be sent any more.
-  virtual void on_close (Session &session, std::string_view reason) = 0;
+  virtual void on_close (EngineSession &session, std::string_view reason) = 0;
 };
 
 // One packet to send: *head* (with the packet type) and then *body*, which many
@@ -52,12 +52,12 @@ struct OutPacket
   }
 };
 
-class Session : public std::enable_shared_from_this<Session>
+class EngineSession : public std::enable_shared_from_this<EngineSession>
 {
 public:
-  Session (Context &context, MessageHandler &handler, HandshakeInfo info,
+  EngineSession (Context &context, MessageHandler &handler, HandshakeInfo info,
       const Client &client);
-  ~Session ();
+  ~EngineSession ();
 
   // Begins with the answer to the handshake request on *connection*.
   void open_polling (Connection &connection);
@@ -104,7 +104,7 @@ public:
   void require_connect (Clock::time_point deadline);
   void cancel_connect_deadline ();
 
-  std::unique_ptr<SessionData> data;
+  std::unique_ptr<EngineSessionData> data;
 
 private:
   enum class State : unsigned char

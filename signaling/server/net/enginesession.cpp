@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "server/net/session.hpp"
+#include "server/net/enginesession.hpp"
 
 #include "server/net/connection.hpp"
 #include "server/net/engine.hpp"
@@ -42,8 +42,8 @@ packet (PacketType type, std::string_view data = {})
 
 } // namespace
 
-Session::Session (Context &context, MessageHandler &handler, HandshakeInfo info,
-    const Client &client)
+EngineSession::EngineSession (Context &context, MessageHandler &handler,
+    HandshakeInfo info, const Client &client)
     : context_ (context), handler_ (handler), sid_ (random_id ()),
       info_ (std::move (info)), use_ (context.addresses.get (client.address)),
       timer_ (context.timers, [this] { on_deadline (); }),
@@ -57,7 +57,7 @@ Session::Session (Context &context, MessageHandler &handler, HandshakeInfo info,
   context_.counters.sessions_polling_now++;
 }
 
-Session::~Session ()
+EngineSession::~EngineSession ()
 {
   use_->sessions--;
   context_.counters.sessions_now--;
@@ -66,7 +66,7 @@ Session::~Session ()
 }
 
 void
-Session::open_polling (Connection &connection)
+EngineSession::open_polling (Connection &connection)
 {
   arm ();
   engineio::Handshake handshake;
@@ -78,7 +78,7 @@ Session::open_polling (Connection &connection)
 }
 
 void
-Session::open_websocket (const std::shared_ptr<Connection> &connection)
+EngineSession::open_websocket (const std::shared_ptr<Connection> &connection)
 {
   arm ();
   websocket_ = connection;
@@ -94,13 +94,13 @@ Session::open_websocket (const std::shared_ptr<Connection> &connection)
 // ---- deadlines
 
 void
-Session::arm ()
+EngineSession::arm ()
 {
   timer_.arm (std::min ({heartbeat_, connect_deadline_, probe_deadline_}));
 }
 
 bool
-Session::expired (Clock::time_point now) const
+EngineSession::expired (Clock::time_point now) const
 {
   // A ping that is due but was not sent yet: its pong is due from then on.
   auto end =
@@ -109,7 +109,7 @@ Session::expired (Clock::time_point now) const
 }
 
 void
-Session::on_deadline ()
+EngineSession::on_deadline ()
 {
   auto self = shared_from_this ();
   auto now = Clock::now ();
@@ -134,7 +134,7 @@ Session::on_deadline ()
 }
 
 void
-Session::expire ()
+EngineSession::expire ()
 {
   auto self = shared_from_this ();
   context_.counters.ping_timeouts++;
@@ -142,7 +142,7 @@ Session::expire ()
 }
 
 void
-Session::set_max_payload (std::size_t bytes)
+EngineSession::set_max_payload (std::size_t bytes)
 {
   max_payload_ = std::min (bytes, context_.options.max_payload);
   for (const auto &connection : {websocket_, probe_})
@@ -151,20 +151,20 @@ Session::set_max_payload (std::size_t bytes)
 }
 
 void
-Session::require_connect (Clock::time_point deadline)
+EngineSession::require_connect (Clock::time_point deadline)
 {
   connect_deadline_ = deadline;
   arm ();
 }
 
 void
-Session::cancel_connect_deadline ()
+EngineSession::cancel_connect_deadline ()
 {
   connect_deadline_ = Clock::time_point::max ();
 }
 
 bool
-Session::take_message_token ()
+EngineSession::take_message_token ()
 {
   auto now = Clock::now ();
   const ServerOptions &options = context_.options;
@@ -187,7 +187,8 @@ Session::take_message_token ()
 
 // False: the packet may not come, or not now.
 bool
-Session::on_packet (PacketType type, bool binary, std::string_view payload)
+EngineSession::on_packet (
+    PacketType type, bool binary, std::string_view payload)
 {
   if (pong_due_ && !pong_extended_ && type != PacketType::pong) {
     // Sign of life of a client that is busy: one more time-out, once.
@@ -220,7 +221,7 @@ Session::on_packet (PacketType type, bool binary, std::string_view payload)
 }
 
 void
-Session::on_text (Connection &connection, std::string_view text)
+EngineSession::on_text (Connection &connection, std::string_view text)
 {
   auto self = shared_from_this ();
   auto packet_view = engineio::decode_text (text);
@@ -252,7 +253,7 @@ Session::on_text (Connection &connection, std::string_view text)
 }
 
 void
-Session::on_binary (Connection &connection, std::string_view bytes)
+EngineSession::on_binary (Connection &connection, std::string_view bytes)
 {
   auto self = shared_from_this ();
   if (probe_.get () == &connection)
@@ -266,7 +267,7 @@ Session::on_binary (Connection &connection, std::string_view bytes)
 }
 
 void
-Session::on_connection_gone (Connection &connection)
+EngineSession::on_connection_gone (Connection &connection)
 {
   auto self = shared_from_this ();
   if (probe_.get () == &connection) {
@@ -282,7 +283,7 @@ Session::on_connection_gone (Connection &connection)
 }
 
 void
-Session::post (Connection &connection, std::string_view body)
+EngineSession::post (Connection &connection, std::string_view body)
 {
   auto self = shared_from_this ();
   auto packets = engineio::decode_payload (body);
@@ -306,7 +307,7 @@ Session::post (Connection &connection, std::string_view body)
 }
 
 void
-Session::poll (Connection &connection)
+EngineSession::poll (Connection &connection)
 {
   auto self = shared_from_this ();
   if (state_ == State::closing) {
@@ -330,7 +331,7 @@ Session::poll (Connection &connection)
 }
 
 void
-Session::probe (const std::shared_ptr<Connection> &connection)
+EngineSession::probe (const std::shared_ptr<Connection> &connection)
 {
   probe_ = connection;
   probe_deadline_ = Clock::now () + context_.options.upgrade_timeout;
@@ -338,7 +339,7 @@ Session::probe (const std::shared_ptr<Connection> &connection)
 }
 
 void
-Session::drop_probe ()
+EngineSession::drop_probe ()
 {
   probe_deadline_ = Clock::time_point::max ();
   upgrading_ = false;
@@ -351,7 +352,7 @@ Session::drop_probe ()
 }
 
 void
-Session::complete_upgrade ()
+EngineSession::complete_upgrade ()
 {
   context_.counters.upgrades++;
   context_.counters.sessions_polling_now--;
@@ -368,7 +369,7 @@ Session::complete_upgrade ()
 // ---- outgoing
 
 void
-Session::send (OutPacket out, std::string_view sender)
+EngineSession::send (OutPacket out, std::string_view sender)
 {
   if (state_ != State::open || overflowed_)
     return;
@@ -394,14 +395,14 @@ Session::send (OutPacket out, std::string_view sender)
 }
 
 std::size_t
-Session::waiting_bytes () const
+EngineSession::waiting_bytes () const
 {
   return queued_bytes_ + (websocket_ ? websocket_->unsent () : 0);
 }
 
 // Whether more than *part* of *parts* of what may wait does.
 bool
-Session::fills (std::size_t part, std::size_t parts) const
+EngineSession::fills (std::size_t part, std::size_t parts) const
 {
   const ServerOptions &options = context_.options;
   return queue_.size () > options.max_queued_messages / parts * part ||
@@ -411,7 +412,7 @@ Session::fills (std::size_t part, std::size_t parts) const
 // Nobody has more than a quarter; from a half on who has something waiting has
 // to wait, and the last quarter is the server's.
 bool
-Session::strained (std::string_view sender)
+EngineSession::strained (std::string_view sender)
 {
   if (shares_.empty ())
     return fills (3, 4);
@@ -423,7 +424,7 @@ Session::strained (std::string_view sender)
 }
 
 void
-Session::check_queue ()
+EngineSession::check_queue ()
 {
   const ServerOptions &options = context_.options;
   std::size_t bytes = waiting_bytes ();
@@ -445,7 +446,7 @@ Session::check_queue ()
 }
 
 void
-Session::flush ()
+EngineSession::flush ()
 {
   dirty_ = false;
   if (queue_.empty ())
@@ -458,7 +459,7 @@ Session::flush ()
 
 // *all*: also what the connection has to keep for a slow reader.
 void
-Session::flush_websocket (bool all)
+EngineSession::flush_websocket (bool all)
 {
   std::string &buffer = context_.write_buffer;
   std::size_t sent = 0;
@@ -485,7 +486,7 @@ Session::flush_websocket (bool all)
 
 // As many packets as the client said it takes in one body, one at least.
 std::string
-Session::take_poll_body ()
+EngineSession::take_poll_body ()
 {
   std::string body;
   std::size_t taken = 0;
@@ -510,7 +511,7 @@ Session::take_poll_body ()
 }
 
 void
-Session::answer_poll (std::string body)
+EngineSession::answer_poll (std::string body)
 {
   auto connection = std::move (poll_);
   poll_.reset ();
@@ -520,7 +521,7 @@ Session::answer_poll (std::string body)
 // ---- the end
 
 void
-Session::close (std::string_view reason)
+EngineSession::close (std::string_view reason)
 {
   auto self = shared_from_this ();
   if (state_ == State::open && upgrading_) {
@@ -536,7 +537,8 @@ Session::close (std::string_view reason)
 // *poll_answer*: what a waiting GET gets after what is queued. *fetch_later*:
 // there is none, and the client may still come for what is queued.
 void
-Session::end (std::string_view reason, PacketType poll_answer, bool fetch_later)
+EngineSession::end (
+    std::string_view reason, PacketType poll_answer, bool fetch_later)
 {
   if (state_ != State::open)
     return;
@@ -556,7 +558,7 @@ Session::end (std::string_view reason, PacketType poll_answer, bool fetch_later)
 }
 
 void
-Session::finish ()
+EngineSession::finish ()
 {
   state_ = State::closed;
   timer_.disarm ();
