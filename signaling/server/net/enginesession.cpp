@@ -377,6 +377,7 @@ EngineSession::send (OutPacket out, std::string_view sender)
   queued_bytes_ += size;
   sent_bytes_ += size;
   if (!sender.empty () && fills (1, 16)) {
+    drain_shares ();
     const ServerOptions &options = context_.options;
     // A small message takes a place as well.
     shares_.add (sender,
@@ -409,6 +410,13 @@ EngineSession::fills (std::size_t part, std::size_t parts) const
          waiting_bytes () > options.max_queued_bytes / parts * part;
 }
 
+void
+EngineSession::drain_shares ()
+{
+  const std::uint64_t waiting = waiting_bytes ();
+  shares_.drain (sent_bytes_ - std::min (waiting, sent_bytes_));
+}
+
 // Nobody has more than a quarter; from a half on who has something waiting has
 // to wait, and the last quarter is the server's.
 bool
@@ -416,8 +424,7 @@ EngineSession::strained (std::string_view sender)
 {
   if (shares_.empty ())
     return fills (3, 4);
-  const std::uint64_t waiting = waiting_bytes ();
-  shares_.drain (sent_bytes_ - std::min (waiting, sent_bytes_));
+  drain_shares ();
   const std::size_t share = shares_.of (sender);
   return fills (3, 4) || (share > 0 && fills (1, 2)) ||
          share >= context_.options.max_queued_bytes / 4;

@@ -141,6 +141,7 @@ private:
   QueueShares shares_;           // of what waits, once that is much
   std::size_t waiting_bytes () const;
   bool fills (std::size_t part, std::size_t parts) const;
+  void drain_shares ();
   std::size_t max_payload_;
   std::shared_ptr<Connection> websocket_; // the transport, once upgraded
   std::shared_ptr<Connection> probe_;
