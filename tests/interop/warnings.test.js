@@ -7,9 +7,11 @@ const { afterEach, it } = require('node:test');
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
-const { execFileSync } = require('node:child_process');
+const { execFileSync, spawnSync } = require('node:child_process');
 const { Signaling, until } = require('./signaling-process.js');
 
+const binary = path.join(process.env.BUILD_DIR ?? path.join(__dirname, '../../build'),
+  'signaling/server/robotlive-signaling');
 const SECRET = 'a secret that is long enough for HS256, 32 bytes';
 let server;
 afterEach(() => server.close());
@@ -52,6 +54,28 @@ it('says which secrets every user can read, and the remedy shuts them', async ()
   assert.deepEqual(warnings(), []);
   assert.equal(fs.statSync(secret).mode & 0o777, 0o640);
 });
+
+// As the packaged service: a user of its own, and files of root's.
+it('lets the service read on what its remedy shuts for others',
+  { skip: process.getuid() !== 0 && 'only root can be two users' }, () => {
+    server = new Signaling();
+    fs.chmodSync(server.work, 0o755);
+    const secret = exposed('token.secret', SECRET);
+    configure(`[server]\nlisten=127.0.0.1:0\n[identity]\nsecret-file=${secret}\n`);
+    fs.chmodSync(server.config, 0o644);
+    const state = path.join(server.work, 'state');
+    fs.mkdirSync(state);
+    execFileSync('chown', ['nobody', state]);
+    const check = () => spawnSync('setpriv', ['--reuid=nobody', '--regid=nogroup', '--clear-groups', binary,
+      'check-config', '--config', server.config, '--database', `sqlite://${state}/s.db`], { encoding: 'utf8' });
+    const { status, stderr } = check();
+    assert.equal(status, 0, stderr);
+    const [, remedy] = /: (chgrp nogroup .*)$/m.exec(stderr);
+    execFileSync('sh', ['-c', remedy]);
+    assert.equal(fs.statSync(secret).mode & 0o777, 0o640);
+    const after = check();
+    assert.deepEqual([after.status, after.stderr], [0, '']);
+  });
 
 it('says when the database\'s password stands in a file for all', () => {
   server = new Signaling();

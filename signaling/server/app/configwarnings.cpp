@@ -3,21 +3,35 @@
 #include "server/net/address.hpp"
 #include <cstring>
 #include <glib.h>
+#include <grp.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace robotlive::server {
 
 namespace {
 
-// "chmod o= FILE", as a shell takes it.
+// The package's service runs as a user and a group of this name.
+constexpr const char *kServiceGroup = "_robotlive";
+
+// "chmod o= FILE", as a shell takes it. Where the server is not the owner, its
+// group has to be the file's, or it could not read that any more.
 std::string
-remedy (const std::string &path)
+remedy (const std::string &path, const struct stat &status)
 {
+  const uid_t user = geteuid ();
+  const struct group *group =
+      user == 0 ? getgrnam (kServiceGroup) : getgrgid (getegid ());
+  const bool own = user != 0 && status.st_uid == user;
   g_autofree char *quoted = g_shell_quote (path.c_str ());
   const bool plain =
       path.find_first_not_of ("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"
                               "WXYZ0123456789_-./+@:%") == std::string::npos;
-  return "chmod o= " + (plain ? path : std::string (quoted));
+  const std::string file = plain ? path : std::string (quoted);
+  if (own || !group || status.st_gid == group->gr_gid)
+    return "chmod o= " + file;
+  return std::string ("chgrp ") + group->gr_name + " " + file +
+         " && chmod g+r,o= " + file;
 }
 
 void
@@ -34,7 +48,7 @@ look_at (const std::string &path, const char *holds,
   if (may)
     warnings->push_back (std::string ("every user of this machine can ") + may +
                          path + ", which holds " + holds + ": " +
-                         remedy (path));
+                         remedy (path, status));
 }
 
 bool
