@@ -98,15 +98,20 @@ OrderWatch::see (
 {
   if (!pts || reordered_ >= kEnough)
     return false;
-  if (latest_ && *pts < *latest_ && *latest_ - *pts < kFarthest) {
-    // A clock that runs backwards goes back each time.
-    if (++run_ <= 4 && (!slices || has_b_slice (picture)))
-      return ++reordered_ == kEnough;
+  const bool back = latest_ && *pts < *latest_;
+  if (back && *latest_ - *pts < kFarthest) {
+    if (!slices || has_b_slice (picture))
+      run_++;
     return false;
   }
+  // What was shown before others is over when one comes that is shown later
+  // than all. A clock that runs backwards, or leaps, has none of these.
+  if (!back && run_ <= kLongest)
+    reordered_ += run_;
   latest_ = pts;
-  run_ = 0;
-  return false;
+  run_ =
+      back ? kLongest + 1 : 0; // behind a leap nothing counts before the next
+  return reordered_ >= kEnough;
 }
 
 } // namespace robotlive

@@ -30,6 +30,8 @@ public:
 
 private:
   static constexpr unsigned kEnough = 8;
+  // Between two that are shown later than all before: encoders make 16 at most.
+  static constexpr unsigned kLongest = 16;
   // What goes back further than this is a leap.
   static constexpr std::int64_t kFarthest = 1000000000;
 
