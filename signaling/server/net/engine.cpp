@@ -90,8 +90,8 @@ void
 Engine::respond_error (Connection &connection, EngineError error)
 {
   static constexpr const char *messages[] = {"Transport unknown",
-      "Session ID unknown", "Bad handshake method", "Bad request",
-      "Forbidden", "Unsupported protocol version"};
+      "Session ID unknown", "Bad handshake method", "Bad request", "Forbidden",
+      "Unsupported protocol version"};
   int code = static_cast<int> (error);
   HttpResponse response;
   response.status = error == EngineError::forbidden ? 403 : 400;
